@@ -1,0 +1,29 @@
+"""HTDemucs_n: separates a song into drums, bass, other and vocals.
+
+>>> from htdemucs_n import Separator
+>>> stems = Separator().separate_file("song.mp3")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from htdemucs_n.models.registry import load_model
+    from htdemucs_n.separation import Separator
+
+__version__ = "0.1.0"
+__all__ = ["Separator", "__version__", "load_model"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import torch only when one of the names that need it is asked for (PEP 562)."""
+    if name == "Separator":
+        from htdemucs_n.separation import Separator
+
+        return Separator
+    if name == "load_model":
+        from htdemucs_n.models.registry import load_model
+
+        return load_model
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,57 @@
+"""Entry point of the command `htdemucs-n`."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Annotated
+
+import typer
+
+from htdemucs_n import __version__
+from htdemucs_n.cli.demo import demo
+from htdemucs_n.cli.separate import separate
+from htdemucs_n.cli.train import train
+from htdemucs_n.errors import UserError
+
+app = typer.Typer(
+    name="htdemucs-n",
+    help="Separate a song into drums, bass, other and vocals.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,  # help texts hold [brackets] and <angles>, which are no markup
+    pretty_exceptions_enable=False,
+)
+app.command()(separate)
+app.command()(demo)
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(train)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"htdemucs-n {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Separate a song into drums, bass, other and vocals."""
+
+
+def main() -> None:
+    """Run the command line.
+
+    Exit status: 0; 1 for a `UserError`, printed as one line; 2 for wrong usage; 130 for Ctrl-C.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a file name may hold what the terminal cannot show
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app()
+    except UserError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,67 @@
+"""`htdemucs-n train`: compose the configuration, load the stems, train."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated, Any
+
+import typer
+
+from htdemucs_n.errors import UserError
+
+
+def train(
+    context: typer.Context,
+    config_name: Annotated[str, typer.Option(help="File of conf/ to start from, without .yaml.")] = "n_train",
+) -> None:
+    """Train a model: `htdemucs-n train preset=small dset.train=[songs] dset.valid=[held_out] solver.epochs=10`."""
+    values = _compose(config_name, context.args)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+
+    from htdemucs_n.memory import keep_freed_memory
+    from htdemucs_n.models.htdemucs_n import HTDemucs_n
+    from htdemucs_n.separation.device import choose_device
+    from htdemucs_n.training.bank import StemBank, load_extra, load_songs
+    from htdemucs_n.training.config import TrainConfig
+    from htdemucs_n.training.solver import Solver
+
+    keep_freed_memory()
+    values["misc"]["device"] = str(choose_device(values["misc"]["device"]))
+    config = TrainConfig.from_dict(values)
+    if config.misc.show:
+        model = HTDemucs_n(config.htdemucs_n)
+        typer.echo(model)
+        typer.echo(f"{sum(p.numel() for p in model.parameters()):,} parameters")
+        return
+    dset, sources, rate = config.dset, config.htdemucs_n.sources, config.htdemucs_n.samplerate
+    songs = load_songs(dset.train, sources, rate, dset.num_workers, config.misc.device)
+    extra = load_extra(dset.extra, sources, rate, dset.num_workers, config.misc.device)
+    bank = StemBank(songs, extra)
+    valid = load_songs(dset.valid, sources, rate, dset.num_workers)
+    solver = Solver(config, bank, valid)
+    logging.info("%d songs, %.1f minutes; %d to validate", len(songs), bank.minutes, len(valid))
+    solver.restore()
+    best = solver.train()
+    typer.echo(f"step {solver.step}, best mean SDR {best:.3f} dB, in {config.misc.out}")
+
+
+def _compose(config_name: str, overrides: list[str]) -> dict[str, Any]:
+    """The configuration with its overrides as plain types. Raises `UserError` with one line for any mistake."""
+    try:
+        from hydra import compose, initialize_config_module
+        from hydra.errors import HydraException
+        from omegaconf import OmegaConf
+        from omegaconf.errors import OmegaConfBaseException
+    except ImportError as error:
+        raise UserError(f"training needs its extra packages ({error.name}): pip install 'htdemucs-n[train]'") from error
+    try:
+        with initialize_config_module("htdemucs_n.conf", version_base="1.3"):
+            config = compose(config_name, overrides)
+            values: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(f"config: {_one_line(error)}") from error
+    return values
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

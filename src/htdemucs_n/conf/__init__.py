@@ -1,0 +1,1 @@
+"""Configuration of training, and the sizes of the model."""

@@ -1,0 +1,97 @@
+"""Pictures of separated stems: spectrograms of truth and estimate side by side."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from htdemucs_n.errors import UserError
+
+_N_FFT = 4096
+_COLUMNS = 900
+"""Frames drawn across a picture, whatever the length of the song."""
+
+_ROWS = 300
+_LOWEST, _HIGHEST = 30.0, 20_000.0
+"""Range of the frequency axis, Hz."""
+
+_RANGE = 80.0
+"""From the loudest point of the truth down to black, dB."""
+
+
+def log_spectrogram(samples: Tensor, sample_rate: int) -> Tensor:
+    """Return the spectrogram of `samples` `(C, T)` in dB on a logarithmic frequency axis: `(300, frames)`.
+
+    Channels are averaged in power, so that anti-phase stereo shows. Row r is at 30 (20000 / 30)^(r / 299) Hz
+    and shows the loudest bin that it covers, so that no partial falls between two rows.
+    """
+    hop = max(1, samples.shape[-1] // _COLUMNS)
+    window = torch.hann_window(_N_FFT)
+    spectrum = torch.stft(
+        samples.float(), _N_FFT, hop, window=window, center=True, pad_mode="constant", return_complex=True
+    )
+    power = spectrum.abs().square().mean(0) / window.sum().square()
+    half_row = (_HIGHEST / _LOWEST) ** (0.5 / (_ROWS - 1))
+    frequency = torch.logspace(math.log10(_LOWEST), math.log10(_HIGHEST), _ROWS, dtype=torch.float64)
+    edges = torch.stack([frequency / half_row, frequency * half_row]) * _N_FFT / sample_rate
+    low, high = edges.round().long().clamp(max=_N_FFT // 2).tolist()
+    rows = [power[first : last + 1].amax(0) for first, last in zip(low, high, strict=True)]
+    return 10 * torch.log10(torch.stack(rows) + 1e-20)
+
+
+def save_spectrograms(
+    path: Path,
+    truth: Mapping[str, Tensor],
+    estimate: Mapping[str, Tensor],
+    scores: Mapping[str, float],
+    sample_rate: int,
+) -> None:
+    """Draw truth and estimate of every stem (each `(C, T)`) side by side, on one colour scale, to a PNG.
+
+    `scores` holds the SDR of each stem in dB, for the titles; NaN marks a silent one. The file appears under
+    its name only when it is whole. Raises `UserError` where it can't be written.
+    """
+    # Through Figure, not pyplot: no display, no global state.
+    from matplotlib.figure import Figure
+
+    pictures = {
+        stem: [log_spectrogram(samples, sample_rate) for samples in (truth[stem], estimate[stem])] for stem in truth
+    }
+    loudest = max(float(pair[0].max()) for pair in pictures.values())
+    figure = Figure(figsize=(12, 2.6 * len(pictures)), dpi=100, layout="constrained")
+    axes = figure.subplots(len(pictures), 2, squeeze=False, sharex=True, sharey=True)
+    ticks = {100: "100", 1000: "1k", 10_000: "10k"}
+    for row, (stem, pair) in zip(axes, pictures.items(), strict=True):
+        score = "silent" if math.isnan(scores[stem]) else f"SDR {scores[stem]:.2f} dB"
+        for axis, picture, title in zip(row, pair, (f"{stem}: truth", f"{stem}: estimate, {score}"), strict=True):
+            image = axis.imshow(
+                picture.numpy(),
+                origin="lower",
+                aspect="auto",
+                cmap="magma",
+                vmin=loudest - _RANGE,
+                vmax=loudest,
+                extent=(0, truth[stem].shape[-1] / sample_rate, math.log10(_LOWEST), math.log10(_HIGHEST)),
+            )
+            axis.set_title(title)
+        row[0].set_ylabel("frequency, Hz")
+        row[0].set_yticks([math.log10(frequency) for frequency in ticks], list(ticks.values()))
+    for axis in axes[-1]:
+        axis.set_xlabel("time, s")
+    figure.colorbar(image, ax=axes, label="level, dB of full scale", shrink=0.5)
+
+    png = io.BytesIO()
+    figure.savefig(png, format="png")
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(png.getvalue())
+        part.replace(path)
+    except OSError as error:
+        raise UserError(f"cannot write '{path}' ({error.strerror}): choose another output folder") from None
+    finally:
+        part.unlink(missing_ok=True)

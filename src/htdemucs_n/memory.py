@@ -1,0 +1,22 @@
+"""Keep freed memory in the process: large tensors come and go every step, and the kernel zeroes each page.
+
+glibc gives every large block its own mapping and returns it on free; the page faults of mapping it again
+took a quarter of a training step on a two-core CPU. Elsewhere (musl, macOS, Windows) this does nothing.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+
+
+def keep_freed_memory() -> None:
+    """Serve large blocks from the heap and do not shrink it. Call once, before the first tensor."""
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_MAX, 0)
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)

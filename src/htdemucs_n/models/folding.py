@@ -1,0 +1,32 @@
+"""Batch norm folded into the convolution before it: the same function in fewer passes over memory.
+
+In evaluation a batch norm is an affine map a channel, y = g (x - m) / sqrt(v + eps) + b, and so is a
+convolution's last step: the scale goes into its weights, the shift into its bias.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TypeVar
+
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def fold_batch_norm(model: Module) -> Module:
+    """An evaluation copy of `model` in which every conv-BN pair of an `nn.Sequential` is one convolution."""
+    model = copy.deepcopy(model).eval()
+    for module in list(model.modules()):
+        if isinstance(module, nn.Sequential):
+            _fold_pairs(module)
+    return model
+
+
+def _fold_pairs(sequence: nn.Sequential) -> None:
+    for index in range(len(sequence) - 1):
+        conv, norm = sequence[index], sequence[index + 1]
+        if isinstance(conv, nn.Conv1d | nn.Conv2d) and isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):
+            sequence[index] = fuse_conv_bn_eval(conv, norm)
+            sequence[index + 1] = nn.Identity()

@@ -1,0 +1,54 @@
+"""The spectral head: the frequency branch writes a spectrum a stem on the 4096 STFT.
+
+Every strong hybrid separator decodes in both domains; the design document's form decodes in time only and
+is built by `spectral_head: none`.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from htdemucs_n.models.bands import BandMerge, Zones
+
+_TOKEN_CHANNELS = 4
+"""Channels a band that the tokens add to the grid."""
+
+
+class SpectralHead(nn.Module):
+    """Grid features and fused tokens to the stems' spectra.
+
+    Kinds, with the network's output (a, b) a bin, channel and stem:
+
+    * `mask`: bounded complex mask, (tanh a + i tanh b) X
+    * `softmax`: (softmax over stems of a + i tanh b) X
+    * `mapping`: a + i b, the spectrum itself
+
+    The tokens join the grid before the last layer, so that what the transformer knows of the whole segment
+    reaches the spectrum and not only the waveform.
+
+    Shape: grid `(B, channels, bands, frames)`, tokens `(B, dim, frames)`, spectrum `(B, C, 2048, frames)` complex
+    -> `(B, S, C, 2048, frames)` complex64.
+    """
+
+    def __init__(self, kind: str, channels: int, dim: int, zones: Zones, stems: int, audio_channels: int) -> None:
+        super().__init__()
+        self.kind = kind
+        self.stems = stems
+        bands = sum(n for n, _ in zones)
+        self.from_tokens = nn.Conv1d(dim, _TOKEN_CHANNELS * bands, 1)
+        self.bands = bands
+        self.mix = nn.Sequential(nn.Conv2d(channels + _TOKEN_CHANNELS, channels, 1), nn.ReLU())
+        self.merge = BandMerge(zones, channels, stems * audio_channels)
+
+    def forward(self, grid: Tensor, tokens: Tensor, spectrum: Tensor) -> Tensor:
+        """Write the stems' spectra `(B, S, C, 2048, frames)`."""
+        told = self.from_tokens(tokens).unflatten(1, (-1, self.bands))
+        values = self.merge(self.mix(torch.cat([grid, told], dim=1))).unflatten(1, (self.stems, -1))
+        if self.kind == "mapping":
+            return torch.view_as_complex(values)
+        if self.kind == "softmax":
+            values = torch.stack([values[..., 0].softmax(dim=1), values[..., 1].tanh()], dim=-1)
+        else:
+            values = values.tanh()
+        return torch.view_as_complex(values) * spectrum.unsqueeze(1)

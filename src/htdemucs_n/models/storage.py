@@ -1,0 +1,79 @@
+"""Models on disk: one safetensors file that holds the weights, the config and where they come from.
+
+Weights may be stored in half precision; the file says so itself by its tensor types, and they are widened on load.
+Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from htdemucs_n.errors import UserError
+from htdemucs_n.models.config import HTDemucsNConfig
+from htdemucs_n.models.htdemucs_n import HTDemucs_n
+
+_FORMAT = "htdemucs_n"
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
+    """Write tensors and JSON metadata to `path`, or leave what was there before.
+
+    The file is written beside its final name and moved there whole. Raises `UserError` when it can't be written.
+    """
+    temporary = path.with_name(f".{path.name}.part")
+    header = {"format": _FORMAT, **{key: json.dumps(value) for key, value in metadata.items()}}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, temporary, header)
+        temporary.replace(path)
+    except (OSError, SafetensorError) as error:
+        temporary.unlink(missing_ok=True)
+        raise UserError(f"cannot write {path}: {error}; free some space or choose another folder") from error
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `save_tensors` wrote. Raises `UserError` for a missing, damaged or foreign file."""
+    if not path.is_file():
+        raise UserError(f"no checkpoint at {path}: give the path of a .safetensors file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path} is no readable safetensors checkpoint ({error}): fetch or train it again") from error
+    if header.pop("format", None) != _FORMAT:
+        raise UserError(f"{path} is no {_FORMAT} checkpoint: use a file that `htdemucs-n train` wrote")
+    return tensors, {key: json.loads(value) for key, value in header.items()}
+
+
+def save_model(path: Path, model: HTDemucs_n, metadata: Mapping[str, Any], dtype: torch.dtype = torch.float32) -> None:
+    """Write the model's weights (as `dtype`), config and `metadata` to `path`."""
+    tensors = {k: v.to(dtype) if v.is_floating_point() else v for k, v in model.state_dict().items()}
+    save_tensors(path, tensors, {**metadata, "config": model.config.to_dict()})
+
+
+def load_saved_model(path: Path) -> tuple[HTDemucs_n, dict[str, Any]]:
+    """The model of `path` in float32, evaluation mode, and the file's metadata. Raises `UserError`."""
+    tensors, metadata = load_tensors(path)
+    if "config" not in metadata:
+        raise UserError(f"{path} holds no model config: use a file that `htdemucs-n train` wrote")
+    model = HTDemucs_n(HTDemucsNConfig.from_dict(metadata["config"]))
+    load_weights(model, tensors, path)
+    return model.eval(), metadata
+
+
+def load_weights(model: HTDemucs_n, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Copy `tensors` into `model`. Raises `UserError` naming `path` where names or shapes differ."""
+    try:
+        model.load_state_dict(dict(tensors))
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        raise UserError(f"{path} does not fit this model ({first}): use the preset it was trained with") from error

@@ -1,0 +1,65 @@
+"""Everything a run needs to go on exactly where it stopped, in one safetensors file.
+
+    model.*      the weights being trained
+    ema.*        the averaged weights
+    optimizer.*  AdamW's two moments and step count a parameter
+
+The random numbers need no state: batch n is a function of the seed and n.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from htdemucs_n.models.htdemucs_n import HTDemucs_n
+from htdemucs_n.models.storage import load_tensors, load_weights, save_tensors
+from htdemucs_n.training.ema import EMA
+
+
+def save_checkpoint(
+    path: Path, model: HTDemucs_n, ema: EMA, optimizer: torch.optim.Optimizer, progress: dict[str, Any]
+) -> None:
+    """Write the state of a run; `progress` is kept as metadata (JSON). The older file survives a failure."""
+    tensors = _prefixed("model", model.state_dict()) | _prefixed("ema", ema.model.state_dict())
+    for name, parameter in model.named_parameters():
+        tensors |= _prefixed(f"optimizer.{name}", optimizer.state[parameter])
+    save_tensors(path, tensors, {"config": model.config.to_dict(), "progress": progress})
+
+
+def load_checkpoint(path: Path, model: HTDemucs_n, ema: EMA, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Restore a run and return its progress.
+
+    A file that holds weights only (a shipped model, `best.safetensors`) starts a new run from them: the
+    progress is then empty. Raises `UserError` for a file that can't be read or doesn't fit the model.
+    """
+    tensors, metadata = load_tensors(path)
+    if "progress" not in metadata:
+        load_weights(model, tensors, path)
+        load_weights(ema.model, tensors, path)
+        return {}
+    load_weights(model, _under("model", tensors), path)
+    load_weights(ema.model, _under("ema", tensors), path)
+    device = next(model.parameters()).device
+    for name, parameter in model.named_parameters():
+        state = _under(f"optimizer.{name}", tensors)
+        optimizer.state[parameter] = {k: v if k == "step" else v.to(device) for k, v in state.items()}
+    return dict(metadata["progress"])
+
+
+def _prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(f"{prefix}."): t for name, t in tensors.items() if name.startswith(f"{prefix}.")}
+
+
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Matrices and kernels decay; biases and norms, which set levels and not shapes, do not."""
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    plain = [p for p in model.parameters() if p.ndim <= 1]
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]

@@ -1,0 +1,67 @@
+"""What several tests of files and separation share: signals, encoded files, a model with known stems."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+SOURCES = ("drums", "bass", "other", "vocals")
+GAINS = (0.1, 0.2, 0.3, 0.4)
+
+
+class SplitModel(nn.Module):
+    """A model whose stems are known: each is the mixture times its gain. With gains of sum 1 they add up."""
+
+    def __init__(self, gains: tuple[float, ...] = GAINS, segment: float = 0.1) -> None:
+        super().__init__()
+        self.sources = SOURCES
+        self.audio_channels = 2
+        self.samplerate = 44100
+        self.segment = segment
+        self.register_buffer("gains", torch.tensor(gains).view(-1, 1, 1))
+        self.lengths: list[int] = []
+
+    def forward(self, mixture: Tensor) -> Tensor:
+        assert mixture.shape[1] == 2, "the model hears stereo"
+        self.lengths.append(mixture.shape[-1])
+        return mixture[:, None] * self.get_buffer("gains")
+
+
+def tones(frequencies: tuple[float, ...], sample_rate: int, seconds: float = 0.5) -> NDArray[np.float32]:
+    """One sine a channel, `(C, T)`, of amplitude 0.5."""
+    time = np.arange(round(seconds * sample_rate)) / sample_rate
+    return np.stack([0.5 * np.sin(2 * np.pi * f * time) for f in frequencies]).astype(np.float32)
+
+
+def strongest(samples: NDArray[np.float32], sample_rate: int) -> list[int]:
+    """Frequency (Hz) of the highest peak of every channel."""
+    spectrum = np.abs(np.fft.rfft(samples, axis=-1))
+    return [round(k * sample_rate / samples.shape[-1]) for k in spectrum.argmax(-1)]
+
+
+def encode(path: Path, samples: NDArray[np.float32], sample_rate: int, codec: str, video: bool = False) -> None:
+    """Encode `(C, T)` with FFmpeg's `codec`, in the container that the path's suffix names."""
+    layout = {1: "mono", 2: "stereo", 6: "5.1"}[len(samples)]
+    with av.open(str(path), "w") as container:
+        if video:
+            picture = container.add_stream("mpeg4", rate=10)
+            picture.width = picture.height = 32
+        stream = container.add_stream(codec, rate=sample_rate, layout=layout)
+        assert isinstance(stream, av.AudioStream)
+        if video:
+            for _ in range(5):
+                container.mux(picture.encode(av.VideoFrame(32, 32, "yuv420p")))
+            container.mux(picture.encode(None))
+        resampler = av.AudioResampler(
+            format=stream.codec_context.format, layout=layout, rate=sample_rate, frame_size=1024
+        )
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=layout)
+        frame.sample_rate, frame.pts, frame.time_base = sample_rate, 0, Fraction(1, sample_rate)
+        for piece in [*resampler.resample(frame), *resampler.resample(None), None]:
+            container.mux(stream.encode(piece))

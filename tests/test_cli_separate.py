@@ -1,0 +1,226 @@
+"""The command line: files where they are promised, notes, exit statuses, around a model with known stems."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from htdemucs_n.models.registry import DEFAULT_MODEL
+from scipy.io import wavfile
+
+import htdemucs_n
+from audio_helpers import GAINS, SOURCES, SplitModel, tones
+from htdemucs_n.audio import write_wav
+from htdemucs_n.cli.main import main
+
+TONES = tones((440, 660), 44100, 0.25)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
+    """Run the command in this process; returns its exit status."""
+    monkeypatch.setattr(sys, "argv", ["htdemucs-n", *map(str, arguments)])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    return int(caught.value.code or 0)
+
+
+@pytest.fixture(autouse=True)
+def known_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SplitModel:
+    """Every name loads the known model; the working folder is an empty one."""
+    model = SplitModel()
+    monkeypatch.setattr("htdemucs_n.models.registry.load_model", lambda name: model)
+    monkeypatch.chdir(tmp_path)
+    return model
+
+
+def song(name: str, samples: np.ndarray = TONES, rate: int = 44100) -> Path:
+    write_wav(Path(name), samples, rate, float32=True)
+    return Path(name)
+
+
+def stem(path: Path) -> np.ndarray:
+    """Samples `(C, T)` of a 16-bit file."""
+    _, samples = wavfile.read(path)
+    assert samples.dtype == np.int16
+    return np.asarray(samples.T / 32768)
+
+
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_four_stems_in_their_places(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    song("My song.wav")
+    assert run(monkeypatch, "separate", "My song.wav") == 0
+    folder = Path("separated") / DEFAULT_MODEL / "My song"
+    assert files(Path("separated")) == {f"{DEFAULT_MODEL}/My song/{name}.wav" for name in SOURCES}
+    for name, gain in zip(SOURCES, GAINS, strict=True):
+        assert np.abs(stem(folder / f"{name}.wav") - gain * TONES).max() < 1 / 32768
+    assert capsys.readouterr().out.splitlines() == [f"My song.wav -> {folder}"]
+
+
+def test_options_reach_their_places(
+    monkeypatch: pytest.MonkeyPatch, known_model: SplitModel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """0.25 s in segments of 0.1 s, half shared, two runs: segments of 4,410 samples, 4 or more a run."""
+    song("a.wav", 3 * TONES)
+    threads = torch.get_num_threads()
+    options = [
+        "-o",
+        "out",
+        "-n",
+        "some/model.safetensors",
+        "-d",
+        "cpu",
+        "--segment",
+        "0.1",
+        "--overlap",
+        "0.5",
+    ]
+    try:
+        assert run(monkeypatch, "separate", "a.wav", *options, "--shifts", "2", "-j", "1", "--float32") == 0
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(threads)
+    assert set(known_model.lengths) == {4410}
+    assert len(known_model.lengths) >= 8
+    assert files(Path("out")) == {f"model/a/{name}.wav" for name in SOURCES}
+    _, vocals = wavfile.read("out/model/a/vocals.wav")
+    assert vocals.dtype == np.float32
+    assert np.abs(vocals.T - 0.4 * 3 * TONES).max() < 1e-5
+    assert "note" not in capsys.readouterr().out
+
+
+def test_two_stems(monkeypatch: pytest.MonkeyPatch) -> None:
+    song("a.wav")
+    assert run(monkeypatch, "separate", "a.wav", "--two-stems", "vocals") == 0
+    folder = Path("separated") / DEFAULT_MODEL / "a"
+    assert files(folder) == {"vocals.wav", "no_vocals.wav"}
+    assert np.abs(stem(folder / "vocals.wav") - 0.4 * TONES).max() < 1 / 32768
+    assert np.abs(stem(folder / "no_vocals.wav") - 0.6 * TONES).max() < 1 / 32768
+
+
+def test_two_stems_of_an_unknown_stem(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    song("a.wav")
+    assert run(monkeypatch, "separate", "a.wav", "--two-stems", "kazoo") == 1
+    assert "error: --two-stems kazoo: the model's stems are drums, bass, other, vocals" in capsys.readouterr().err
+    assert not Path("separated").exists()
+
+
+def test_a_loud_song_is_scaled_as_one_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    song("a.wav", 10 * TONES)  # vocals peak at 0.4 * 10 * 0.5 = 2
+    assert run(monkeypatch, "separate", "a.wav") == 0
+    assert "scaled by 0.500" in capsys.readouterr().out
+    for name, gain in zip(SOURCES, GAINS, strict=True):
+        samples = stem(Path("separated") / DEFAULT_MODEL / "a" / f"{name}.wav")
+        assert np.abs(samples - 5 * gain * TONES).max() < 2 / 32768 + 1e-3
+
+
+def test_5_1_says_that_it_is_mixed_down(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    song("a.wav", tones((200, 400, 600, 800, 1000, 1200), 44100, 0.25))
+    assert run(monkeypatch, "separate", "a.wav") == 0
+    assert "6 channels were mixed down to stereo" in capsys.readouterr().out
+    assert stem(Path("separated") / DEFAULT_MODEL / "a" / "drums.wav").shape == (2, 11025)
+
+
+def test_one_bad_track_does_not_stop_the_rest(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    song("a.wav")
+    song("z.wav")
+    Path("text.wav").write_text("not music")
+    assert run(monkeypatch, "separate", "a.wav", "missing.wav", "text.wav", "z.wav") == 1
+    assert {path.split("/")[1] for path in files(Path("separated"))} == {"a", "z"}
+    captured = capsys.readouterr()
+    errors = captured.err.splitlines()
+    assert [line.startswith("error: ") for line in errors] == [True, True, False]
+    assert "missing.wav" in errors[0]
+    assert "text.wav" in errors[1]
+    assert errors[2] == "2 of 4 tracks failed"
+    assert len(captured.out.splitlines()) == 2
+
+
+def test_tracks_of_one_name_get_folders_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    song("x/Song.wav")
+    song("y/song.wav", TONES / 2)
+    song("y/song-2.wav", TONES / 4)
+    assert run(monkeypatch, "separate", "x/Song.wav", "y/song.wav", "y/song-2.wav", "-o", "out") == 0
+    root = Path("out") / DEFAULT_MODEL
+    assert {path.name for path in root.iterdir()} == {"Song", "song-2", "song-2-2"}
+    for folder, level in {"Song": 1, "song-2": 0.5, "song-2-2": 0.25}.items():
+        assert np.abs(stem(root / folder / "vocals.wav") - 0.4 * level * TONES).max() < 1 / 32768
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names that Windows cannot hold")
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [("...wav", "_"), ("....wav", "_"), (". .wav", "_"), ("Wait....wav", "Wait"), ("歌 'x'.wav", "歌 'x'")],
+)
+def test_folders_stay_inside_the_output(monkeypatch: pytest.MonkeyPatch, name: str, folder: str) -> None:
+    song("in/plain.wav").rename(f"in/{name}")
+    assert run(monkeypatch, "separate", f"in/{name}", "-o", "out", "--two-stems", "bass") == 0
+    assert files(Path("out")) == {f"{DEFAULT_MODEL}/{folder}/{stem}.wav" for stem in ("bass", "no_bass")}
+
+
+def test_a_second_run_replaces_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    song("a.wav")
+    assert run(monkeypatch, "separate", "a.wav") == 0
+    first = (Path("separated") / DEFAULT_MODEL / "a" / "bass.wav").read_bytes()
+    assert run(monkeypatch, "separate", "a.wav") == 0
+    assert (Path("separated") / DEFAULT_MODEL / "a" / "bass.wav").read_bytes() == first
+    assert len(files(Path("separated"))) == 4
+
+
+def test_ctrl_c(monkeypatch: pytest.MonkeyPatch, known_model: SplitModel) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    song("a.wav")
+    known_model.register_forward_pre_hook(interrupt)
+    assert run(monkeypatch, "separate", "a.wav") == 130
+    assert not files(Path("separated"))
+
+
+def test_version_and_wrong_usage(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"htdemucs-n {htdemucs_n.__version__}\n"
+    assert run(monkeypatch, "separate") == 2
+    assert run(monkeypatch, "separate", "a.wav", "--no-such-option") == 2
+
+
+def test_help_loads_neither_torch_nor_decoders() -> None:
+    code = (
+        "import sys\n"
+        "from htdemucs_n.cli.main import main\n"
+        "sys.argv = ['htdemucs-n', '--help']\n"
+        "try:\n    main()\n"
+        "finally:\n    print({'torch', 'av', 'soundfile'} & set(sys.modules), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "separate" in done.stdout
+    assert done.stderr.strip() == "set()"
+
+
+def test_a_whole_separation_loads_no_training_stack() -> None:
+    song("a.wav")
+    code = (
+        "import sys\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from audio_helpers import SplitModel\n"
+        "from htdemucs_n.cli.main import main\n"
+        "import htdemucs_n.models.registry as registry\n"
+        "registry.load_model = lambda name: SplitModel()\n"
+        "sys.argv = ['htdemucs-n', 'separate', 'a.wav']\n"
+        "heavy = {'hydra', 'omegaconf', 'tensorboard', 'museval', 'matplotlib'}\n"
+        "try:\n    main()\n"
+        "finally:\n    print(sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[0].startswith("a.wav -> ")
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,75 @@
+"""Batch norm folded into convolutions: the same function, and no batch norm left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from models_helpers import noise, randomise_batch_norm, tiny_model
+from torch import nn
+
+from htdemucs_n.models.folding import fold_batch_norm
+from htdemucs_n.models.htdemucs_n import HTDemucs_n
+from htdemucs_n.models.presets import load_preset
+
+
+def batch_norms(model: nn.Module) -> int:
+    return sum(isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) for m in model.modules())
+
+
+def relative_change(model: HTDemucs_n, seed: int = 0) -> float:
+    """Largest difference of any output sample that folding makes, over the RMS of the output."""
+    mixture = noise(1, 2, 16384, seed=seed)
+    with torch.no_grad():
+        before, after = model.eval()(mixture), fold_batch_norm(model)(mixture)
+    return float((after - before).abs().max() / before.square().mean().sqrt())
+
+
+@pytest.mark.parametrize(
+    "keys", [{}, {"fusion_method": "add"}, {"spectral_head": "none"}, {"mixture_consistency": False}]
+)
+def test_outputs_change_by_less_than_1e_5(keys: dict[str, Any]) -> None:
+    model = tiny_model(use_train_segment=False, **keys)
+    randomise_batch_norm(model)
+    assert relative_change(model) < 1e-5
+
+
+def test_so_they_do_in_a_preset() -> None:
+    torch.manual_seed(0)
+    model = HTDemucs_n(load_preset("small"), use_train_segment=False)
+    randomise_batch_norm(model)
+    assert relative_change(model) < 1e-5
+
+
+def test_the_statistics_matter() -> None:
+    """The check above can fail: with other statistics the model says something else."""
+    first, second = tiny_model(use_train_segment=False).eval(), tiny_model(use_train_segment=False).eval()
+    randomise_batch_norm(second)
+    mixture = noise(1, 2, 16384)
+    with torch.no_grad():
+        assert float((first(mixture) - second(mixture)).abs().max()) > 1e-2
+
+
+def test_no_batch_norm_is_left_and_the_original_is_untouched() -> None:
+    model = tiny_model()
+    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    folded = fold_batch_norm(model)
+    assert batch_norms(model) > 20 and batch_norms(folded) == 0
+    assert model.training and not folded.training
+    assert all(torch.equal(tensor, state[name]) for name, tensor in model.state_dict().items())
+    assert folded.config == model.config
+
+
+def test_a_folded_pair_is_the_closed_form() -> None:
+    """W' = W g / sqrt(v + eps), b' = b - m g / sqrt(v + eps), on numbers small enough to check by eye."""
+    conv, norm = nn.Conv1d(1, 1, 1, bias=False), nn.BatchNorm1d(1, eps=0.0)
+    nn.init.constant_(conv.weight, 3)
+    nn.init.constant_(norm.weight, 2)
+    nn.init.constant_(norm.bias, 5)
+    assert norm.running_mean is not None and norm.running_var is not None
+    norm.running_mean.fill_(7)
+    norm.running_var.fill_(16)
+    folded = fold_batch_norm(nn.Sequential(conv, norm, nn.ReLU()))[0]
+    assert folded.weight.item() == 3 * 2 / 4
+    assert folded.bias.item() == 5 - 7 * 2 / 4

@@ -1,0 +1,215 @@
+"""Models on disk and by name: exact round trips, and one clear line for every kind of bad file."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from models_helpers import TINY, noise, randomise_batch_norm, tiny_model
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from htdemucs_n.errors import UserError
+from htdemucs_n.models import registry, storage
+from htdemucs_n.models.htdemucs_n import HTDemucs_n
+from htdemucs_n.models.storage import load_saved_model, save_model, save_tensors
+
+
+def trained() -> HTDemucs_n:
+    model = tiny_model(seed=3)
+    randomise_batch_norm(model)
+    return model.eval()
+
+
+def refusal(path: Path | str, load: Any = load_saved_model) -> str:
+    """The one line that `load` refuses `path` with."""
+    with pytest.raises(UserError) as error:
+        load(path)
+    message = str(error.value)
+    assert "\n" not in message
+    return message
+
+
+def test_float32_comes_back_exactly(tmp_path: Path) -> None:
+    model, path = trained(), tmp_path / "deep" / "folder" / "model.safetensors"
+    save_model(path, model, {"songs": 12, "scores": {"drums": 6.5}})
+    loaded, metadata = load_saved_model(path)
+    assert loaded.config == model.config and not loaded.training
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor), name
+    assert metadata["songs"] == 12 and metadata["scores"] == {"drums": 6.5}
+    mixture = noise(1, 2, 5000)
+    with torch.no_grad():
+        assert torch.equal(loaded(mixture), model(mixture))
+
+
+def test_half_precision_costs_half_a_unit_in_the_last_place(tmp_path: Path) -> None:
+    model, path = trained(), tmp_path / "model.safetensors"
+    save_model(path, model, {}, dtype=torch.float16)
+    stored = load_file(path)
+    assert {t.dtype for t in stored.values()} == {torch.float16, torch.int64}
+    loaded, _ = load_saved_model(path)
+    for name, tensor in model.state_dict().items():
+        restored = loaded.state_dict()[name]
+        assert restored.dtype == tensor.dtype
+        # 11 significant bits, and steps of 2^-24 near zero.
+        assert bool(((restored - tensor).abs() <= 2**-11 * tensor.abs() + 2**-25).all()), name
+    mixture = noise(1, 2, 5000)
+    with torch.no_grad():
+        exact, rounded = model(mixture), loaded(mixture)
+    assert float((rounded - exact).square().mean() / exact.square().mean()) < 1e-5  # 50 dB
+
+
+def test_saving_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        save_model(tmp_path / name, trained(), {"seed": 0})
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize("keep", [0, 4, 100, 0.5, 0.999])
+def test_a_truncated_file_is_refused(tmp_path: Path, keep: float) -> None:
+    path = tmp_path / "model.safetensors"
+    save_model(path, trained(), {})
+    data = path.read_bytes()
+    path.write_bytes(data[: int(keep * len(data)) if isinstance(keep, float) else keep])
+    assert str(path) in refusal(path) and "fetch or train it again" in refusal(path)
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    text = tmp_path / "notes.safetensors"
+    text.write_text("these are my notes\n" * 50, encoding="utf-8")
+    assert str(text) in refusal(text)
+    foreign = tmp_path / "foreign.safetensors"
+    save_file({"weight": torch.zeros(3)}, foreign, {"format": "pt"})
+    assert f"{foreign} is no htdemucs_n checkpoint" in refusal(foreign)
+    save_file({"weight": torch.zeros(3)}, foreign)
+    assert f"{foreign} is no htdemucs_n checkpoint" in refusal(foreign)
+    assert str(tmp_path) in refusal(tmp_path)
+    missing = tmp_path / "none.safetensors"
+    assert f"no checkpoint at {missing}" in refusal(missing)
+
+
+def test_a_file_without_a_config_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bare.safetensors"
+    save_tensors(path, trained().state_dict(), {"step": 3})
+    assert f"{path} holds no model config" in refusal(path)
+
+
+@pytest.mark.parametrize("change", ["shape", "missing", "extra"])
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path, change: str) -> None:
+    path, model = tmp_path / "odd.safetensors", trained()
+    tensors, name = dict(model.state_dict()), "time_encoder.to_tokens.bias"
+    if change == "shape":
+        tensors[name] = torch.zeros(3)
+    elif change == "missing":
+        del tensors[name]
+    else:
+        tensors["more.bias"] = torch.zeros(3)
+    save_tensors(path, tensors, {"config": model.config.to_dict()})
+    message = refusal(path)
+    assert f"{path} does not fit this model" in message
+    assert ("more.bias" if change == "extra" else name) in message
+
+
+class Bait:
+    """Leaves a folder behind when it is unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (os.mkdir, (str(self.trace),))
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".th", ".safetensors"])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_pickle_is_refused_and_never_unpickled(tmp_path: Path, suffix: str, zipped: bool) -> None:
+    path, trace = tmp_path / f"model{suffix}", tmp_path / "trace"
+    if zipped:
+        torch.save({"state": Bait(trace)}, path)
+    else:
+        path.write_bytes(pickle.dumps(Bait(trace)))
+    assert str(path) in refusal(path, registry.load_model)
+    assert not trace.exists()
+    if zipped:
+        torch.load(path, weights_only=False)
+    else:
+        pickle.loads(path.read_bytes())
+    assert trace.exists(), "the bait works, so the check above can fail"
+
+
+@pytest.mark.parametrize("where", ["save_file", "replace"])
+def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    path = tmp_path / "model.safetensors"
+    save_model(path, trained(), {})
+    before = path.read_bytes()
+
+    def full(tensors: Any, target: Any, *_: Any) -> None:
+        if where == "save_file":
+            Path(target).write_bytes(b"half a fi")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if where == "save_file":
+        monkeypatch.setattr(storage, "save_file", full)
+    else:
+        monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(UserError, match="No space left on device") as error:
+        save_model(path, tiny_model(), {})
+    assert str(path) in str(error.value)
+    assert [file.name for file in tmp_path.iterdir()] == ["model.safetensors"]
+    assert path.read_bytes() == before
+
+
+def test_a_folder_that_is_a_file_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    path = tmp_path / "file" / "model.safetensors"
+    assert str(path) in refusal(path, lambda p: save_model(p, trained(), {}))
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A registry of two models."""
+    folder = tmp_path / "weights"
+    monkeypatch.setattr(registry, "_WEIGHTS", folder)
+    for name in ("small", "large"):
+        save_model(folder / f"{name}.safetensors", trained(), {"name": name}, torch.float16)
+    return folder
+
+
+def test_models_by_name_and_by_path(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(shipped.parent)
+    assert registry.available_models() == ["large", "small"]
+    by_name, by_path = (
+        registry.load_model("small"),
+        registry.load_model(str(shipped / "small.safetensors")),
+    )
+    assert not by_name.training
+    assert not any(isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) for m in by_name.modules())
+    assert {p.dtype for p in by_name.parameters()} == {torch.float32}
+    assert by_name.sources == ("drums", "bass", "other", "vocals")
+    mixture = noise(1, 2, 5000)
+    with torch.no_grad():
+        reference = load_saved_model(shipped / "small.safetensors")[0](mixture)
+        torch.testing.assert_close(by_name(mixture), reference, atol=2e-5, rtol=1e-4)
+        assert torch.equal(by_name(mixture), by_path(mixture))
+
+
+def test_an_unknown_name_gets_the_nearest_or_all(shipped: Path) -> None:
+    assert "unknown model 'smal': did you mean 'small'?" in refusal("smal", registry.load_model)
+    assert "known: large, small" in refusal("zzz", registry.load_model)
+    assert "no checkpoint at runs" in refusal(Path("runs", "best.safetensors"), registry.load_model)
+
+
+def test_a_foreign_config_names_the_file(tmp_path: Path) -> None:
+    path, model = tmp_path / "newer.safetensors", trained()
+    for config in ({**TINY, "chanels": 4}, {**TINY, "spectral_head": "wavelet"}, 5):
+        save_tensors(path, model.state_dict(), {"config": config})
+        assert str(path) in refusal(path)
+    header = {"format": "htdemucs_n", "config": "{not json"}
+    save_file(dict(model.state_dict()), path, header)
+    assert str(path) in refusal(path)

@@ -1,0 +1,36 @@
+"""Channel counts: the downmix against ITU-R BS.775 written out."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from htdemucs_n.separation.channels import to_stereo
+
+G = math.sqrt(0.5)
+
+
+def test_mono_is_copied_and_stereo_kept() -> None:
+    mono, stereo = torch.rand(1, 9), torch.rand(2, 9)
+    assert torch.equal(to_stereo(mono), torch.cat([mono, mono]))
+    assert torch.equal(to_stereo(stereo), stereo)
+
+
+@pytest.mark.parametrize(
+    ("channels", "left", "right"),
+    [
+        (3, {0: 1, 2: G}, {1: 1, 2: G}),  # L R C
+        (4, {0: 1, 2: G}, {1: 1, 3: G}),  # L R Bl Br
+        (5, {0: 1, 2: G, 3: G}, {1: 1, 2: G, 4: G}),  # L R C Bl Br
+        (6, {0: 1, 2: G, 4: G}, {1: 1, 2: G, 5: G}),  # L R C LFE Bl Br
+        (7, {0: 1, 2: G, 4: G, 5: G}, {1: 1, 2: G, 4: G, 6: G}),  # L R C LFE Bc Sl Sr
+        (8, {0: 1, 2: G, 4: G, 6: G}, {1: 1, 2: G, 5: G, 7: G}),  # L R C LFE Bl Br Sl Sr
+        (9, dict.fromkeys(range(0, 9, 2), 1 / 5), dict.fromkeys(range(1, 9, 2), 1 / 4)),
+    ],
+)
+def test_more_channels(channels: int, left: dict[int, float], right: dict[int, float]) -> None:
+    mixture = torch.rand(channels, 50)
+    truth = [sum((gain * mixture[c] for c, gain in side.items()), torch.zeros(50)) for side in (left, right)]
+    torch.testing.assert_close(to_stereo(mixture), torch.stack(truth))

@@ -1,0 +1,276 @@
+"""The Separator around a model with known stems: its values at any rate, length, channel count and level."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from audio_helpers import GAINS, SOURCES, SplitModel, tones
+from htdemucs_n.errors import UserError
+from htdemucs_n.separation import Separator
+
+
+def noise(channels: int, length: int, seed: int = 0) -> Tensor:
+    return torch.rand(channels, length, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+def assert_stems_are(stems: dict[str, Tensor], mixture: Tensor, gains: tuple[float, ...], atol: float) -> None:
+    assert tuple(stems) == SOURCES
+    for gain, samples in zip(gains, stems.values(), strict=True):
+        torch.testing.assert_close(samples, gain * mixture, rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize("length", [1000, 4410, 4411, 20000])
+@pytest.mark.parametrize("level", [1e-6, 1.0, 1e6])
+def test_stems_have_their_values(length: int, level: float) -> None:
+    """A split by gains is linear, so chunks and normalisation must not show. Segments are 4,410 samples."""
+    mixture = level * noise(2, length)
+    mixture -= mixture.mean()
+    assert_stems_are(Separator(SplitModel()).separate(mixture, 44100), mixture, GAINS, atol=1e-6 * level)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    channels=st.integers(1, 9),
+    length=st.integers(1, 2000),
+    rate=st.sampled_from([8000, 22050, 44100, 48000, 96000, 192000]),
+    gains=st.tuples(*[st.floats(-1, 1)] * 4),
+    offset=st.floats(-1, 1),
+)
+def test_stems_add_up_to_the_mixture(
+    channels: int, length: int, rate: int, gains: tuple[float, ...], offset: float
+) -> None:
+    """Whatever the model does: with these gains its own stems do not add up."""
+    mixture = noise(channels, length) + offset
+    stems = Separator(SplitModel(gains, segment=0.01)).separate(mixture, rate)
+    assert all(samples.shape == (min(channels, 2), length) for samples in stems.values())
+    if channels <= 2:
+        torch.testing.assert_close(sum(stems.values()), mixture, rtol=0, atol=5e-6)
+
+
+def test_what_the_model_leaves_is_shared_equally() -> None:
+    mixture = noise(2, 5000)
+    assert_stems_are(Separator(SplitModel((0, 0, 0, 0))).separate(mixture, 44100), mixture, (0.25,) * 4, atol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [8000, 48000, 192000])
+def test_other_rates_go_through_the_models_rate_and_back(rate: int) -> None:
+    mixture = torch.from_numpy(tones((440, 1000), rate, 0.5))
+    model = SplitModel(segment=10)
+    stems = Separator(model).separate(mixture, rate)
+    assert model.lengths == [22050]  # half a second at 44,100 Hz
+    inner = slice(rate // 20, -rate // 20)
+    assert_stems_are({n: s[:, inner] for n, s in stems.items()}, mixture[:, inner], GAINS, atol=1e-4)
+
+
+def test_what_lies_above_the_models_band_is_shared_equally() -> None:
+    mixture = torch.from_numpy(tones((30000, 35000), 96000, 0.5))
+    stems = Separator(SplitModel()).separate(mixture, 96000)
+    inner = slice(5000, -5000)
+    assert_stems_are({n: s[:, inner] for n, s in stems.items()}, mixture[:, inner], (0.25,) * 4, atol=1e-4)
+
+
+def test_mono_gives_mono() -> None:
+    mixture = noise(1, 5000)
+    mixture -= mixture.mean()
+    assert_stems_are(Separator(SplitModel()).separate(mixture, 44100), mixture, GAINS, atol=1e-6)
+
+
+def test_anti_phase_stereo() -> None:
+    """L = -R: its mono sum is silent, its stems are not."""
+    left = noise(1, 5000)
+    mixture = torch.cat([left, -left])
+    assert_stems_are(Separator(SplitModel()).separate(mixture, 44100), mixture, GAINS, atol=1e-6)
+
+
+def test_5_1_is_mixed_down() -> None:
+    surround = noise(6, 5000)
+    surround -= surround.mean(1, keepdim=True)
+    left, right, centre, _, back_left, back_right = surround
+    truth = torch.stack([left + 0.5**0.5 * (centre + back_left), right + 0.5**0.5 * (centre + back_right)])
+    assert_stems_are(Separator(SplitModel()).separate(surround, 44100), truth, GAINS, atol=2e-6)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 1), (2, 44100), (6, 100)])
+@pytest.mark.parametrize("rate", [8000, 44100])
+def test_silence_gives_silence(shape: tuple[int, int], rate: int) -> None:
+    model = SplitModel()
+    stems = Separator(model).separate(torch.zeros(shape), rate)
+    assert all((samples == 0).all() for samples in stems.values())
+    assert not model.lengths  # nothing to ask a model about
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("rate", [8000, 44100, 192000])
+def test_one_sample(channels: int, rate: int) -> None:
+    mixture = torch.tensor([[0.5], [-0.25]])[:channels]
+    stems = Separator(SplitModel()).separate(mixture, rate)
+    torch.testing.assert_close(sum(stems.values()), mixture)
+
+
+@pytest.mark.parametrize("level", [1e-45, 1e-40, 1e-30, 1e18])
+def test_extreme_levels_stay_finite_and_add_up(level: float) -> None:
+    mixture = noise(2, 5000).mul(level)
+    stems = Separator(SplitModel()).separate(mixture, 44100)
+    torch.testing.assert_close(sum(stems.values()), mixture, rtol=1e-5, atol=1e-5 * level + 6e-45)
+
+
+def test_the_model_hears_a_normalised_mixture_in_inference_mode() -> None:
+    heard: list[Tensor] = []
+
+    class Spy(SplitModel):
+        def forward(self, mixture: Tensor) -> Tensor:
+            assert torch.is_inference_mode_enabled()
+            assert not self.training
+            heard.append(mixture)
+            return super().forward(mixture)
+
+    mixture = 0.01 * noise(2, 5000) + 0.3
+    before = mixture.clone()
+    Separator(Spy(segment=1).train()).separate(mixture, 44100)
+    assert float(heard[0].mean()) == pytest.approx(0, abs=1e-4)
+    assert float(heard[0].std(correction=0)) == pytest.approx(1, abs=1e-4)
+    assert torch.equal(mixture, before)
+
+
+class PositionModel(SplitModel):
+    """Tells where in a segment a sample was: its first stem is the mixture times the index."""
+
+    def forward(self, mixture: Tensor) -> Tensor:
+        stems = super().forward(mixture)
+        stems[:, 0] = mixture * torch.arange(mixture.shape[-1])
+        return stems
+
+
+def test_shifts_are_averaged() -> None:
+    mixture = noise(2, 3000)
+    mixture -= mixture.mean()
+    model = PositionModel((0, 0, 0, 0), segment=10)
+    stems = Separator(model, shifts=3, seed=7).separate(mixture, 44100)
+    offsets = [length - 3000 for length in model.lengths]
+    assert len(set(offsets)) == 3
+    assert all(0 <= offset <= 22050 for offset in offsets)
+    index = torch.arange(3000) + sum(offsets) / 3
+    first = mixture * index  # what the model says, before the rest of the mixture is shared
+    torch.testing.assert_close(stems["drums"], first + (mixture - first) / 4, rtol=1e-5, atol=1e-2)
+
+    again, other = PositionModel(segment=10), PositionModel(segment=10)
+    Separator(again, shifts=3, seed=7).separate(mixture, 44100)
+    Separator(other, shifts=3, seed=8).separate(mixture, 44100)
+    assert again.lengths == model.lengths != other.lengths
+
+
+@pytest.mark.parametrize("shifts", [0, 2])
+def test_progress_counts_every_segment(shifts: int) -> None:
+    calls: list[tuple[int, int]] = []
+    model = SplitModel()
+    separator = Separator(model, shifts=shifts, progress=lambda done, total: calls.append((done, total)))
+    separator.separate(noise(2, 30000), 44100)
+    total = len(model.lengths)
+    assert total > 5
+    assert calls == [(done, total) for done in range(1, total + 1)]
+
+
+def test_the_same_input_gives_the_same_bytes() -> None:
+    class Convolution(SplitModel):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.conv = nn.Conv1d(2, 8, 33, padding=16)
+
+        def forward(self, mixture: Tensor) -> Tensor:
+            stems: Tensor = self.conv(mixture).view(1, 4, 2, -1)
+            return stems
+
+    separator = Separator(Convolution(), shifts=2)
+    runs = [separator.separate(noise(2, 20000), 48000) for _ in range(2)]
+    for name in SOURCES:
+        assert runs[0][name].numpy().tobytes() == runs[1][name].numpy().tobytes()
+
+
+def test_a_file_is_separated_at_its_own_rate(tmp_path: Path) -> None:
+    samples = tones((440, 660), 22050)
+    soundfile.write(tmp_path / "a.wav", samples.T, 22050, subtype="FLOAT")
+    separator = Separator(SplitModel())
+    stems, truth = (
+        separator.separate_file(tmp_path / "a.wav"),
+        separator.separate(torch.from_numpy(samples), 22050),
+    )
+    for name in SOURCES:
+        assert torch.equal(stems[name], truth[name])
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("segment", 0.0),
+        ("segment", -1.0),
+        ("segment", float("nan")),
+        ("segment", float("inf")),
+        ("overlap", -0.1),
+        ("overlap", 1.0),
+        ("overlap", float("nan")),
+        ("shifts", -1),
+        ("device", "toaster"),
+        ("device", "cuda:99"),
+    ],
+)
+def test_an_option_out_of_range_is_named(option: str, value: object) -> None:
+    with pytest.raises(UserError, match=option):
+        Separator(SplitModel(), **{option: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_nan_in_the_mixture(bad: float) -> None:
+    mixture = noise(2, 100)
+    mixture[1, 50] = bad
+    with pytest.raises(UserError, match="NaN"):
+        Separator(SplitModel()).separate(mixture, 44100)
+
+
+def test_nan_from_the_model() -> None:
+    with pytest.raises(UserError, match="checkpoint"):
+        Separator(SplitModel((float("nan"), 0, 0, 0))).separate(noise(2, 100), 44100)
+
+
+def test_memory_that_runs_out() -> None:
+    class Huge(SplitModel):
+        def forward(self, mixture: Tensor) -> Tensor:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(UserError, match="segment"):
+        Separator(Huge()).separate(noise(2, 100), 44100)
+
+
+@pytest.mark.parametrize(("shape", "rate"), [((100,), 44100), ((2, 0), 44100), ((0, 5), 44100), ((2, 5), 0)])
+def test_a_wrong_shape_is_a_programming_error(shape: tuple[int, ...], rate: int) -> None:
+    with pytest.raises(ValueError, match=r"\(C, T\)"):
+        Separator(SplitModel()).separate(torch.zeros(shape), rate)
+
+
+def test_importing_separation_loads_no_training_stack() -> None:
+    code = (
+        "import sys\n"
+        "import htdemucs_n\n"
+        "assert 'torch' not in sys.modules, 'the bare package loads torch'\n"
+        "htdemucs_n.Separator\n"
+        "heavy = {'hydra', 'omegaconf', 'tensorboard', 'museval', 'matplotlib', 'torchaudio', 'av'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_an_unknown_name_in_the_package() -> None:
+    import htdemucs_n
+
+    with pytest.raises(AttributeError, match="nothing"):
+        htdemucs_n.nothing  # noqa: B018

@@ -1,0 +1,103 @@
+"""Augmentation against closed forms: sines at other speeds, gains with known statistics."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from htdemucs_n.training.augment import augment_stems, change_speed, draw_speed
+from htdemucs_n.training.config import AugmentConfig
+from training_helpers import NO_AUGMENT, default_values
+
+
+def config(**keys: Any) -> AugmentConfig:
+    return AugmentConfig(**(default_values()["augment"] | NO_AUGMENT | keys))
+
+
+def sine(cycles: int, length: int, phase: float = 0.3) -> np.ndarray:
+    return np.cos(2 * np.pi * cycles * np.arange(length) / length + phase)
+
+
+@settings(max_examples=40, deadline=None)
+@given(old=st.integers(200, 3000), new=st.integers(200, 3000), cycles=st.integers(0, 90))
+def test_a_sine_keeps_its_cycles_amplitude_and_phase(old: int, new: int, cycles: int) -> None:
+    """`cycles` in `old` samples become `cycles` in `new`: the frequency is scaled by exactly old / new."""
+    stereo = torch.from_numpy(np.stack([sine(cycles, old), 2 * sine(cycles + 1, old, 1.0)])).float()
+    expected = np.stack([sine(cycles, new), 2 * sine(cycles + 1, new, 1.0)])
+    changed = change_speed(stereo, new)
+    assert changed.shape == (2, new)
+    np.testing.assert_allclose(changed.numpy(), expected, atol=2e-5)
+
+
+def test_what_a_faster_tape_cannot_hold_is_cut_not_folded() -> None:
+    """600 cycles in 2,000 samples cannot live in 1,000: silence, no alias at 400."""
+    assert change_speed(torch.from_numpy(sine(600, 2000)), 1000).abs().max() < 1e-6
+
+
+def test_the_same_length_is_left_alone() -> None:
+    audio = torch.randn(2, 333, generator=torch.Generator().manual_seed(0))
+    assert change_speed(audio, 333) is audio
+
+
+def test_speed_factors() -> None:
+    """Log-uniform: faster and slower are as likely, and the mean of the logarithm is the middle's."""
+    random = np.random.default_rng(0)
+    never, always, sometimes = (config(speed=share, speed_range=[0.5, 2.0]) for share in (0.0, 1.0, 0.25))
+    assert {draw_speed(random, never) for _ in range(50)} == {1.0}
+    drawn = np.log2([draw_speed(random, always) for _ in range(4000)])
+    assert -1 <= drawn.min() < -0.99
+    assert 0.99 < drawn.max() <= 1
+    assert abs(drawn.mean()) < 4 * (1 / math.sqrt(3)) / math.sqrt(4000)
+    share = np.mean([draw_speed(random, sometimes) != 1 for _ in range(4000)])
+    assert share == pytest.approx(0.25, abs=0.03)
+
+
+def stems(batch: int = 500, length: int = 3) -> torch.Tensor:
+    """Left is 1, right is 2, so that gain, sign and swap can be read off."""
+    return torch.tensor([1.0, 2.0]).view(1, 1, 2, 1).expand(batch, 4, 2, length).clone()
+
+
+def test_nothing_to_do_does_nothing() -> None:
+    assert torch.equal(augment_stems(stems(20), np.random.default_rng(0), config()), stems(20))
+
+
+def test_gain_is_uniform_in_decibels_and_one_for_both_channels() -> None:
+    out = augment_stems(stems(), np.random.default_rng(0), config(gain_db=[-9.0, 4.0])).double().numpy()
+    gain = 20 * np.log10(out[:, :, 0, 0])
+    assert (out[:, :, 1] == 2 * out[:, :, 0]).all()
+    assert (out == out[..., :1]).all()
+    assert -9 <= gain.min() < -8.9
+    assert 3.9 < gain.max() <= 4
+    assert gain.mean() == pytest.approx(-2.5, abs=0.4)
+    assert np.unique(gain[0]).size == 4, "every stem of a mixture has its own"
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("what", ["sign", "swap", "silence"])
+def test_probabilities(what: str, probability: float) -> None:
+    out = augment_stems(stems(), np.random.default_rng(1), config(**{what: probability}))
+    changed = {"sign": [-1.0, -2.0], "swap": [2.0, 1.0], "silence": [0.0, 0.0]}[what]
+    hits = (out == torch.tensor(changed).view(1, 1, 2, 1)).all(dim=3).all(dim=2)
+    rest = (out == stems()).all(dim=3).all(dim=2)
+    assert (hits ^ rest).all(), "a stem is changed in this way or not at all"
+    share = hits.double().mean(dim=0)
+    tolerance = 4 * math.sqrt(probability * (1 - probability) / 500)
+    assert ((share - probability).abs() <= tolerance).all(), "alike for every stem"
+
+
+def test_mono_has_nothing_to_swap() -> None:
+    mono = stems(8)[:, :, 1:]
+    assert torch.equal(augment_stems(mono, np.random.default_rng(0), config(swap=1.0)), mono)
+
+
+def test_the_same_seed_gives_the_same_change() -> None:
+    everything = config(gain_db=[-9.0, 4.0], swap=0.5, sign=0.5, silence=0.1)
+    first, again, other = (augment_stems(stems(9), np.random.default_rng(seed), everything) for seed in (5, 5, 6))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
