@@ -91,6 +91,10 @@ def main() -> None:
 
 def measure(model: str, seconds: float, repeats: int, threads: int) -> Measurement:
     """Time one model in this process."""
+    if model != "official":
+        from htdemucs_n.memory import keep_freed_memory
+
+        keep_freed_memory()  # as `htdemucs-n separate` does
     import torch
 
     torch.set_num_threads(threads)
@@ -129,11 +133,11 @@ def shipped() -> Contender:
 
 def default() -> Contender:
     """Return the `default` preset with random weights."""
-    from htdemucs_n.models.folding import fold_batch_norm
+    from htdemucs_n.models.folding import prepare_for_inference
     from htdemucs_n.models.htdemucs_n import HTDemucs_n
     from htdemucs_n.models.presets import load_preset
 
-    return _through_separator("default", fold_batch_norm(HTDemucs_n(load_preset("default"))))
+    return _through_separator("default", prepare_for_inference(HTDemucs_n(load_preset("default"))))
 
 
 def _through_separator(label: str, network: Any) -> Contender:

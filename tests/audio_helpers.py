@@ -24,6 +24,7 @@ class SplitModel(nn.Module):
         self.audio_channels = 2
         self.samplerate = 44100
         self.segment = segment
+        self.overlap = 0.25
         self.register_buffer("gains", torch.tensor(gains).view(-1, 1, 1))
         self.lengths: list[int] = []
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from htdemucs_n.models.registry import DEFAULT_MODEL
 from scipy.io import wavfile
 
 import htdemucs_n
 from audio_helpers import GAINS, SOURCES, SplitModel, tones
 from htdemucs_n.audio import write_wav
 from htdemucs_n.cli.main import main
+from htdemucs_n.models.registry import DEFAULT_MODEL
 
 TONES = tones((440, 660), 44100, 0.25)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from models_helpers import Array, array, noise
 
 from htdemucs_n.models.bands import BandMerge, BandSplit, Zones
 from htdemucs_n.models.presets import load_preset, preset_names
+from models_helpers import Array, array, noise
 
 ZONES: Zones = ((4, 8), (2, 24), (3, 656))  # 9 bands over 2048 bins
 

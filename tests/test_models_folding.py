@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-from models_helpers import noise, randomise_batch_norm, tiny_model
 from torch import nn
 
-from htdemucs_n.models.folding import fold_batch_norm
+from htdemucs_n.models.folding import fold_batch_norm, prepare_for_inference
 from htdemucs_n.models.htdemucs_n import HTDemucs_n
 from htdemucs_n.models.presets import load_preset
+from models_helpers import noise, randomise_batch_norm, tiny_model
 
 
 def batch_norms(model: nn.Module) -> int:
@@ -59,6 +59,18 @@ def test_no_batch_norm_is_left_and_the_original_is_untouched() -> None:
     assert model.training and not folded.training
     assert all(torch.equal(tensor, state[name]) for name, tensor in model.state_dict().items())
     assert folded.config == model.config
+
+
+def test_inference_has_its_kernels_channels_last_and_says_the_same() -> None:
+    model, mixture = tiny_model(use_train_segment=False).eval(), noise(1, 2, 16384)
+    randomise_batch_norm(model)
+    ready = prepare_for_inference(model)
+    assert batch_norms(ready) == 0 and not ready.training
+    kernels = [m.weight for m in ready.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
+    assert kernels and all(k.is_contiguous(memory_format=torch.channels_last) for k in kernels)
+    with torch.no_grad():
+        expected = model(mixture)
+        assert float((ready(mixture) - expected).abs().max() / expected.square().mean().sqrt()) < 1e-5
 
 
 def test_a_folded_pair_is_the_closed_form() -> None:

@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from models_helpers import noise, tiny_model
 
 from htdemucs_n.models.htdemucs_n import HTDemucs_n
+from models_helpers import noise, tiny_model
 
 FREE = tiny_model(use_train_segment=False).eval()
 PADDED = tiny_model().eval()
@@ -135,17 +135,17 @@ def test_mixed_precision_keeps_float32_outputs_near() -> None:
 
 
 def test_one_batch_can_be_overfitted() -> None:
-    """Eight frames of noise and tones: 120 steps bring the L1 loss below a quarter of its first value."""
+    """Eight frames of tones and noise: 80 steps bring the L1 loss below a twentieth of its first value."""
     time = torch.arange(8192) / 44100
     tones = torch.stack([torch.sin(2 * torch.pi * f * time) for f in (110.0, 587.0, 3000.0)])
     stems = torch.cat([tones, 0.3 * noise(1, 8192)]).view(1, 4, 1, 8192).repeat(1, 1, 2, 1)
     model = tiny_model()
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
     losses = []
-    for _ in range(120):
+    for _ in range(80):
         loss = (model(stems.sum(dim=1)) - stems).abs().mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
-    assert losses[-1] < 0.25 * losses[0]
+    assert losses[-1] < 0.05 * losses[0]

@@ -10,10 +10,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from models_helpers import Array, array, noise
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from htdemucs_n.models.linear_attention import LinearAttention, LinearTransformerEncoder, elu_feature_map
+from models_helpers import Array, array, noise
 
 
 def explicit_attention(module: LinearAttention, x: Array) -> tuple[Array, Array]:

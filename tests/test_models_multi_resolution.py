@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from models_helpers import array, noise, numpy_layer
 
 from htdemucs_n.models.multi_resolution_stft import (
     MultiResolutionEncoder,
@@ -13,6 +12,7 @@ from htdemucs_n.models.multi_resolution_stft import (
     phasor_features,
 )
 from htdemucs_n.models.stft import STFT
+from models_helpers import array, noise, numpy_layer
 
 N_FFTS = (512, 1024, 2048, 4096)
 ZONES = ((16, 8), (8, 240))

@@ -133,7 +133,7 @@ def test_a_preset_differs_by_what_the_design_says_and_no_more(
 
 
 def test_an_unknown_preset_gets_the_nearest_name() -> None:
-    with pytest.raises(UserError, match="unknown preset 'high-quality': did you mean 'high_quality'?"):
+    with pytest.raises(UserError, match=r"unknown preset 'high-quality': did you mean 'high_quality'\?"):
         load_preset("high-quality")
     with pytest.raises(UserError, match="known: default, fast, high_quality, low_memory, small"):
         load_preset("zzz")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from models_helpers import array, noise, numpy_conv2d, numpy_layer, randomise_batch_norm
 
 from htdemucs_n.models.resunet_plus import (
     AttentionGate,
@@ -14,6 +13,7 @@ from htdemucs_n.models.resunet_plus import (
     ResUNetPlusEncoder,
     SqueezeExcitation,
 )
+from models_helpers import array, noise, numpy_conv2d, numpy_layer, randomise_batch_norm
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -8,10 +8,10 @@ import scipy.signal
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from models_helpers import Array, array, noise
 from numpy.typing import NDArray
 
 from htdemucs_n.models.stft import STFT, _OverlapAdd
+from models_helpers import Array, array, noise
 
 SIZES = (16, 512, 1024, 2048, 4096)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import pickle
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Any
 
 import pytest
 import torch
-from models_helpers import TINY, noise, randomise_batch_norm, tiny_model
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -18,6 +18,7 @@ from htdemucs_n.errors import UserError
 from htdemucs_n.models import registry, storage
 from htdemucs_n.models.htdemucs_n import HTDemucs_n
 from htdemucs_n.models.storage import load_saved_model, save_model, save_tensors
+from models_helpers import TINY, noise, randomise_batch_norm, tiny_model
 
 
 def trained() -> HTDemucs_n:
@@ -63,12 +64,6 @@ def test_half_precision_costs_half_a_unit_in_the_last_place(tmp_path: Path) -> N
     with torch.no_grad():
         exact, rounded = model(mixture), loaded(mixture)
     assert float((rounded - exact).square().mean() / exact.square().mean()) < 1e-5  # 50 dB
-
-
-def test_saving_twice_gives_the_same_bytes(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        save_model(tmp_path / name, trained(), {"seed": 0})
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 @pytest.mark.parametrize("keep", [0, 4, 100, 0.5, 0.999])
@@ -137,7 +132,7 @@ def test_a_pickle_is_refused_and_never_unpickled(tmp_path: Path, suffix: str, zi
     assert str(path) in refusal(path, registry.load_model)
     assert not trace.exists()
     if zipped:
-        torch.load(path, weights_only=False)
+        torch.load(io.BytesIO(path.read_bytes()), weights_only=False)
     else:
         pickle.loads(path.read_bytes())
     assert trace.exists(), "the bait works, so the check above can fail"
@@ -157,7 +152,8 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytes
     if where == "save_file":
         monkeypatch.setattr(storage, "save_file", full)
     else:
-        monkeypatch.setattr(os, "replace", full)
+        for owner in (os, Path):
+            monkeypatch.setattr(owner, "replace", full)
     with pytest.raises(UserError, match="No space left on device") as error:
         save_model(path, tiny_model(), {})
     assert str(path) in str(error.value)

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from models_helpers import TINY, noise, tiny_model
 from torch import nn
 
 from htdemucs_n.errors import UserError
 from htdemucs_n.models.config import HTDemucsNConfig
 from htdemucs_n.models.htdemucs_n import HTDemucs_n
+from models_helpers import TINY, noise, tiny_model
 
 ALTERNATIVES: dict[str, list[Any]] = {
     "sources": [("vocals", "rest")],
@@ -135,6 +135,18 @@ def test_keywords_override_the_config() -> None:
         ({"band_zones": [[512, 4]]}, "4 bins a band is no multiple of 8"),
         ({"band_zones": [[2, 1024]]}, "2 bands don't halve 3 times"),
         ({"spectral_head": "none", "fusion_method": "none"}, "the frequency branch is unheard"),
+        ({"channels": "wide"}, "'channels' is 'wide': give a whole number"),
+        ({"channels": 4.5}, "'channels' is '4.5': give a whole number"),
+        ({"channels": True}, "'channels' is 'True': give a whole number"),
+        ({"segment": "long"}, "'segment' is 'long': give a number"),
+        ({"resunet_depth": 0}, "'resunet_depth' is '0': give a number above 0"),
+        ({"freq_projection_layers": 0}, "'freq_projection_layers' is '0': give a number above 0"),
+        ({"lstm_layers": -1}, "'lstm_layers' is '-1': give 0 or more"),
+        ({"resunet_use_se": "yes"}, "'resunet_use_se' is 'yes': give true or false"),
+        ({"sources": "drums"}, "'sources' is 'drums': give a list"),
+        ({"n_ffts": []}, "'n_ffts' is '[]': give a list"),
+        ({"band_zones": [[64, 8, 1]]}, "'band_zones': give pairs"),
+        ({"band_zones": [[-1, 8], [257, 8]]}, "'band_zones': give pairs"),
         ({"chanels": 64}, "unknown model config key 'chanels': did you mean 'channels'?"),
         ({"resunet_depht": 3}, "did you mean 'resunet_depth'?"),
         ({"zzz": 3}, "unknown model config key 'zzz'"),

@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 import torch
-from models_helpers import array, noise, numpy_layer, randomise_batch_norm
 from torch import nn
 
 from htdemucs_n.errors import UserError
 from htdemucs_n.models.time_branch import ResidualBlock1d, TimeDecoder, TimeEncoder, level_strides
+from models_helpers import array, noise, numpy_layer, randomise_batch_norm
 
 WIDTHS = {3: (4, 5, 6), 4: (4, 5, 6, 7), 5: (3, 4, 5, 6, 7)}
 
@@ -74,7 +74,8 @@ def test_decoder_is_skip_blocks_transposed_conv() -> None:
     randomise_batch_norm(decoder)
     tokens, skips = noise(1, 5, 6), [noise(1, 3, 12, seed=1), noise(1, 4, 6, seed=2)]
     x = numpy_layer(decoder.from_tokens, array(tokens))
-    for level, skip, stride in zip(decoder.levels, reversed(skips), reversed(strides), strict=True):
+    levels = [*decoder.levels, nn.Sequential(*decoder.last_blocks, decoder.to_audio)]
+    for level, skip, stride in zip(levels, reversed(skips), reversed(strides), strict=True):
         block, up = level
         x = x + array(skip)
         x = np.maximum(numpy_layer(block.body, x) + x, 0)
@@ -107,3 +108,15 @@ def test_a_token_is_centred_on_its_1024_samples(depth: int) -> None:
     sounding = (decoder(tokens, silent) - nothing)[0, 0].abs().detach()
     where = (sounding > 1e-7 * sounding.max()).nonzero().flatten()
     assert float(where[0] + where[-1]) / 2 == 1024 * n + 511.5
+
+
+def test_samples_are_written_in_float32_under_mixed_precision() -> None:
+    """The last layer to the digit: what reaches it in half precision leaves it as float32 arithmetic has it."""
+    torch.manual_seed(0)
+    decoder = TimeDecoder(2, (3, 4), (4, 2), dim=5, blocks=1).eval()
+    heard: list[torch.Tensor] = []
+    decoder.to_audio.register_forward_pre_hook(lambda _, args: heard.append(args[0]))
+    with torch.autocast("cpu", torch.bfloat16):
+        audio = decoder(noise(1, 5, 6), [noise(1, 3, 12), noise(1, 4, 6)])
+    assert audio.dtype == torch.float32
+    assert torch.equal(audio, decoder.to_audio(heard[0].float()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -41,12 +43,17 @@ NO_AUGMENT = {
 }
 
 
-def default_values() -> dict[str, Any]:
-    """`conf/n_train.yaml` as plain types, without its list of presets."""
+@functools.cache
+def _file() -> dict[str, Any]:
     text = resources.files("htdemucs_n").joinpath("conf", "n_train.yaml").read_text(encoding="utf-8")
     values = dict(yaml.safe_load(text))
     del values["defaults"]
     return values
+
+
+def default_values() -> dict[str, Any]:
+    """`conf/n_train.yaml` as plain types, without its list of presets."""
+    return copy.deepcopy(_file())
 
 
 def tiny_config(out: Path, **sections: dict[str, Any]) -> TrainConfig:

@@ -39,7 +39,10 @@ def separate(
         float | None,
         typer.Option(help="Seconds that the model hears at once.", show_default="as the model was trained"),
     ] = None,
-    overlap: Annotated[float, typer.Option(help="Part of a segment shared with the next, 0 to 0.95.")] = 0.25,
+    overlap: Annotated[
+        float | None,
+        typer.Option(help="Part of a segment shared with the next, 0 to 0.95.", show_default="the model's, 0.25"),
+    ] = None,
     shifts: Annotated[
         int, typer.Option(help="Average over N random shifts in time: N times the time.", metavar="N")
     ] = 0,
@@ -58,6 +61,9 @@ def separate(
 
     A track that fails does not stop the others: failures are listed at the end, and the exit status is 1.
     """
+    from htdemucs_n.memory import keep_freed_memory
+
+    keep_freed_memory()
     import torch
 
     from htdemucs_n.models.registry import DEFAULT_MODEL

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
+import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -49,18 +52,32 @@ def _compose(config_name: str, overrides: list[str]) -> dict[str, Any]:
     """The configuration with its overrides as plain types. Raises `UserError` with one line for any mistake."""
     try:
         from hydra import compose, initialize_config_module
-        from hydra.errors import HydraException
+        from hydra.errors import ConfigCompositionException, HydraException
         from omegaconf import OmegaConf
         from omegaconf.errors import OmegaConfBaseException
     except ImportError as error:
         raise UserError(f"training needs its extra packages ({error.name}): pip install 'htdemucs-n[train]'") from error
     try:
         with initialize_config_module("htdemucs_n.conf", version_base="1.3"):
+            known = compose(config_name)
             config = compose(config_name, overrides)
             values: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    except ConfigCompositionException as error:
+        unknown = re.match(r"Could not override '(.+?)'", str(error))
+        if unknown is None:
+            raise UserError(f"config: {_one_line(error)}") from error
+        near = difflib.get_close_matches(unknown[1], _dotted(known), n=1)
+        hint = f"did you mean '{near[0]}'?" if near else "see conf/n_train.yaml"
+        raise UserError(f"unknown config key '{unknown[1]}': {hint}") from error
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(f"config: {_one_line(error)}") from error
     return values
+
+
+def _dotted(values: Mapping[Any, Any], prefix: str = "") -> list[str]:
+    """All keys of nested mappings, as overrides name them."""
+    nested = [_dotted(value, f"{prefix}{key}.") for key, value in values.items() if isinstance(value, Mapping)]
+    return [f"{prefix}{key}" for key in values] + [key for keys in nested for key in keys]
 
 
 def _one_line(error: Exception) -> str:

@@ -22,6 +22,9 @@ _CHOICES = {
     "spectral_head": ("mask", "softmax", "mapping", "none"),
 }
 
+_FROM_ZERO = ("overlap", "lstm_layers", "time_encoder_blocks", "time_decoder_blocks")
+"""Numbers that may be 0; all others must be above it."""
+
 
 @dataclass(frozen=True)
 class HTDemucsNConfig:
@@ -79,11 +82,31 @@ class HTDemucsNConfig:
     mixture_consistency: bool = True
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         # YAML and JSON bring lists; the config stays hashable and immutable.
         object.__setattr__(self, "sources", tuple(self.sources))
         object.__setattr__(self, "n_ffts", tuple(self.n_ffts))
         object.__setattr__(self, "band_zones", tuple((n, k) for n, k in self.band_zones))
         self._check()
+
+    def _check_kinds(self) -> None:
+        """A number where a number belongs, a list where a list does."""
+        for field in dataclasses.fields(self):
+            value, default = getattr(self, field.name), field.default
+            wrong = f"config key '{field.name}' is '{value}': give "
+            if isinstance(default, bool):
+                if not isinstance(value, bool):
+                    raise UserError(wrong + "true or false")
+            elif isinstance(default, int | float):
+                whole = field.type == "int"
+                if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+                    raise UserError(wrong + ("a whole number" if whole else "a number"))
+                if value < 0 or (value == 0 and field.name not in _FROM_ZERO):
+                    raise UserError(wrong + ("0 or more" if field.name in _FROM_ZERO else "a number above 0"))
+            elif isinstance(default, tuple) and (not isinstance(value, list | tuple) or not value):
+                raise UserError(wrong + "a list")
+        if not all(len(zone) == 2 and min(zone) > 0 for zone in self.band_zones):
+            raise UserError("config key 'band_zones': give pairs [bands, bins a band]")
 
     def _check(self) -> None:
         for key, allowed in _CHOICES.items():

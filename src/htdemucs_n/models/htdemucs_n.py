@@ -1,11 +1,11 @@
 """HTDemucs_n: audio in, stems out.
 
 audio -+-> STFT 512..4096 -> a processor each -> weighted fusion -+
-       +-> STFT 4096 (complex as channels) -----------------------+-> ResUNet++ -+-> spectral head -> inverse STFT -+
-       |                                                                         v        ^                         v
-       +-> time encoder -> linear attention transformer --------------------> fusion -----+                        (+) stems
-                 |                                                               v                                  ^
-                 +--------------------------- skips ----------------------> time decoder ---------------------------+
+       +-> STFT 4096 (complex as channels) -----------------------+-> ResUNet++ -+-> spectral head -> inverse STFT
+       |                                                                         v        ^                  |
+       +-> time encoder -> linear attention transformer --------------------> fusion -----+                  + = stems
+                 |                                                               v                           |
+                 +--------------------------- skips ----------------------> time decoder --------------------+
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class HTDemucs_n(nn.Module):
 
     Shape: mixture `(B, C, T)` -> stems `(B, S, C, T)`, any T >= 1; S in the order of `sources`.
 
-    The loudness of the input does not matter: every item is scaled to an RMS of 1 and back. In evaluation
-    with `use_train_segment`, input shorter than the training segment is padded to it and trimmed back.
+    Every item is scaled to an RMS of 1 and back, so its loudness does not matter until the RMS nears 1e-5.
+    In evaluation with `use_train_segment`, input shorter than the training segment is padded to it and trimmed back.
     """
 
     def __init__(self, config: HTDemucsNConfig | None = None, **keys: Any) -> None:
@@ -45,6 +45,7 @@ class HTDemucs_n(nn.Module):
         self.audio_channels = config.audio_channels
         self.samplerate = config.samplerate
         self.segment = config.segment
+        self.overlap = config.overlap
         channels, base, dim = config.audio_channels, config.resunet_base_channels, config.transformer_dim
 
         self.multi_stft = MultiResolutionSTFT(config.n_ffts)

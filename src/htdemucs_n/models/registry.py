@@ -6,7 +6,7 @@ import difflib
 from pathlib import Path
 
 from htdemucs_n.errors import UserError
-from htdemucs_n.models.folding import fold_batch_norm
+from htdemucs_n.models.folding import prepare_for_inference
 from htdemucs_n.models.htdemucs_n import HTDemucs_n
 from htdemucs_n.models.storage import load_saved_model
 
@@ -34,9 +34,9 @@ def weights_path(name_or_path: str | Path) -> Path:
 
 
 def load_model(name_or_path: str | Path = DEFAULT_MODEL) -> HTDemucs_n:
-    """A model ready to separate: float32 on the CPU, evaluation mode, batch norm folded.
+    """A model ready to separate: float32 on the CPU, evaluation mode, batch norm folded, channels last in memory.
 
     Raises `UserError` for an unknown name or a bad checkpoint.
     """
     model, _ = load_saved_model(weights_path(name_or_path))
-    return fold_batch_norm(model)
+    return prepare_for_inference(model)

@@ -6,6 +6,7 @@ Nothing is ever unpickled.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,7 +36,8 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
         save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, temporary, header)
         temporary.replace(path)
     except (OSError, SafetensorError) as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where the folder can't be made there is nothing to remove
+            temporary.unlink(missing_ok=True)
         raise UserError(f"cannot write {path}: {error}; free some space or choose another folder") from error
 
 
@@ -51,7 +53,10 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise UserError(f"{path} is no readable safetensors checkpoint ({error}): fetch or train it again") from error
     if header.pop("format", None) != _FORMAT:
         raise UserError(f"{path} is no {_FORMAT} checkpoint: use a file that `htdemucs-n train` wrote")
-    return tensors, {key: json.loads(value) for key, value in header.items()}
+    try:
+        return tensors, {key: json.loads(value) for key, value in header.items()}
+    except ValueError as error:
+        raise UserError(f"{path} has a damaged header ({error}): fetch or train it again") from error
 
 
 def save_model(path: Path, model: HTDemucs_n, metadata: Mapping[str, Any], dtype: torch.dtype = torch.float32) -> None:
@@ -63,9 +68,12 @@ def save_model(path: Path, model: HTDemucs_n, metadata: Mapping[str, Any], dtype
 def load_saved_model(path: Path) -> tuple[HTDemucs_n, dict[str, Any]]:
     """The model of `path` in float32, evaluation mode, and the file's metadata. Raises `UserError`."""
     tensors, metadata = load_tensors(path)
-    if "config" not in metadata:
+    if not isinstance(metadata.get("config"), dict):
         raise UserError(f"{path} holds no model config: use a file that `htdemucs-n train` wrote")
-    model = HTDemucs_n(HTDemucsNConfig.from_dict(metadata["config"]))
+    try:
+        model = HTDemucs_n(HTDemucsNConfig.from_dict(metadata["config"]))
+    except UserError as error:
+        raise UserError(f"{path}: {error}; its model may need a newer htdemucs-n") from error
     load_weights(model, tensors, path)
     return model.eval(), metadata
 

@@ -42,6 +42,10 @@ class SeparationModel(Protocol):
     def segment(self) -> float:
         """Seconds that the model was trained on."""
 
+    @property
+    def overlap(self) -> float:
+        """Part of a segment that the model's segments share by default."""
+
     def __call__(self, mixture: Tensor) -> Tensor:
         """`(B, 2, T)` to `(B, S, 2, T)`, any T from 1 to the segment in use."""
 
@@ -59,7 +63,7 @@ class Separator:
         model: name of a shipped model, path of a checkpoint, or a model; by default the shipped default.
         device: `auto` (the first of CUDA, MPS, CPU that is there) or a torch device's name.
         segment: seconds that the model hears at once; by default what the model was trained with.
-        overlap: part of a segment shared with the next, 0 to 0.95.
+        overlap: part of a segment shared with the next, 0 to 0.95; by default the model's.
         shifts: average the stems over this many runs, each shifted in time by up to 0.5 s at random; 0 is one
             run, unshifted.
         seed: of the shifts. The same input, options and device give the same bytes.
@@ -74,14 +78,14 @@ class Separator:
         model: str | Path | SeparationModel | None = None,
         device: str = "auto",
         segment: float | None = None,
-        overlap: float = 0.25,
+        overlap: float | None = None,
         shifts: int = 0,
         seed: int = 0,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         if segment is not None and not 0 < segment < float("inf"):
             raise UserError(f"segment is {segment:g}: it takes a number of seconds above 0")
-        if not 0 <= overlap <= _MAX_OVERLAP:
+        if overlap is not None and not 0 <= overlap <= _MAX_OVERLAP:
             raise UserError(f"overlap is {overlap:g}: it takes a fraction from 0 to {_MAX_OVERLAP:g}")
         if shifts < 0:
             raise UserError(f"shifts is {shifts}: it takes 0 or more")
@@ -89,7 +93,7 @@ class Separator:
         self.model: SeparationModel = _load(model).to(self.device).eval()
         self.sources: tuple[str, ...] = tuple(self.model.sources)
         self.segment = max(1, round((segment or self.model.segment) * self.model.samplerate))  # samples
-        self.overlap = overlap
+        self.overlap = self.model.overlap if overlap is None else overlap
         self.shifts = shifts
         self.seed = seed
         self.progress = progress

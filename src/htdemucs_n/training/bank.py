@@ -29,8 +29,8 @@ from htdemucs_n.errors import UserError
 log = logging.getLogger(__name__)
 
 _SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff"}
-FULL_SCALE = 32767.0
-"""What int16 samples are divided by."""
+FULL_SCALE = 32768.0
+"""What int16 samples are divided by: the scale of 16-bit files, whose samples are kept as they are."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -43,11 +43,17 @@ def load_checkpoint(path: Path, model: HTDemucs_n, ema: EMA, optimizer: torch.op
         return {}
     load_weights(model, _under("model", tensors), path)
     load_weights(ema.model, _under("ema", tensors), path)
-    device = next(model.parameters()).device
     for name, parameter in model.named_parameters():
         state = _under(f"optimizer.{name}", tensors)
-        optimizer.state[parameter] = {k: v if k == "step" else v.to(device) for k, v in state.items()}
+        optimizer.state[parameter] = {key: _beside(parameter, value) for key, value in state.items()}
     return dict(metadata["progress"])
+
+
+def _beside(parameter: Tensor, value: Tensor) -> Tensor:
+    """`value` on the parameter's device, and in its memory layout, which the fused optimiser takes for granted."""
+    if value.shape != parameter.shape:  # the step count
+        return value.to(parameter.device)
+    return torch.empty_like(parameter, requires_grad=False).copy_(value)
 
 
 def _prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

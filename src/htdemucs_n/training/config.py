@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -34,6 +35,8 @@ class SolverConfig:
             raise UserError(f"config key 'solver.precision' is '{self.precision}': use bf16 or fp32")
         if not 0 <= self.decay <= 1:
             raise UserError(f"config key 'solver.decay' is {self.decay}: use a share from 0 to 1")
+        if self.epoch_steps < 1:
+            raise UserError(f"config key 'solver.epoch_steps' is {self.epoch_steps}: use 1 or more")
 
     @property
     def steps(self) -> int:
@@ -52,6 +55,13 @@ class DatasetConfig:
     batch_size: int
     num_workers: int
     segment: float
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise UserError(f"config key 'dset.batch_size' is {self.batch_size}: use 1 or more")
+        for source, places in self.extra.items():
+            if isinstance(places, str):
+                raise UserError(f"config key 'dset.extra.{source}' is '{places}': give a list, [{places}]")
 
 
 @dataclass(frozen=True)
@@ -91,7 +101,8 @@ class TrainConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:
-        """Build from the composed YAML; raises `UserError` for an unknown or missing key."""
+        """Build from the composed YAML; raises `UserError` for an unknown, missing or misfit key."""
+        _check_keys(cls, values)
         sections: dict[str, type[Any]] = {
             "solver": SolverConfig,
             "dset": DatasetConfig,
@@ -112,10 +123,35 @@ Section = TypeVar("Section")
 
 
 def _section(name: str, section: type[Section], values: Mapping[str, Any]) -> Section:
-    known = [f.name for f in dataclasses.fields(section)]  # type: ignore[arg-type]
-    for key in values:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f": did you mean '{name}.{near[0]}'?" if near else f": known are {', '.join(known)}"
-            raise UserError(f"unknown config key '{name}.{key}'{hint}")
+    _check_keys(section, values, f"{name}.")
     return section(**values)
+
+
+_KINDS: dict[Any, tuple[Any, str]] = {
+    float: (int | float, "a number"),
+    int: (int, "a whole number"),
+    bool: (bool, "true or false"),
+    str: (str, "a word"),
+    tuple: (list | tuple, "a list, [a,b]"),
+    Mapping: (Mapping, "one of its keys"),
+}
+
+
+def _check_keys(section: type[Any], values: Mapping[str, Any], prefix: str = "") -> None:
+    """Check that `values` holds the fields of the dataclass `section`, none other, each of its kind.
+
+    Raises `UserError` that names the key, which `prefix` precedes, and the nearest right one or what it takes.
+    """
+    types = typing.get_type_hints(section)
+    for key, value in values.items():
+        if key not in types:
+            near = difflib.get_close_matches(str(key), types, n=1)
+            hint = f"did you mean '{prefix}{near[0]}'?" if near else f"known are {', '.join(types)}"
+            raise UserError(f"unknown config key '{prefix}{key}': {hint}")
+        kind = typing.get_origin(types[key]) or types[key]
+        accepted, words = _KINDS.get(Mapping if dataclasses.is_dataclass(kind) else kind, (object, ""))
+        if not isinstance(value, accepted) or (isinstance(value, bool) and kind in (int, float)):
+            raise UserError(f"config key '{prefix}{key}' is '{value}': give {words}")
+    for item in dataclasses.fields(section):
+        if item.name not in values and item.default is dataclasses.MISSING:
+            raise UserError(f"config key '{prefix}{item.name}' is missing: see conf/n_train.yaml")

@@ -24,7 +24,7 @@ class Curve:
             writer = csv.DictWriter(file, list(row))
             if new:
                 writer.writeheader()
-            writer.writerow({key: round(value, 5) for key, value in row.items()})
+            writer.writerow({k: v if isinstance(v, int) else f"{v:.6g}" for k, v in row.items()})
         for key, value in row.items():
             self.events.add_scalar(key, value, int(row["step"]))
         self.events.flush()
@@ -47,7 +47,8 @@ def draw_curve(table: Path, picture: Path) -> None:
             axes.plot(steps, values, label=key, color="black" if bold else None, linewidth=2.2 if bold else 1.2)
     axes.set(xlabel="step", ylabel="SDR on validation songs, dB (median)")
     axes.grid(alpha=0.3)
-    axes.legend(loc="lower right")
+    if axes.lines:
+        axes.legend(loc="lower right")
     losses = axes.twinx()
     losses.plot(steps, [float(row["loss"]) for row in rows], color="grey", linestyle=":", linewidth=1)
     losses.set_ylabel("training loss (dotted)")

@@ -13,6 +13,7 @@ import torch
 
 from htdemucs_n.errors import UserError
 from htdemucs_n.models.htdemucs_n import HTDemucs_n
+from htdemucs_n.models.registry import weights_path
 from htdemucs_n.models.storage import save_model
 from htdemucs_n.training.bank import Song, StemBank
 from htdemucs_n.training.batches import BatchSampler
@@ -70,22 +71,26 @@ class Solver:
     def restore(self) -> None:
         """Go on from `out/last.safetensors` if there is one, else from `continue_from` if it is set."""
         last = self.out / "last.safetensors"
-        path = last if last.exists() else self.config.continue_from
-        if path is None:
+        if last.exists():
+            path = last
+        elif self.config.continue_from is not None:
+            path = weights_path(self.config.continue_from)
+        else:
             return
-        progress = load_checkpoint(Path(path), self.model, self.ema, self.optimizer)
+        progress = load_checkpoint(path, self.model, self.ema, self.optimizer)
         self.step = progress.get("step", 0)
         self.minutes = progress.get("minutes", 0.0)
-        self.best = progress.get("best", -math.inf)
+        if path == last:  # another folder's best is not in this one
+            self.best = progress.get("best", -math.inf)
         log.info("going on from %s, step %d", path, self.step)
 
     def train(self) -> float:
         """Run to the last step, or until stopped; returns the best mean validation SDR, dB."""
         try:
             self.out.mkdir(parents=True, exist_ok=True)
+            curve = Curve(self.out)
         except OSError as error:
-            raise UserError(f"cannot make the folder '{self.out}' ({error}): set misc.out to another") from error
-        curve = Curve(self.out)
+            raise UserError(f"cannot write into '{self.out}' ({error}): set misc.out to another") from error
         handlers = {s: signal.signal(s, self._stop) for s in (signal.SIGINT, signal.SIGTERM)}
         started, saved, losses = time.monotonic() - 60 * self.minutes, time.monotonic(), []
         try:
@@ -121,15 +126,17 @@ class Solver:
         loss = self.loss(estimate.float(), stems)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), solver.clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), solver.clip)
+        value = float(loss.item())
+        # Before the weights move: a checkpoint never holds what cannot be gone on from.
+        if not math.isfinite(value + norm.item()):
+            raise UserError(
+                f"the loss is {value} and its gradient {norm.item():.3g} at step {self.step}: "
+                "go on from the checkpoint with a lower solver.lr"
+            )
         self.optimizer.step()
         self.step += 1
         self.ema.update(self.model, self.step)
-        value = float(loss.item())
-        if not math.isfinite(value):
-            raise UserError(
-                f"the loss is {value} at step {self.step}: go on from the checkpoint with a lower solver.lr"
-            )
         return value
 
     def _validate(self, curve: Curve, loss: float) -> None:
@@ -145,7 +152,12 @@ class Solver:
                 self.best = row["mean"]
                 scores = {k: round(row[k], 3) for k in (*self.model.sources, "mean")}
                 save_model(self.out / "best.safetensors", self.ema.model, {"step": self.step, "sdr": scores})
-        curve.add(row)
+        try:
+            curve.add(row)
+        except OSError as error:
+            raise UserError(
+                f"cannot write {self.out / 'curve.csv'} or its picture ({error}): free some space"
+            ) from error
         log.info("  ".join(f"{key} {value:.4g}" for key, value in row.items()))
 
     def _stop(self, number: int, frame: FrameType | None) -> None:

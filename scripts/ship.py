@@ -1,0 +1,34 @@
+"""Put a trained checkpoint into the package, in half precision.
+
+    python scripts/ship.py runs/small/best.safetensors small
+
+Writes `src/htdemucs_n/models/weights/<name>.safetensors`. Score it afterwards with `benchmarks/quality.py`, beside the
+checkpoint it was made from, and put both figures into the model card `<name>.md` next to it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from htdemucs_n.models.storage import load_saved_model, save_model
+
+WEIGHTS = Path(__file__).parents[1] / "src" / "htdemucs_n" / "models" / "weights"
+
+
+def main() -> None:
+    """Convert and say what was written."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("name")
+    arguments = parser.parse_args()
+    model, metadata = load_saved_model(arguments.checkpoint)
+    path = WEIGHTS / f"{arguments.name}.safetensors"
+    save_model(path, model, metadata, torch.float16)
+    print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB, trained for {metadata.get('step', '?')} steps")
+
+
+if __name__ == "__main__":
+    main()

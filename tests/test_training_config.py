@@ -1,0 +1,163 @@
+"""The configuration: what the file says, what overrides make of it, what a slip is answered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from htdemucs_n.cli.train import _compose
+from htdemucs_n.errors import UserError
+from htdemucs_n.models.presets import load_preset, preset_names
+from htdemucs_n.training.config import TrainConfig
+from training_helpers import default_values, tiny_config
+
+DOCUMENT = {
+    "n_ffts": (512, 1024, 2048, 4096),
+    "stft_fusion_method": "attention",
+    "multi_stft_channels": 64,
+    "resunet_base_channels": 64,
+    "resunet_depth": 4,
+    "resunet_use_se": True,
+    "resunet_use_attention": True,
+    "resunet_se_reduction": 16,
+    "linear_attn_layers": 5,
+    "linear_attn_heads": 8,
+    "linear_attn_dim_head": 64,
+    "linear_attn_ff_mult": 4,
+    "fusion_method": "intelligent",
+    "freq_projection_layers": 2,
+    "adaptive_fusion": True,
+    "audio_channels": 2,
+    "channels": 48,
+    "depth": 4,
+    "growth": 2,
+    "lstm_layers": 0,
+    "use_train_segment": True,
+    "segment": 7.8,
+    "overlap": 0.25,
+    "sources": ("drums", "bass", "other", "vocals"),
+}
+"""The model's keys and values in the design document."""
+
+
+def composed(*overrides: str) -> TrainConfig:
+    return TrainConfig.from_dict(_compose("n_train", list(overrides)))
+
+
+def test_the_default_is_the_documents() -> None:
+    config = composed()
+    assert {key: getattr(config.htdemucs_n, key) for key in DOCUMENT} == DOCUMENT
+    solver, dset = config.solver, config.dset
+    assert (solver.lr, solver.beta2, solver.weight_decay, solver.epochs) == (3e-4, 0.999, 0.01, 180)
+    assert (dset.batch_size, dset.num_workers, dset.segment) == (4, 8, 7.8)
+    assert config.model == "htdemucs_n"
+    assert config.continue_from is None
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_a_preset_is_the_same_model_by_name_and_by_override(name: str) -> None:
+    assert composed(f"preset={name}").htdemucs_n == load_preset(name)
+
+
+@pytest.mark.parametrize(
+    ("preset", "solver", "dset"),
+    [
+        ("high_quality", {"lr": 5e-4}, {"batch_size": 8}),
+        ("low_memory", {"lr": 2e-4}, {"batch_size": 2}),
+        ("fast", {"lr": 3e-4}, {"batch_size": 4, "segment": 5.0}),
+    ],
+)
+def test_presets_tune_the_training_too(preset: str, solver: dict[str, Any], dset: dict[str, Any]) -> None:
+    config = composed(f"preset={preset}")
+    assert {key: getattr(config.solver, key) for key in solver} == solver
+    assert {key: getattr(config.dset, key) for key in dset} == dset
+
+
+def test_overrides_win_over_presets() -> None:
+    config = composed(
+        "preset=high_quality", "solver.epochs=100", "solver.lr=1e-4", "dset.batch_size=2", "htdemucs_n.channels=40"
+    )
+    assert (config.solver.epochs, config.solver.lr, config.dset.batch_size) == (100, 1e-4, 2)
+    assert (config.htdemucs_n.channels, config.htdemucs_n.resunet_base_channels) == (40, 96)
+    assert config.solver.steps == 100 * config.solver.epoch_steps
+
+
+def test_paths_with_spaces_and_other_letters() -> None:
+    config = composed("dset.train=['my songs/ä, b',\"歌\"]", "dset.extra.vocals=[a,b]")
+    assert [*config.dset.train] == ["my songs/ä, b", "歌"]
+    assert [*config.dset.extra["vocals"]] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [
+        ("solver.lrr", "solver.lr"),
+        ("solver.epoch", "solver.epochs"),
+        ("dset.batchsize", "dset.batch_size"),
+        ("augment.remixx", "augment.remix"),
+        ("misc.sead", "misc.seed"),
+        ("htdemucs_n.chanels", "channels"),
+        ("continue_form", "continue_from"),
+    ],
+)
+def test_an_unknown_key_is_told_the_nearest(slip: str, meant: str) -> None:
+    """From Python, from the command line, and from the command line with Hydra's own way of adding keys."""
+    values = default_values()
+    *section, key = slip.split(".")
+    (values[section[0]] if section else values)[key] = 1
+    attempts = (lambda: TrainConfig.from_dict(values), lambda: composed(f"{slip}=1"), lambda: composed(f"+{slip}=1"))
+    for attempt in attempts:
+        with pytest.raises(UserError) as caught:
+            attempt()
+        message = str(caught.value)
+        assert f"{key}'" in message
+        assert f"{meant}'?" in message
+        assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("model=demucs", "model"),
+        ("solver.precision=fp8", "solver.precision"),
+        ("solver.decay=1.5", "solver.decay"),
+        ("solver.lr=fast", "solver.lr"),
+        ("solver.epochs=1.5", "solver.epochs"),
+        ("solver.epochs=true", "solver.epochs"),
+        ("solver.epoch_steps=0", "solver.epoch_steps"),
+        ("solver=3", "solver"),
+        ("~solver.lr", "solver.lr"),
+        ("dset.batch_size=0", "dset.batch_size"),
+        ("dset.batch_size=", "dset.batch_size"),
+        ("dset.train=songs", "dset.train"),
+        ("dset.extra.vocals=voices", "dset.extra.vocals"),
+        ("misc.show=1", "misc.show"),
+        ("htdemucs_n.channels=wide", "channels"),
+        ("htdemucs_n.n_ffts=512", "n_ffts"),
+        ("htdemucs_n.fusion_method=magic", "fusion_method"),
+        ("preset=smal", "small"),
+        ("dset.train=[", "'['"),
+        ("--lr", "--lr"),
+    ],
+)
+def test_a_wrong_value_is_one_line_that_names_the_key(override: str, key: str) -> None:
+    with pytest.raises(UserError) as caught:
+        composed(override)
+    assert key in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_config_file() -> None:
+    with pytest.raises(UserError, match="nope"):
+        _compose("nope", [])
+
+
+def test_tiny_config_changes_only_what_it_names(tmp_path: Path) -> None:
+    """The helper of the other tests trains with the shipped settings but for sizes."""
+    values = default_values()
+    config = tiny_config(tmp_path)
+    assert config.augment.remix == values["augment"]["remix"]
+    assert config.solver.clip == values["solver"]["clip"]
+    assert config.solver.steps == 6
