@@ -26,6 +26,7 @@ class SolverConfig:
     decay: float
     clip: float
     ema: float
+    calibration_batches: int
     precision: str
     spectral_weight: float
     checkpoint_minutes: float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 import signal
@@ -17,6 +18,7 @@ from htdemucs_n.models.registry import weights_path
 from htdemucs_n.models.storage import save_model
 from htdemucs_n.training.bank import Song, StemBank
 from htdemucs_n.training.batches import BatchSampler
+from htdemucs_n.training.calibrate import calibrate, calibration_batches
 from htdemucs_n.training.checkpoint import load_checkpoint, parameter_groups, save_checkpoint
 from htdemucs_n.training.config import SolverConfig, TrainConfig
 from htdemucs_n.training.curve import Curve
@@ -62,6 +64,7 @@ class Solver:
             fused=True,
         )
         self.sampler = BatchSampler(bank, config.dset, config.augment, config.htdemucs_n.samplerate, config.misc.seed)
+        self.calibration = calibration_batches(config, bank)
         self.valid = valid
         self.step = 0
         self.minutes = 0.0
@@ -147,11 +150,13 @@ class Solver:
             "loss": loss,
         }
         if self.valid:
-            row |= validate(self.ema.model, self.valid)
+            model = copy.deepcopy(self.ema.model)
+            calibrate(model, self.calibration, self.config.solver.calibration_batches)
+            row |= validate(model, self.valid)
             if row["mean"] > self.best:
                 self.best = row["mean"]
                 scores = {k: round(row[k], 3) for k in (*self.model.sources, "mean")}
-                save_model(self.out / "best.safetensors", self.ema.model, {"step": self.step, "sdr": scores})
+                save_model(self.out / "best.safetensors", model, {"step": self.step, "sdr": scores})
         try:
             curve.add(row)
         except OSError as error:
