@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from htdemucs_n.cli.options import Device, ModelName
 from htdemucs_n.errors import UserError
 
 if TYPE_CHECKING:
@@ -16,20 +17,10 @@ if TYPE_CHECKING:
 
 def demo(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the audio and the picture.")] = Path("demo"),
-    name: Annotated[
-        str | None,
-        typer.Option(
-            "-n",
-            "--name",
-            help="Model: the name of a shipped one, or a checkpoint.",
-            show_default="the shipped one",
-        ),
-    ] = None,
+    name: ModelName = None,
     seed: Annotated[int, typer.Option(min=0, help="Which song: every seed has its own.")] = 0,
     seconds: Annotated[float, typer.Option(help="Length of the song.")] = 12.0,
-    device: Annotated[
-        str, typer.Option("-d", "--device", help="cpu, cuda, mps; auto takes the fastest there is.")
-    ] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Make a short song from code alone, separate it, and compare the stems with the truth.
 

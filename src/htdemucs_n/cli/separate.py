@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from htdemucs_n.cli.options import Device, ModelName
 from htdemucs_n.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,18 +24,8 @@ def separate(
     out: Annotated[Path, typer.Option("-o", "--out", help="Stems go to <out>/<model>/<track>/<stem>.wav.")] = Path(
         "separated"
     ),
-    name: Annotated[
-        str | None,
-        typer.Option(
-            "-n",
-            "--name",
-            help="Model: the name of a shipped one, or a checkpoint.",
-            show_default="the shipped one",
-        ),
-    ] = None,
-    device: Annotated[
-        str, typer.Option("-d", "--device", help="cpu, cuda, mps; auto takes the fastest there is.")
-    ] = "auto",
+    name: ModelName = None,
+    device: Device = "auto",
     segment: Annotated[
         float | None,
         typer.Option(help="Seconds that the model hears at once.", show_default="as the model was trained"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import re
 from collections.abc import Mapping
@@ -10,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import UserError, suggestion
 
 
 def train(
@@ -45,7 +44,8 @@ def train(
     logging.info("%d songs, %.1f minutes; %d to validate", len(songs), bank.minutes, len(valid))
     solver.restore()
     best = solver.train()
-    typer.echo(f"step {solver.step}, best mean SDR {best:.3f} dB, in {config.misc.out}")
+    score = f"best mean SDR {best:.3f} dB" if valid else "not validated"
+    typer.echo(f"step {solver.step}, {score}, in {config.misc.out}")
 
 
 def _compose(config_name: str, overrides: list[str]) -> dict[str, Any]:
@@ -66,8 +66,7 @@ def _compose(config_name: str, overrides: list[str]) -> dict[str, Any]:
         unknown = re.match(r"Could not override '(.+?)'", str(error))
         if unknown is None:
             raise UserError(f"config: {_one_line(error)}") from error
-        near = difflib.get_close_matches(unknown[1], _dotted(known), n=1)
-        hint = f"did you mean '{near[0]}'?" if near else "see conf/n_train.yaml"
+        hint = suggestion(unknown[1], _dotted(known))
         raise UserError(f"unknown config key '{unknown[1]}': {hint}") from error
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(f"config: {_one_line(error)}") from error

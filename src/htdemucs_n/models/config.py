@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import UserError, suggestion
 
 HOP = 1024
 """Samples a frame of the common grid, a transformer token and a hop of the output STFT last."""
@@ -145,9 +144,7 @@ class HTDemucsNConfig:
         known = [field.name for field in dataclasses.fields(cls)]
         for key in values:
             if key not in known:
-                near = difflib.get_close_matches(str(key), known, n=1)
-                hint = f": did you mean '{near[0]}'?" if near else ""
-                raise UserError(f"unknown model config key '{key}'{hint}")
+                raise UserError(f"unknown model config key '{key}': {suggestion(str(key), known)}")
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:

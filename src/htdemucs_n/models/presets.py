@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import difflib
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import UserError, suggestion
 from htdemucs_n.models.config import HTDemucsNConfig
 
 
@@ -26,9 +25,7 @@ def preset_names() -> list[str]:
 def load_preset(name: str = "default") -> HTDemucsNConfig:
     """The config of a preset; raises `UserError` for an unknown name."""
     if name not in preset_names():
-        near = difflib.get_close_matches(name, preset_names(), n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(preset_names())}"
-        raise UserError(f"unknown preset '{name}': {hint}")
+        raise UserError(f"unknown preset '{name}': {suggestion(name, preset_names())}")
     keys = _model_keys(_conf().joinpath("n_train.yaml")) | _model_keys(_conf().joinpath("preset", f"{name}.yaml"))
     return HTDemucsNConfig.from_dict(keys)
 

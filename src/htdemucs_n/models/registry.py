@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import UserError, suggestion
 from htdemucs_n.models.folding import prepare_for_inference
 from htdemucs_n.models.htdemucs_n import HTDemucs_n
 from htdemucs_n.models.storage import load_saved_model
@@ -28,8 +27,7 @@ def weights_path(name_or_path: str | Path) -> Path:
     path = Path(name_or_path)
     if path.suffix or path.exists():
         return path
-    near = difflib.get_close_matches(str(name_or_path), available_models(), n=1)
-    hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(available_models())}"
+    hint = suggestion(str(name_or_path), available_models())
     raise UserError(f"unknown model '{name_or_path}': {hint} (or give the path of a .safetensors file)")
 
 

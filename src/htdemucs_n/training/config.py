@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import UserError, suggestion
 from htdemucs_n.models.config import HTDemucsNConfig
 
 
@@ -146,8 +145,7 @@ def _check_keys(section: type[Any], values: Mapping[str, Any], prefix: str = "")
     types = typing.get_type_hints(section)
     for key, value in values.items():
         if key not in types:
-            near = difflib.get_close_matches(str(key), types, n=1)
-            hint = f"did you mean '{prefix}{near[0]}'?" if near else f"known are {', '.join(types)}"
+            hint = suggestion(f"{prefix}{key}", [prefix + name for name in types])
             raise UserError(f"unknown config key '{prefix}{key}': {hint}")
         kind = typing.get_origin(types[key]) or types[key]
         accepted, words = _KINDS.get(Mapping if dataclasses.is_dataclass(kind) else kind, (object, ""))
