@@ -1,7 +1,7 @@
 """Keep freed memory in the process: large tensors come and go every step, and the kernel zeroes each page.
 
 glibc gives every large block its own mapping and returns it on free; the page faults of mapping it again
-took a quarter of a training step on a two-core CPU. Elsewhere (musl, macOS, Windows) this does nothing.
+took a fifth of a training step on a two-core CPU. Elsewhere (musl, macOS, Windows) this does nothing.
 """
 
 from __future__ import annotations
