@@ -46,7 +46,14 @@ def strongest(samples: NDArray[np.float32], sample_rate: int) -> list[int]:
     return [round(k * sample_rate / samples.shape[-1]) for k in spectrum.argmax(-1)]
 
 
-def encode(path: Path, samples: NDArray[np.float32], sample_rate: int, codec: str, video: bool = False) -> None:
+def encode(
+    path: Path,
+    samples: NDArray[np.float32],
+    sample_rate: int,
+    codec: str,
+    video: bool = False,
+    bit_rate: int | None = None,
+) -> None:
     """Encode `(C, T)` with FFmpeg's `codec`, in the container that the path's suffix names."""
     layout = {1: "mono", 2: "stereo", 6: "5.1"}[len(samples)]
     with av.open(str(path), "w") as container:
@@ -55,6 +62,8 @@ def encode(path: Path, samples: NDArray[np.float32], sample_rate: int, codec: st
             picture.width = picture.height = 32
         stream = container.add_stream(codec, rate=sample_rate, layout=layout)
         assert isinstance(stream, av.AudioStream)
+        if bit_rate:
+            stream.bit_rate = bit_rate
         if video:
             for _ in range(5):
                 container.mux(picture.encode(av.VideoFrame(32, 32, "yuv420p")))
