@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from htdemucs_n.models import masked_synthesis
 from htdemucs_n.models.spectral_head import SpectralHead
+from htdemucs_n.models.stft import STFT
 from models_helpers import Array, array, noise, numpy_layer
 
 ZONES = ((4, 8), (2, 24), (3, 656))
@@ -78,3 +80,28 @@ def test_tokens_reach_the_spectrum(kind: str) -> None:
     changed[:, :, 1] += 1
     difference = (module(grid, changed, spectrum) - module(grid, tokens, spectrum)).abs().sum(dim=(0, 1, 2, 3))
     assert difference[1] > 0 and difference[0] == difference[2] == 0, "each its own frame"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_waveforms_and_their_gradients_equal_the_inverse_of_the_spectra(kind: str) -> None:
+    """The mask is applied piece by piece with a gradient rule of its own; here is the plain way."""
+    module, (grid, tokens, spectrum), stft = head(kind), inputs(), STFT(4096)
+    values = [grid.requires_grad_(), tokens.requires_grad_(), *module.parameters()]
+
+    def both(stems: torch.Tensor) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
+        weight = noise(*stems.shape, seed=9)
+        return stems.detach(), torch.autograd.grad((stems * weight).sum(), values)
+
+    quick, quick_gradients = both(module.waveforms(grid, tokens, spectrum, stft))
+    plain, plain_gradients = both(stft.inverse(module(grid, tokens, spectrum)))
+    torch.testing.assert_close(quick, plain, atol=1e-5, rtol=1e-4)
+    for a, b in zip(quick_gradients, plain_gradients, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5 * float(b.abs().max()), rtol=1e-4)
+
+
+def test_waveforms_are_the_same_in_one_piece_as_in_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other devices do at once, a CPU does stem by stem."""
+    module, given, stft = head("mask"), inputs(), STFT(4096)
+    many = module.waveforms(*given, stft)
+    monkeypatch.setattr(masked_synthesis, "_pieces", lambda *_: [masked_synthesis._Piece(slice(None), slice(None))])
+    torch.testing.assert_close(module.waveforms(*given, stft), many, atol=1e-6, rtol=1e-5)

@@ -150,3 +150,14 @@ def test_gradients_of_the_round_trip_are_right() -> None:
         difference = (energy(audio + direction) - energy(audio - direction)) / 2
     assert audio.grad is not None
     assert float((audio.grad * direction).sum()) == pytest.approx(float(difference), rel=1e-4)
+
+
+@pytest.mark.parametrize("n_fft", [16, 512])
+def test_the_adjoint_of_the_inverse_by_its_definition(n_fft: int) -> None:
+    """<inverse(Y), g> = <Y, adjoint(g)>, real and imaginary parts as coordinates."""
+    stft = STFT(n_fft).double()
+    spectrum = torch.complex(noise(2, 3, n_fft // 2, 5), noise(2, 3, n_fft // 2, 5, seed=1)).to(torch.complex128)
+    gradient = noise(2, 3, 5 * n_fft // 4, seed=2).double()
+    out = (stft.inverse(spectrum) * gradient).sum()
+    back = (torch.view_as_real(spectrum) * torch.view_as_real(stft.inverse_adjoint(gradient))).sum()
+    torch.testing.assert_close(out, back)

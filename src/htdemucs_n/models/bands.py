@@ -65,15 +65,18 @@ class BandMerge(nn.Module):
 
     def forward(self, grid: Tensor) -> Tensor:
         """Map `(B, C, bands, frames)` to `(B, out_channels, 2048, frames, 2)`."""
+        zones = [zone.permute(1, 3, 2, 0, 4, 5).flatten(3, 4) for zone in self.by_zone(grid)]
+        return torch.cat(zones, dim=3).float().transpose(2, 3)
+
+    def by_zone(self, grid: Tensor) -> list[Tensor]:
+        """The same values as the matrices leave them: n bands of k bins a zone, `(n, B, frames, out_channels, k, 2)`."""
         batch, channels, _, frames = grid.shape
         mapped, start = [], 0
         for (n, k), weight in zip(self.zones, self.weights, strict=True):
             zone = grid[:, :, start : start + n].permute(2, 0, 3, 1).reshape(n, batch * frames, channels)
-            bins = (zone @ weight).reshape(n, batch, frames, self.out_channels, k, 2)
-            mapped.append(bins.permute(1, 3, 2, 0, 4, 5).flatten(3, 4))  # (B, out, frames, n * k, 2)
+            mapped.append((zone @ weight).reshape(n, batch, frames, self.out_channels, k, 2))
             start += n
-        # Frames outermost in memory, as the inverse STFT reads them.
-        return torch.cat(mapped, dim=3).float().transpose(2, 3)
+        return mapped
 
 
 def _band_weight(bands: int, fan_in: int, fan_out: int) -> nn.Parameter:

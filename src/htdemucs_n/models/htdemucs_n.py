@@ -105,7 +105,7 @@ class HTDemucs_n(nn.Module):
             tokens, _ = self.fusion(grid, tokens)
         stems = self.time_decoder(tokens, skips).unflatten(1, (len(self.sources), -1))  # (B, S, C, T)
         if self.spectral_head is not None:
-            stems = stems + self.stft.inverse(self.spectral_head(grid, tokens, spectrum))
+            stems = stems + self.spectral_head.waveforms(grid, tokens, spectrum, self.stft)
         if self.config.mixture_consistency:
             stems = stems + (audio.unsqueeze(1) - stems.sum(dim=1, keepdim=True)) / len(self.sources)
         return stems[..., :length] * scale.unsqueeze(1)
@@ -114,8 +114,10 @@ class HTDemucs_n(nn.Module):
         """Audio `(B, C, T)` and its 4096 spectrum `(B, C, 2048, frames)` to `(B, base, bands, frames)`."""
         fused = self.multi_stft_encoder(self.multi_stft(audio))
         # Square-root magnitudes: the treble, 40 dB below the bass, comes in 20 dB below.
-        compressed = torch.view_as_real(spectrum / (spectrum.abs() + 1e-6).sqrt())
-        complex_grid = self.complex_encoder(torch.cat([compressed[..., 0], compressed[..., 1]], dim=1))
+        real, imaginary = torch.view_as_real(spectrum.transpose(-1, -2)).unbind(-1)
+        shrink = ((real.square() + imaginary.square()).sqrt() + 1e-6).rsqrt()
+        compressed = torch.cat([real * shrink, imaginary * shrink], dim=1).transpose(-1, -2)
+        complex_grid = self.complex_encoder(compressed)
         return self.freq_decoder(self.freq_encoder(torch.cat([fused, complex_grid.to(fused.dtype)], dim=1)))
 
     def _transform(self, tokens: Tensor) -> Tensor:

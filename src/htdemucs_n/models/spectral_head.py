@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from htdemucs_n.models.bands import BandMerge, Zones
+from htdemucs_n.models.masked_synthesis import masked_synthesis
+from htdemucs_n.models.stft import STFT
 
 _TOKEN_CHANNELS = 4
 """Channels a band that the tokens add to the grid."""
@@ -43,8 +45,7 @@ class SpectralHead(nn.Module):
 
     def forward(self, grid: Tensor, tokens: Tensor, spectrum: Tensor) -> Tensor:
         """Write the stems' spectra `(B, S, C, 2048, frames)`."""
-        told = self.from_tokens(tokens).unflatten(1, (-1, self.bands))
-        values = self.merge(self.mix(torch.cat([grid, told], dim=1))).unflatten(1, (self.stems, -1))
+        values = self.merge(self._told(grid, tokens)).unflatten(1, (self.stems, -1))
         if self.kind == "mapping":
             return torch.view_as_complex(values)
         if self.kind == "softmax":
@@ -52,3 +53,16 @@ class SpectralHead(nn.Module):
         else:
             values = values.tanh()
         return torch.view_as_complex(values) * spectrum.unsqueeze(1)
+
+    def waveforms(self, grid: Tensor, tokens: Tensor, spectrum: Tensor, stft: STFT) -> Tensor:
+        """The stems' share of the output `(B, S, C, T)`: the inverse STFT of what `forward` writes."""
+        if self.kind != "mask":
+            return stft.inverse(self(grid, tokens, spectrum))
+        zones = self.merge.by_zone(self._told(grid, tokens))
+        return masked_synthesis([zone.unflatten(3, (self.stems, -1)) for zone in zones], spectrum, stft)
+
+    def _told(self, grid: Tensor, tokens: Tensor) -> Tensor:
+        """The grid `(B, channels, bands, frames)` after the tokens have joined it."""
+        told = self.from_tokens(tokens).unflatten(1, (-1, self.bands))
+        mixed: Tensor = self.mix(torch.cat([grid, told], dim=1))
+        return mixed

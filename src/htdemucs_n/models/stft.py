@@ -63,9 +63,26 @@ class STFT(nn.Module):
         columns = spectrum.reshape(-1, bins, frames).transpose(1, 2)
         pieces = torch.fft.irfft(columns, n=self.n_fft, norm="ortho") * self.window
         audio = _OverlapAdd.apply(pieces)
-        weight = _OverlapAdd.apply(self.window.square().expand(1, frames, -1))
         inside = slice(self.padding, self.padding + frames * self.hop)
-        return (audio[:, inside] / weight[:, inside]).reshape(*batch, -1)
+        return (audio[:, inside] / self._overlapped(frames)).reshape(*batch, -1)
+
+    def inverse_adjoint(self, gradient: Tensor) -> Tensor:
+        """The adjoint of `inverse`, its gradient rule: `(..., frames * hop)` -> `(..., n_fft/2, frames)` complex.
+
+        <inverse(Y), g> = <Y, inverse_adjoint(g)> over real and imaginary parts.
+        """
+        *batch, length = gradient.shape
+        frames = length // self.hop
+        weighted = gradient.reshape(-1, length) / self._overlapped(frames)
+        padded = F.pad(weighted, (self.padding, (frames + 3) * self.hop - self.padding - length))
+        spectrum = torch.fft.rfft(padded.unfold(1, self.n_fft, self.hop) * self.window, norm="ortho")[..., :-1]
+        spectrum[..., 1:] *= 2  # a bin and its mirror image
+        return spectrum.transpose(1, 2).reshape(*batch, self.n_fft // 2, frames)
+
+    def _overlapped(self, frames: int) -> Tensor:
+        """The sum of squared windows under each sample of `frames` frames, `(1, frames * hop)`."""
+        weight = _OverlapAdd.apply(self.window.square().expand(1, frames, -1))
+        return weight[:, self.padding : self.padding + frames * self.hop]
 
 
 class _OverlapAdd(torch.autograd.Function):

@@ -62,7 +62,7 @@ class BatchSampler:
         device = next(s.device for s in self.bank.songs[0].stems if s is not None)
         if stem is None:
             return torch.zeros(2, self.length, device=device)
-        wanted = round(self.length * speed)
+        wanted = max(1, round(self.length * speed / HOP)) * HOP  # lengths whose Fourier transform is quick
         start = int(place * max(0, total - wanted + 1))
         piece = stem[:, start : start + wanted].float() / FULL_SCALE
         piece = torch.nn.functional.pad(piece, (0, wanted - piece.shape[-1]))
