@@ -87,7 +87,7 @@ def test_options_reach_their_places(
     finally:
         torch.set_num_threads(threads)
     assert set(known_model.lengths) == {4410}
-    assert len(known_model.lengths) >= 8
+    assert len(known_model.lengths) >= 6  # silent segments are left out
     assert files(Path("out")) == {f"model/a/{name}.wav" for name in SOURCES}
     _, vocals = wavfile.read("out/model/a/vocals.wav")
     assert vocals.dtype == np.float32

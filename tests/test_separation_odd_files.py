@@ -23,7 +23,7 @@ def noise(channels: int) -> NDArray[np.float64]:
 def separate(path: Path, samples: NDArray[np.floating], rate: int) -> list[NDArray[np.float32]]:
     """Write `(C, T)` to `path`, separate, write the stems as float; returns them `(C, T)` read by SciPy."""
     soundfile.write(path, samples.T, rate, subtype="FLOAT")
-    write_stems(Separator(SplitModel()).separate_file(path), path.parent / "stems", rate, float32=True)
+    write_stems(Separator(SplitModel(segment=1)).separate_file(path), path.parent / "stems", rate, float32=True)
     stems = []
     for source in SOURCES:
         written_rate, written = wavfile.read(path.parent / "stems" / f"{source}.wav")

@@ -1,6 +1,8 @@
-"""Chunking: a model that changes nothing must give back its input, at any length, segment and overlap."""
+"""Chunking: a model that changes nothing must give back its input, at any length, segment, overlap and block size."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -9,17 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from htdemucs_n.separation.overlap_add import overlap_add, segment_starts
-
-CPU = torch.device("cpu")
+from htdemucs_n.separation.overlap_add import Cutter, Joiner, segment_count
 
 
-def identity(mixture: Tensor) -> Tensor:
-    return mixture[:, None]
-
-
-def nothing() -> None:
-    """Nobody watches the progress."""
+def overlap_add(
+    model: Callable[[Tensor], Tensor], mixture: Tensor, segment: int, overlap: float, block: int = 10**9
+) -> Tensor:
+    """Cut `(C, T)` that comes in blocks, let `model` map every `(C, t)` to `(S, C, t)`, and join."""
+    cutter, joiner, joined = Cutter(segment, overlap), Joiner(segment, overlap), []
+    for piece in mixture.split(min(block, mixture.shape[1]), dim=1):
+        joined += [joiner.join(model(s.samples).clone(), s.skip) for s in cutter.cut(piece)]
+    joined += [joiner.join(model(s.samples).clone(), s.skip) for s in cutter.end()]
+    return torch.cat([*joined, joiner.end()], dim=-1)
 
 
 @settings(max_examples=150, deadline=None)
@@ -28,58 +31,74 @@ def nothing() -> None:
     segment=st.integers(1, 500),
     overlap=st.floats(0, 0.95),
     channels=st.integers(1, 2),
+    block=st.integers(1, 700),
     seed=st.integers(0, 99),
 )
-def test_the_weights_sum_to_one(length: int, segment: int, overlap: float, channels: int, seed: int) -> None:
+def test_the_weights_sum_to_one(
+    length: int, segment: int, overlap: float, channels: int, block: int, seed: int
+) -> None:
     mixture = torch.rand(channels, length, generator=torch.Generator().manual_seed(seed)) * 2 - 1
     lengths: list[int] = []
 
     def model(piece: Tensor) -> Tensor:
         lengths.append(piece.shape[-1])
-        return torch.stack([piece, -2 * piece], dim=1)
+        return torch.stack([piece, -2 * piece])
 
-    calls: list[None] = []
-    stems = overlap_add(model, mixture, segment, overlap, CPU, lambda: calls.append(None))
+    stems = overlap_add(model, mixture, segment, overlap, block)
     assert stems.shape == (2, channels, length)
     torch.testing.assert_close(stems, torch.stack([mixture, -2 * mixture]), rtol=0, atol=1e-6)
-    assert len(calls) == len(lengths) == len(segment_starts(length, segment, overlap))
-    assert set(lengths) == {min(segment, length)}
+    assert len(lengths) == segment_count(length, segment, overlap)
+    assert set(lengths) == {min(segment, length)}  # every segment is full
 
 
-@settings(max_examples=150, deadline=None)
-@given(length=st.integers(1, 5000), segment=st.integers(1, 500), overlap=st.floats(0, 0.95))
-def test_segments_cover_the_signal_and_share_at_least_the_overlap(length: int, segment: int, overlap: float) -> None:
-    starts = np.array(segment_starts(length, segment, overlap))
-    assert starts[0] == 0
-    assert starts[-1] + min(segment, length) == length
-    hops = np.diff(starts)
-    assert (hops > 0).all()
-    assert (hops <= max(1, segment * (1 - overlap) + 0.5)).all()
-    assert len(starts) == max(1, 1 + -(-(length - segment) // max(1, round(segment * (1 - overlap)))))
+@settings(max_examples=100, deadline=None)
+@given(length=st.integers(1, 5000), segment=st.integers(1, 500), overlap=st.floats(0, 0.95), block=st.integers(1, 999))
+def test_segments_lie_a_hop_apart_and_the_last_ends_with_the_signal(
+    length: int, segment: int, overlap: float, block: int
+) -> None:
+    """The samples are their own positions."""
+    cutter = Cutter(segment, overlap)
+    signal = torch.arange(length).view(1, -1)
+    segments = [s for piece in signal.split(block, dim=1) for s in cutter.cut(piece)]
+    segments += cutter.end()
+    hop = max(1, round(segment * (1 - overlap)))
+    assert [int(s.samples[0, s.skip]) for s in segments] == [i * hop for i in range(len(segments))]
+    assert int(segments[-1].samples[0, -1]) == length - 1
+    for s in segments:
+        assert torch.equal(s.samples[0].diff(), torch.ones(s.samples.shape[1] - 1, dtype=torch.long))
+    assert all(s.skip == 0 for s in segments[:-1])
 
 
 def test_between_two_segments_is_a_linear_cross_fade() -> None:
     """Two segments of 80 that share 20 samples; the model marks each with its number."""
     numbers = iter((0.0, 1.0))
-    stems = overlap_add(
-        lambda piece: torch.full((1, 1, *piece.shape[1:]), next(numbers)),
-        torch.zeros(1, 140),
-        80,
-        0.25,
-        CPU,
-        nothing,
-    )
+    stems = overlap_add(lambda piece: torch.full((1, *piece.shape), next(numbers)), torch.zeros(1, 140), 80, 0.25)
     truth = np.concatenate([np.zeros(60), np.arange(1, 21) / 21, np.ones(60)])
     np.testing.assert_allclose(stems[0, 0].numpy(), truth, atol=1e-6)
 
 
-def test_stems_can_be_trained_on_later() -> None:
-    """No inference tensor leaks out: the caller may use the result as any other."""
-    stems = overlap_add(identity, torch.rand(2, 100), 30, 0.25, CPU, nothing)
-    assert not stems.is_inference()
+def test_the_last_segment_hears_before_its_place_but_speaks_only_from_it() -> None:
+    """100 samples in segments of 80 a quarter shared: the second hears 20 to 99 and counts from 60 on."""
+    heard: list[Tensor] = []
+
+    def model(piece: Tensor) -> Tensor:
+        heard.append(piece)
+        return torch.full((1, *piece.shape), float(len(heard) - 1))
+
+    stems = overlap_add(model, torch.arange(100.0).view(1, -1), 80, 0.25)
+    assert heard[1][0].tolist() == list(range(20, 100))
+    truth = np.concatenate([np.zeros(60), np.arange(1, 21) / 21, np.ones(20)])
+    np.testing.assert_allclose(stems[0, 0].numpy(), truth, atol=1e-6)
+
+
+def test_what_is_before_the_next_segment_is_given_out_at_once() -> None:
+    cutter, joiner = Cutter(80, 0.25), Joiner(80, 0.25)
+    assert cutter.cut(torch.zeros(2, 79)) == []
+    (segment,) = cutter.cut(torch.zeros(2, 1))
+    assert joiner.join(segment.samples[None].clone(), segment.skip).shape == (1, 2, 60)
 
 
 @pytest.mark.parametrize("overlap", [0.0, 0.25, 0.9])
 def test_one_sample(overlap: float) -> None:
-    stems = overlap_add(identity, torch.tensor([[0.5], [-0.5]]), 100, overlap, CPU, nothing)
+    stems = overlap_add(lambda piece: piece[None], torch.tensor([[0.5], [-0.5]]), 100, overlap)
     assert stems.tolist() == [[[0.5], [-0.5]]]

@@ -1,4 +1,4 @@
-"""The one exception a user is meant to read."""
+"""The exceptions that callers are meant to see."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ class UserError(Exception):
 
     The command line prints it without a traceback and exits with status 1; library callers may catch it.
     """
+
+
+class Cancelled(Exception):
+    """The caller asked for the work to stop, and it did."""
 
 
 def suggestion(wrong: str, known: Collection[str]) -> str:

@@ -92,8 +92,11 @@ def _separate_track(track: Path, folder: Path, separator: Separator, two_stems_o
     make_folder(folder)  # before the work, not after it, if the folder cannot be written
     with _progress() as bar:
         task = bar.add_task(track.name, total=None)
-        separator.progress = lambda done, total: bar.update(task, completed=done, total=total)
-        stems = separator.separate(torch.from_numpy(audio.samples), audio.sample_rate)
+        stems = separator.separate(
+            torch.from_numpy(audio.samples),
+            audio.sample_rate,
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )
     if two_stems_of is not None:
         stems = two_stems(stems, two_stems_of)
     gain = write_stems(stems, folder, audio.sample_rate, float32)

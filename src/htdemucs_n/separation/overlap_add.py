@@ -1,4 +1,4 @@
-"""Run a model over a long signal in overlapping segments and join the results.
+"""Cut a stream into overlapping segments and join what a model makes of them, in memory that does not grow.
 
 Each segment is weighted by a triangle, which trusts a segment's middle (context on both sides) more than its
 edges, divided at every sample by the sum of the triangles there. So the weights sum to one at every sample,
@@ -6,58 +6,90 @@ whatever the length, the segment and the overlap; where two segments meet it is 
 
     segment 1   /\\
     segment 2      /\\
-    segment 3        /\\    <- moved back to end with the signal: every segment is full
+    segment 3      ..|/\\      the last: hears from `..` on, so that it is full, but is joined from its own place `|` on
+
+What lies before the place of the next segment can no longer change and is given out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 
-def segment_starts(length: int, segment: int, overlap: float) -> list[int]:
-    """First sample of every segment of a signal of `length` samples; neighbours share `overlap` of one."""
-    hop = max(1, round(segment * (1 - overlap)))
-    return [*range(0, length - segment, hop), max(0, length - segment)]
+def segment_hop(segment: int, overlap: float) -> int:
+    """Samples from one segment's place to the next; neighbours share `overlap` of a segment."""
+    return max(1, round(segment * (1 - overlap)))
 
 
-def overlap_add(
-    model: Callable[[Tensor], Tensor],
-    mixture: Tensor,
-    segment: int,
-    overlap: float,
-    device: torch.device,
-    on_segment: Callable[[], None],
-) -> Tensor:
-    """Separate `mixture` `(C, T)` by `model`, which maps `(1, C, t)` to `(1, S, C, t)`, t up to `segment`.
+def segment_count(length: int, segment: int, overlap: float) -> int:
+    """How many segments a signal of `length` samples has."""
+    return 1 + max(0, -(-(length - segment) // segment_hop(segment, overlap)))
 
-    `segment` is in samples, `overlap` a fraction of it. The model gets its segments on `device`, the joined
-    stems stay on the CPU. `on_segment` is called after every segment.
 
-    Shape: returns `(S, C, T)`, T >= 1.
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """What the model hears, `samples` `(C, t)`; the first `skip` of them are context, not to be joined."""
+
+    samples: Tensor
+    skip: int
+
+
+class Cutter:
+    """Cuts blocks of any size into segments of `segment` samples, a hop apart.
+
+    Only a signal shorter than a segment gives a shorter one.
     """
-    length = mixture.shape[-1]
-    starts = segment_starts(length, segment, overlap)
-    triangle = _triangle(min(segment, length))
-    total = torch.zeros(length)  # (T,)
-    for start in starts:
-        total[start : start + segment] += triangle
 
-    stems = mixture.new_zeros(())
-    for start in starts:
-        piece = slice(start, start + segment)
-        with torch.inference_mode():
-            estimate = model(mixture[None, :, piece].to(device))[0].cpu()  # (S, C, t)
-        if not stems.ndim:
-            stems = mixture.new_zeros(*estimate.shape[:-1], length)
-        stems[..., piece] += estimate * (triangle / total[piece])
-        on_segment()
-    return stems
+    def __init__(self, segment: int, overlap: float) -> None:
+        self._segment = segment
+        self._hop = segment_hop(segment, overlap)
+        self._kept = torch.empty(0)  # (C, n): from the last cut segment's place on
+        self._next = 0  # place of the next segment in `_kept`
+
+    def cut(self, block: Tensor) -> list[Segment]:
+        """Take `(C, n)`; returns the segments that are complete."""
+        self._kept = torch.cat([self._kept, block], dim=1) if self._kept.numel() else block
+        segments = []
+        while self._kept.shape[1] >= self._next + self._segment:
+            self._kept = self._kept[:, self._next :]
+            segments.append(Segment(self._kept[:, : self._segment], 0))
+            self._next = self._hop
+        self._kept = self._kept.clone() if segments else self._kept  # lets go of the blocks that it was a view of
+        return segments
+
+    def end(self) -> list[Segment]:
+        """The last segment, if samples are left that none has covered."""
+        length = self._kept.shape[-1]
+        if length == 0 or (self._next and length == self._segment):
+            return []
+        start = max(0, length - self._segment)
+        return [Segment(self._kept[:, start:], self._next - start)]
 
 
-def _triangle(length: int) -> Tensor:
-    """1, 2, ..., peak, ..., 2, 1 `(length,)`: never zero, so that it can be divided by."""
-    ramp = torch.arange(1.0, length + 1)
-    return torch.minimum(ramp, ramp.flip(0))
+class Joiner:
+    """Joins the estimates of a `Cutter`'s segments, in their order."""
+
+    def __init__(self, segment: int, overlap: float) -> None:
+        self._hop = segment_hop(segment, overlap)
+        ramp = torch.arange(1.0, segment + 1)
+        self._triangle = torch.minimum(ramp, ramp.flip(0)) / segment  # never zero: it can be divided by
+        self._tail = torch.empty(0)  # (S, C, n): weighted sum of what reaches beyond what was given out
+        self._weight = torch.empty(0)  # (n,)
+
+    def join(self, estimate: Tensor, skip: int) -> Tensor:
+        """Take a segment's estimate `(S, C, t)`, which is overwritten; returns what is now final, `(S, C, hop)`."""
+        weight = self._triangle[: estimate.shape[-1] - skip].clone()
+        total = estimate[..., skip:].mul_(weight)
+        reach = self._weight.shape[0]
+        if reach:
+            total[..., :reach] += self._tail
+            weight[:reach] += self._weight
+        self._tail, self._weight = total[..., self._hop :].clone(), weight[self._hop :]
+        return total[..., : self._hop].div_(weight[: self._hop])
+
+    def end(self) -> Tensor:
+        """What the last segment left, `(S, C, n)`."""
+        return self._tail / self._weight
