@@ -21,13 +21,13 @@ from htdemucs_n.errors import UserError
 _OPTIONS = {"protocol_whitelist": ""}
 
 
-def decode_container(path: Path) -> Audio:
-    """Decode the first audio stream of a file, at its own rate and channels, as far as it can be decoded.
+def decode_container(path: Path, stream: int = 0) -> Audio:
+    """Decode audio stream number `stream` of a file, at its own rate and channels, as far as it can be decoded.
 
     The channels come in WAVE order. When rate or channels change inside the stream, the first frame's hold.
 
     Raises:
-        UserError: not a format that FFmpeg knows, or no audio stream.
+        UserError: not a format that FFmpeg knows, or no such audio stream.
     """
     try:
         with (
@@ -36,7 +36,10 @@ def decode_container(path: Path) -> Audio:
         ):
             if not container.streams.audio:
                 raise UserError(f"'{path}' has no audio stream: pass a file with sound")
-            return _decode(container, container.streams.audio[0])
+            if stream >= len(container.streams.audio):
+                count = len(container.streams.audio)
+                raise UserError(f"'{path}' has {count} audio streams, not {stream + 1}: get the file again")
+            return _decode(container, container.streams.audio[stream])
     except (FFmpegError, OSError, ValueError):
         raise UserError(
             f"'{path}' is not an audio file that can be read: check what it is, or convert it to wav"

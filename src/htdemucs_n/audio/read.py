@@ -27,22 +27,23 @@ class Audio:
     sample_rate: int
 
 
-def read_audio(path: str | Path) -> Audio:
-    """Read all the audio of a file: wav, flac, aiff, ogg, opus, mp3, m4a, aac, or a video's first stream.
+def read_audio(path: str | Path, stream: int = 0) -> Audio:
+    """Read all the audio of a file: wav, flac, aiff, ogg, opus, mp3, m4a, aac, or a video.
 
-    Any sample rate and channel count; more than two channels come in WAVE order. A file cut short gives the
-    part that can still be decoded.
+    `stream` is which of the file's audio streams, for the few that have several (MUSDB18's `.stem.mp4`). Any
+    sample rate and channel count; more than two channels come in WAVE order. A file cut short gives the part
+    that can still be decoded.
 
     Raises:
-        UserError: no such file, a folder, not readable, empty, not audio, no audio stream, no samples, or
+        UserError: no such file, a folder, not readable, empty, not audio, no such audio stream, no samples, or
             samples that are NaN or infinite.
     """
     path = Path(path)
-    decoded = None if _is_mpeg(_head(path)) else _read_with_soundfile(path)
+    decoded = None if _is_mpeg(_head(path)) or stream else _read_with_soundfile(path)
     if decoded is None:
         from htdemucs_n.audio.container import decode_container  # PyAV loads all of FFmpeg: only when needed
 
-        decoded = decode_container(path)
+        decoded = decode_container(path, stream)
     if not decoded.samples.shape[1]:
         raise UserError(f"'{path}' holds no audio that can be read: it is cut short or not audio, get the file again")
     if not np.isfinite(decoded.samples).all():

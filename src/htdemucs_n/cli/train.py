@@ -36,10 +36,11 @@ def train(
         typer.echo(f"{sum(p.numel() for p in model.parameters()):,} parameters")
         return
     dset, sources, rate = config.dset, config.htdemucs_n.sources, config.htdemucs_n.samplerate
-    songs = load_songs(dset.train, sources, rate, dset.num_workers, config.misc.device)
-    extra = load_extra(dset.extra, sources, rate, dset.num_workers, config.misc.device)
-    bank = StemBank(songs, extra)
-    valid = load_songs(dset.valid, sources, rate, dset.num_workers)
+    found: dict[str, Any] = {"aliases": dset.aliases, "cache": dset.cache}
+    songs = load_songs(dset.train, sources, rate, dset.num_workers, config.misc.device, without=dset.valid, **found)
+    extra = load_extra(dset.extra, sources, rate, dset.num_workers, config.misc.device, cache=dset.cache)
+    bank = StemBank(songs, *extra)
+    valid = load_songs(dset.valid, sources, rate, dset.num_workers, split="valid", **found)
     solver = Solver(config, bank, valid)
     logging.info("%d songs, %.1f minutes; %d to validate", len(songs), bank.minutes, len(valid))
     solver.restore()

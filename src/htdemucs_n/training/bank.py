@@ -1,44 +1,50 @@
-"""The stem bank: folders of songs, decoded once and kept as int16.
+"""The stem bank: all stems that are trained on, decoded once and kept as int16.
 
-    folder/
-      A song/
-        drums.wav  bass.flac  other.ogg  vocals.mp3     any format that `separate` reads; a missing stem is silence
-      Another song/
-        ...
-
-A folder of single stems (`dset.extra`) holds audio files of one instrument, at any depth. They have no song around
-them, so they only ever appear in remixes.
+`htdemucs_n.datasets` finds and decodes the files. A folder of single stems (`dset.extra`) holds audio files of one
+instrument, at any depth. They have no song around them, so they only ever appear in remixes.
 """
 
 from __future__ import annotations
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from htdemucs_n.audio import read_audio, resample
+from htdemucs_n.datasets.bandwidth import bandwidth
+from htdemucs_n.datasets.decode import FULL_SCALE, StemReader
+from htdemucs_n.datasets.names import alias_table
+from htdemucs_n.datasets.songs import SUFFIXES, SongFiles, Split, StemFile, find_songs
 from htdemucs_n.errors import UserError
 
-log = logging.getLogger(__name__)
+__all__ = ["FULL_SCALE", "Song", "StemBank", "load_extra", "load_songs"]
 
-_SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".aac", ".aif", ".aiff"}
-FULL_SCALE = 32768.0
-"""What int16 samples are divided by: the scale of 16-bit files, whose samples are kept as they are."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
 class Song:
-    """A song: its name and one int16 tensor `(C, T)` a stem; a stem that the folder lacks is None."""
+    """A song: its name and one int16 tensor `(C, T)` a stem; a stem that the folder lacks is None.
+
+    `bandwidths` says up to which frequency (Hz) each stem was recorded, as `datasets.bandwidth` measures it; it is
+    infinite for a stem that is silent or was not measured.
+    """
 
     name: str
     stems: tuple[Tensor | None, ...]
+    bandwidths: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.bandwidths:
+            object.__setattr__(self, "bandwidths", (math.inf,) * len(self.stems))
 
     @property
     def length(self) -> int:
@@ -57,10 +63,15 @@ class Song:
 
 @dataclass(frozen=True, eq=False)
 class StemBank:
-    """All that is trained on: whole songs, and single stems by the index of their source."""
+    """All that is trained on: whole songs, and single stems `(C, T)` by the index of their source.
+
+    `extra_bandwidths` says up to which frequency (Hz) each single stem was recorded; a source that it lacks was not
+    measured.
+    """
 
     songs: tuple[Song, ...]
     extra: Mapping[int, tuple[Tensor, ...]]
+    extra_bandwidths: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def minutes(self) -> float:
@@ -77,25 +88,52 @@ class StemBank:
 
 
 def load_songs(
-    folders: Sequence[str | Path], sources: Sequence[str], sample_rate: int, workers: int, device: str = "cpu"
+    folders: Sequence[str | Path],
+    sources: Sequence[str],
+    sample_rate: int,
+    workers: int,
+    device: str = "cpu",
+    *,
+    split: Split = "train",
+    without: Sequence[str | Path] = (),
+    aliases: Mapping[str, str | None] | None = None,
+    cache: str | Path | None = None,
 ) -> tuple[Song, ...]:
     """Decode every song of `folders`, sorted by path. A file that can't be read is named, and its stem left silent.
 
-    Raises `UserError` for a folder that is missing or holds no song.
+    Args:
+        folders: what `datasets.songs` reads: folders of songs or of stem files, or roots of MUSDB18.
+        sources: names of the stems, in the order of `Song.stems`.
+        sample_rate: of the samples, Hz.
+        workers: threads.
+        device: where the samples go.
+        split: which songs of a MUSDB18 root.
+        without: folders whose songs, of the validation split of a root, are left out: no song is in both.
+        aliases: stems by the names of files, over `datasets.names.ALIASES`.
+        cache: folder of decoded stems; None keeps none.
+
+    Raises:
+        UserError: a folder that is missing or holds no song, or no file of it could be read.
     """
-    found: list[tuple[Path, list[Path | None]]] = []
-    for folder in map(Path, folders):
-        if not folder.is_dir():
-            raise UserError(f"no folder of songs at '{folder}': give dset.train and dset.valid folders that exist")
-        songs = [(song, [_stem_file(song, source) for source in sources]) for song in sorted(folder.iterdir())]
-        songs = [(song, files) for song, files in songs if any(files)]
-        if not songs:
-            raise UserError(f"'{folder}' holds no songs: expected song/{{{','.join(sources)}}}.wav (or other formats)")
-        found += songs
+    table = alias_table(sources, aliases)
+    held_out = {song.path.resolve() for folder in without for song in find_songs(folder, sources, table, "valid")}
+    found = [song for folder in folders for song in find_songs(folder, sources, table, split)]
+    kept = [song for song in found if song.path.resolve() not in held_out]
+    if len(kept) < len(found):
+        log.info("%d songs are held out for validation", len(found) - len(kept))
+    _report_unknown(kept)
+    reader = StemReader(sample_rate, cache)
+
+    def load(song: SongFiles) -> Song:
+        stems = [_measured(reader.read(files), sample_rate, device) for files in song.stems]
+        return Song(song.name, tuple(stem for stem, _ in stems), tuple(limit for _, limit in stems))
+
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        decoded = list(pool.map(lambda entry: tuple(_decode(f, sample_rate, device, 2) for f in entry[1]), found))
-    named = zip(found, decoded, strict=True)
-    return tuple(Song(song.name, stems) for (song, _), stems in named if any(s is not None for s in stems))
+        songs = [song for song in pool.map(load, kept) if any(stem is not None for stem in song.stems)]
+    reader.report(sum(len(files) for song in kept for files in song.stems))
+    if kept and not songs:
+        raise UserError(f"no file of the songs in {', '.join(map(str, folders))} can be read: they are not audio")
+    return tuple(songs)
 
 
 def load_extra(
@@ -104,45 +142,48 @@ def load_extra(
     sample_rate: int,
     workers: int,
     device: str,
-) -> dict[int, tuple[Tensor, ...]]:
+    *,
+    cache: str | Path | None = None,
+) -> tuple[dict[int, tuple[Tensor, ...]], dict[int, tuple[float, ...]]]:
     """Decode folders of single stems, keyed by source. They stay in their own channel count (1 or 2).
 
+    Returns the stems and their bandwidths in Hz, each by the index of their source, for `StemBank(songs, *extra)`.
     Raises `UserError` for an unknown source or an empty folder.
     """
     extra: dict[int, tuple[Tensor, ...]] = {}
+    bandwidths: dict[int, tuple[float, ...]] = {}
+    reader = StemReader(sample_rate, cache)
+    total = 0
     for source, places in folders.items():
         if source not in sources:
             raise UserError(f"config key 'dset.extra.{source}': no such source, use one of {', '.join(sources)}")
         if not places:
             continue
-        files = sorted(f for place in places for f in Path(place).rglob("*") if f.suffix.lower() in _SUFFIXES)
+        files = sorted(f for place in places for f in Path(place).rglob("*") if f.suffix.lower() in SUFFIXES)
         if not files:
             raise UserError(f"no audio files in {', '.join(map(str, places))} (dset.extra.{source})")
+        total += len(files)
+
+        def load(file: Path) -> tuple[Tensor | None, float]:
+            return _measured(reader.read([StemFile(file)], channels=None), sample_rate, device)
+
         with ThreadPoolExecutor(max(1, workers)) as pool:
-            decoded = pool.map(lambda file: _decode(file, sample_rate, device, None), files)
-            extra[list(sources).index(source)] = tuple(stem for stem in decoded if stem is not None)
-    return extra
+            stems = [(stem, limit) for stem, limit in pool.map(load, files) if stem is not None]
+        index = list(sources).index(source)
+        extra[index] = tuple(stem for stem, _ in stems)
+        bandwidths[index] = tuple(limit for _, limit in stems)
+    reader.report(total)
+    return extra, bandwidths
 
 
-def _stem_file(song: Path, source: str) -> Path | None:
-    if not song.is_dir():
-        return None
-    return next((f for f in sorted(song.glob(f"{source}.*")) if f.suffix.lower() in _SUFFIXES), None)
+def _measured(samples: NDArray[np.int16] | None, sample_rate: int, device: str) -> tuple[Tensor | None, float]:
+    """A stem `(C, T)` on its device, and its bandwidth in Hz."""
+    if samples is None:
+        return None, math.inf
+    return torch.from_numpy(samples).to(device), bandwidth(samples, sample_rate)
 
 
-def _decode(file: Path | None, sample_rate: int, device: str, channels: int | None) -> Tensor | None:
-    """A file as int16 `(C, T)`; None where there is no file or it can't be read, which is logged."""
-    if file is None:
-        return None
-    try:
-        audio = read_audio(file)
-    except UserError as error:
-        log.warning("skipped: %s", error)
-        return None
-    samples = audio.samples[:2]
-    if audio.sample_rate != sample_rate:
-        samples = resample(samples, audio.sample_rate, sample_rate)
-    if channels is not None and samples.shape[0] != channels:
-        samples = np.repeat(samples[:1], channels, axis=0)
-    quantised = np.clip(np.round(samples * FULL_SCALE), -32768, 32767).astype(np.int16)
-    return torch.from_numpy(quantised).to(device)
+def _report_unknown(songs: Sequence[SongFiles]) -> None:
+    """Log the names of files that are of no stem, each once."""
+    for name, count in sorted(Counter(file.stem for song in songs for file in song.unknown).items()):
+        log.warning("'%s' is left out of %d songs: no stem has that name, say which in dset.aliases", name, count)

@@ -52,6 +52,8 @@ class DatasetConfig:
     valid: tuple[str, ...]
     extra: Mapping[str, tuple[str, ...]]
     extra_share: float
+    aliases: Mapping[str, str | None]
+    cache: str | None
     batch_size: int
     num_workers: int
     segment: float

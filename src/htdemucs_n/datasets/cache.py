@@ -1,0 +1,65 @@
+"""Decoded stems on the disk, to be mapped into memory instead of decoded again.
+
+An entry is a `.npy` file of int16 `(C, T)`. Its name is a hash of what it was made from: the path, size and time of
+change of every file, the stream, sample rate and channels. A file that changes has another name, so nothing stale is
+ever read; its old entry stays until the folder is deleted, which is safe at any time when nothing trains from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from htdemucs_n.datasets.songs import StemFile
+
+log = logging.getLogger(__name__)
+
+_VERSION = 1
+"""Raised when the same files decode to other samples."""
+
+
+class DecodedCache:
+    """A folder of decoded stems. Safe to share between threads and processes."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self._full = False
+
+    def path(self, files: Sequence[StemFile], sample_rate: int, channels: int | None) -> Path:
+        """Where the sum of `files` at `sample_rate` Hz is or will be. Raises `OSError` for a file that is missing."""
+        facts = [(file.path.stat(), file) for file in files]
+        content = [[str(file.path.resolve()), file.stream, stat.st_size, stat.st_mtime_ns] for stat, file in facts]
+        key = hashlib.sha256(json.dumps([_VERSION, sample_rate, channels, content]).encode()).hexdigest()
+        return self.folder / key[:2] / f"{key}.npy"
+
+    def load(self, path: Path) -> NDArray[np.int16] | None:
+        """The samples `(C, T)` of an entry, mapped into memory; None where there is none or it is damaged."""
+        try:
+            # "c": pages are the file's own; what is written to them, which nobody does, stays in memory.
+            samples: NDArray[np.int16] = np.load(path, mmap_mode="c", allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return None
+        return samples if samples.dtype == np.int16 and samples.ndim == 2 else None
+
+    def store(self, path: Path, samples: NDArray[np.int16]) -> None:
+        """Write an entry, whole or not at all. A disk that is full or read-only is said once in the log."""
+        part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as file:
+                np.save(file, samples, allow_pickle=False)
+            part.replace(path)
+        except OSError as error:
+            if not self._full:
+                log.warning("the cache '%s' can't be written (%s): stems stay in memory", self.folder, error.strerror)
+            self._full = True
+        finally:
+            part.unlink(missing_ok=True)

@@ -1,0 +1,95 @@
+"""Files of a stem into int16 samples at one rate; files that can't be read are named, counted and left out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from htdemucs_n.audio import resample
+from htdemucs_n.datasets.cache import DecodedCache
+from htdemucs_n.datasets.songs import StemFile
+from htdemucs_n.errors import UserError
+
+log = logging.getLogger(__name__)
+
+FULL_SCALE = 32768.0
+"""What int16 samples are divided by: the scale of 16-bit files, whose samples are kept as they are."""
+
+
+def decode(file: StemFile, sample_rate: int, channels: int | None) -> NDArray[np.float32]:
+    """The samples `(C, T)` of a file at `sample_rate` Hz. Raises `UserError` as `htdemucs_n.audio.read_audio`.
+
+    Of more than two channels the first two are taken. With `channels` 2 a mono file is heard on both sides; with None
+    it stays mono.
+    """
+    audio = file.read()
+    samples = audio.samples[:2]
+    if audio.sample_rate != sample_rate:
+        samples = resample(samples, audio.sample_rate, sample_rate)
+    if channels is not None and samples.shape[0] != channels:
+        samples = np.repeat(samples[:1], channels, axis=0)
+    return samples
+
+
+def add_up(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The sum `(C, T)` of parts `(C, T')`; the shorter ones end in silence."""
+    total = np.zeros((parts[0].shape[0], max(part.shape[1] for part in parts)), np.float32)
+    for part in parts:
+        total[:, : part.shape[1]] += part
+    return total
+
+
+class StemReader:
+    """Reads stems, through a cache where one is given, and keeps account of what could not be read.
+
+    Args:
+        sample_rate: of what comes out, Hz.
+        cache: folder of decoded stems; None decodes anew.
+    """
+
+    def __init__(self, sample_rate: int, cache: str | Path | None = None) -> None:
+        self.sample_rate = sample_rate
+        self.cache = None if cache is None else DecodedCache(cache)
+        self.unreadable: list[StemFile] = []
+
+    def read(self, files: Sequence[StemFile], channels: int | None = 2) -> NDArray[np.int16] | None:
+        """The sum of `files` as int16 `(C, T)`; None where there are none or none can be read.
+
+        A file that can't be read is logged and left out of the sum. May be called from several threads.
+        """
+        entry = self._entry(files, channels)
+        if self.cache and entry and (cached := self.cache.load(entry)) is not None:
+            return cached
+        parts = []
+        for file in files:
+            try:
+                parts.append(decode(file, self.sample_rate, channels))
+            except UserError as error:
+                log.warning("skipped: %s", error)
+                self.unreadable.append(file)
+        if not parts:
+            return None
+        samples = parts[0] if len(parts) == 1 else add_up(parts)
+        quantised = np.clip(np.round(samples * FULL_SCALE), -32768, 32767).astype(np.int16)
+        if self.cache and entry and len(parts) == len(files):
+            self.cache.store(entry, quantised)
+            stored = self.cache.load(entry)
+            return quantised if stored is None else stored
+        return quantised
+
+    def report(self, files: int) -> None:
+        """Log how many of the `files` that were asked for could not be read, if any."""
+        if self.unreadable:
+            log.warning("%s of %s files could not be read", f"{len(self.unreadable):,}", f"{files:,}")
+
+    def _entry(self, files: Sequence[StemFile], channels: int | None) -> Path | None:
+        if self.cache is None or not files:
+            return None
+        try:
+            return self.cache.path(files, self.sample_rate, channels)
+        except OSError:
+            return None  # the file is gone: reading it says so
