@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import typer
 
+from htdemucs_n.cli.check import check
+
 data = typer.Typer(help="Make and check training data.", no_args_is_help=True, rich_markup_mode=None)
+data.command()(check)
 
 
 @data.callback()

@@ -7,6 +7,7 @@ ever read; its old entry stays until the folder is deleted, which is safe at any
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -61,5 +62,5 @@ class DecodedCache:
             if not self._full:
                 log.warning("the cache '%s' can't be written (%s): stems stay in memory", self.folder, error.strerror)
             self._full = True
-        finally:
-            part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                part.unlink()

@@ -1,0 +1,60 @@
+"""`htdemucs-n data check`: what a folder of songs holds, and what is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from htdemucs_n.datasets.check import Report
+
+SOURCES = ("drums", "bass", "other", "vocals")
+
+
+def check(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of songs, of stem files, or a MUSDB18 root.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Songs that are decoded at the same time.")] = 2,
+) -> None:
+    """Report the songs of a folder, minutes a stem, rates, and all that is not in order.
+
+    The exit status is 1 when a file cannot be read, or the folder holds no song.
+    """
+    import dataclasses
+    import json
+
+    from htdemucs_n.cli.progress import progress_bar
+    from htdemucs_n.datasets.check import check as check_folder
+
+    with progress_bar() as bar:
+        task = bar.add_task(folder.name, total=None)
+        report = check_folder(
+            folder, SOURCES, workers=jobs, progress=lambda done, total: bar.update(task, completed=done, total=total)
+        )
+    if as_json:
+        typer.echo(json.dumps(dataclasses.asdict(report), indent=2, ensure_ascii=False))
+    else:
+        _print(report)
+    if report.unreadable:
+        raise typer.Exit(1)
+
+
+def _print(report: Report) -> None:
+    """The report as lines of text: what there is, then the problems by kind."""
+    typer.echo(f"{report.songs:,} songs, {report.files:,} files of stems")
+    for stem, minutes in report.minutes.items():
+        typer.echo(f"  {stem:<8} {minutes:8.1f} min")
+    for rate, files in report.rates.items():
+        typer.echo(f"  {rate:,} Hz: {files:,} files")
+    kinds = sorted({problem.kind for problem in report.problems})
+    for kind in kinds:
+        problems = [problem for problem in report.problems if problem.kind == kind]
+        typer.echo(f"{kind}: {len(problems):,}")
+        for problem in problems:
+            typer.echo(f"  {problem.where}: {problem.detail}")
+    if report.unreadable:
+        typer.echo(f"{report.unreadable:,} of {report.files:,} files could not be read", err=True)
+    elif not kinds:
+        typer.echo("nothing is wrong")
