@@ -99,6 +99,19 @@ def test_overrides_reach_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_model("runs/n_train/best.safetensors").config.channels == 8
 
 
+def test_stems_by_other_names(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """A file that no stem is named after counts once the config says where it belongs."""
+    Path("songs/first/other.wav").rename("songs/first/theremin.wav")
+    with caplog.at_level(logging.WARNING):
+        assert run(monkeypatch, *SONGS, *SHORT, *MODEL, "misc.out=first") == 0
+        assert "'theremin' is left out of 1 songs" in caplog.text
+        caplog.clear()
+        named = ["dset.aliases={theremin: other, click: null}", "dset.cache=decoded"]
+        assert run(monkeypatch, *SONGS, *SHORT, *MODEL, *named, "misc.out=second") == 0
+    assert "theremin" not in caplog.text
+    assert len(list(Path("decoded").rglob("*.npy"))) == 12
+
+
 def test_a_debug_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """One crop a step, one epoch, nothing to validate."""
     debug = ["dset.batch_size=1", "solver.epochs=1"]
@@ -159,6 +172,7 @@ def test_show_prints_the_model_and_stops(
         (["dset.train=[]"], "dset.train"),
         (["dset.valid=[nowhere]"], "nowhere"),
         (["dset.extra.vocals=[nowhere]"], "dset.extra.vocals"),
+        (["dset.aliases={theremin: otter}"], "'other'"),
         (["continue_from=missing.safetensors"], "missing.safetensors"),
         (["misc.out=songs/first/drums.wav"], "drums.wav"),
         (["--config-name", "mine"], "mine"),

@@ -52,7 +52,7 @@ class DatasetConfig:
     valid: tuple[str, ...]
     extra: Mapping[str, tuple[str, ...]]
     extra_share: float
-    aliases: Mapping[str, str | None]
+    aliases: Mapping[str, str | None] | None
     cache: str | None
     batch_size: int
     num_workers: int
