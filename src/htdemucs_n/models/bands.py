@@ -69,7 +69,7 @@ class BandMerge(nn.Module):
         return torch.cat(zones, dim=3).float().transpose(2, 3)
 
     def by_zone(self, grid: Tensor) -> list[Tensor]:
-        """The same values as the matrices leave them: n bands of k bins a zone, `(n, B, frames, out_channels, k, 2)`."""
+        """The same values as the matrices leave them: a zone of n bands, k bins wide, `(n, B, frames, out, k, 2)`."""
         batch, channels, _, frames = grid.shape
         mapped, start = [], 0
         for (n, k), weight in zip(self.zones, self.weights, strict=True):
