@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from htdemucs_n.training.augment import augment_stems, change_speed, draw_speed
+from htdemucs_n.training.augment import augment_mixture, augment_stem, change_speed, draw_speed
 from htdemucs_n.training.config import AugmentConfig
 from training_helpers import NO_AUGMENT, default_values
 
@@ -58,6 +58,12 @@ def test_speed_factors() -> None:
     assert share == pytest.approx(0.25, abs=0.03)
 
 
+def augment_stems(stems: torch.Tensor, random: np.random.Generator, config: AugmentConfig) -> torch.Tensor:
+    """Every stem of `(B, S, C, T)` in turn."""
+    done = [augment_stem(stem, random, config, 44100) for stem in stems.flatten(0, 1)]
+    return torch.stack(done).view_as(stems)
+
+
 def stems(batch: int = 500, length: int = 3) -> torch.Tensor:
     """Left is 1, right is 2, so that gain, sign and swap can be read off."""
     return torch.tensor([1.0, 2.0]).view(1, 1, 2, 1).expand(batch, 4, 2, length).clone()
@@ -101,3 +107,40 @@ def test_the_same_seed_gives_the_same_change() -> None:
     first, again, other = (augment_stems(stems(9), np.random.default_rng(seed), everything) for seed in (5, 5, 6))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("effect", ["eq", "saturation", "reverb"])
+def test_effects_on_a_stem_are_off_at_0_and_change_the_sound_at_1(effect: str) -> None:
+    stem = torch.randn(2, 9000, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(augment_stem(stem, np.random.default_rng(0), config(), 44100), stem)
+    changed, again = (augment_stem(stem, np.random.default_rng(0), config(**{effect: 1.0}), 44100) for _ in range(2))
+    assert torch.equal(changed, again)
+    assert changed.shape == stem.shape
+    assert not torch.allclose(changed, stem, atol=0.01)
+
+
+@pytest.mark.parametrize("effect", ["eq", "saturation", "reverb", "silence", "sign", "swap"])
+def test_switching_one_effect_on_leaves_the_others_draws(effect: str) -> None:
+    """The generator has moved as far with the effect as without it."""
+    with_effect, without = np.random.default_rng(3), np.random.default_rng(3)
+    stem = torch.ones(2, 3000)
+    augment_stem(stem, with_effect, config(**{effect: 1.0}), 44100)
+    augment_stem(stem, without, config(), 44100)
+    assert with_effect.random() == without.random()
+
+
+def test_a_bus_compressor_and_a_codec_treat_all_stems_of_a_mixture_alike() -> None:
+    random = torch.Generator().manual_seed(0)
+    mixture = torch.randn(4, 2, 8192, generator=random) * torch.linspace(0.1, 3, 8192)
+    pressed = augment_mixture(mixture, np.random.default_rng(0), config(compression=1.0), 44100)
+    gain = pressed / mixture
+    torch.testing.assert_close(gain, gain[:1, :1].expand_as(gain), rtol=1e-4, atol=1e-6)
+    assert gain.max() <= 1 + 1e-5 and gain.min() < 0.9
+    cut = augment_mixture(mixture, np.random.default_rng(0), config(band_limit=1.0, band_limit_hz=[5e3, 5e3]), 44100)
+    spectrum = torch.fft.rfft(cut).abs()
+    edge = 5000 * 8192 / 44100
+    assert spectrum[..., int(edge) + 1 :].max() < 1e-3
+    torch.testing.assert_close(
+        spectrum[..., : int(edge)], torch.fft.rfft(mixture).abs()[..., : int(edge)], atol=1e-3, rtol=1e-4
+    )
+    assert torch.equal(augment_mixture(mixture, np.random.default_rng(0), config(), 44100), mixture)

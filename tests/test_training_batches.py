@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -42,15 +43,15 @@ def who(batch: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
 def test_a_batch_is_a_function_of_seed_and_number() -> None:
     keys = {"remix": 0.5, "speed": 0.5, "gain_db": [-9, 4], "swap": 0.5, "sign": 0.5, "silence": 0.1}
     first, second = sampler(noise_bank(3), **keys), sampler(noise_bank(3), **keys)
-    in_order = [first.batch(step) for step in range(4)]
-    assert all(torch.equal(in_order[step], second.batch(step)) for step in (3, 1, 1, 0, 2))
-    different = [*in_order, sampler(noise_bank(3), seed=1, **keys).batch(0)]
+    in_order = [first.batch(step).stems for step in range(4)]
+    assert all(torch.equal(in_order[step], second.batch(step).stems) for step in (3, 1, 1, 0, 2))
+    different = [*in_order, sampler(noise_bank(3), seed=1, **keys).batch(0).stems]
     assert len({batch.numpy().tobytes() for batch in different}) == 5
 
 
 @pytest.mark.parametrize("segment", [0.001, 0.1, 0.5, 2.972])
 def test_crops_are_whole_frames(segment: float) -> None:
-    batch = sampler(noise_bank(), segment=segment, batch_size=3).batch(0)
+    batch = sampler(noise_bank(), segment=segment, batch_size=3).batch(0).stems
     frames = max(1, round(segment * RATE / 1024))
     assert batch.shape == (3, 4, 2, 1024 * frames)
     assert batch.dtype == torch.float32
@@ -59,7 +60,7 @@ def test_crops_are_whole_frames(segment: float) -> None:
 def test_a_coherent_item_is_one_place_of_one_song() -> None:
     """Every stem of an item, scaled as the item, is found at the same offset of the same song."""
     bank, places = noise_bank(3), set()
-    batch = sampler(bank, batch_size=16).batch(0).double().numpy()
+    batch = sampler(bank, batch_size=16).batch(0).stems.double().numpy()
     songs = [np.stack([stem.numpy() for stem in song.stems if stem is not None]) for song in bank.songs]
     for item in batch:
         found = []
@@ -79,26 +80,26 @@ def test_a_coherent_item_is_one_place_of_one_song() -> None:
 def test_remixed_stems_come_from_different_songs_each_in_its_role() -> None:
     """With 8 equally long songs all four stems agree by chance in one item of 512."""
     bank = StemBank(tuple(tone_song(n) for n in range(8)), {})
-    songs, stems = who(sampler(bank, remix=1.0, batch_size=256).batch(0))
+    songs, stems = who(sampler(bank, remix=1.0, batch_size=256).batch(0).stems)
     assert (stems == np.arange(4)).all()
     assert (songs == songs[:, :1]).all(axis=1).sum() <= 4
     assert {*songs.flatten()} == set(range(8))
 
-    songs, stems = who(sampler(bank, remix=0.0, batch_size=64).batch(0))
+    songs, stems = who(sampler(bank, remix=0.0, batch_size=64).batch(0).stems)
     assert (stems == np.arange(4)).all()
     assert (songs == songs[:, :1]).all()
 
 
 def test_a_share_of_the_items_is_remixed() -> None:
     bank = StemBank(tuple(tone_song(n) for n in range(8)), {})
-    songs, _ = who(sampler(bank, remix=0.75, batch_size=512).batch(1))
+    songs, _ = who(sampler(bank, remix=0.75, batch_size=512).batch(1).stems)
     assert 1 - (songs == songs[:, :1]).all(axis=1).mean() == pytest.approx(0.75, abs=0.08)
 
 
 @pytest.mark.parametrize("remix", [0.0, 1.0])
 def test_songs_are_drawn_by_their_weight(remix: float) -> None:
     bank = StemBank((tone_song(0, LENGTH), tone_song(1, 9 * LENGTH)), {})
-    songs, _ = who(sampler(bank, remix=remix, batch_size=800).batch(0))
+    songs, _ = who(sampler(bank, remix=remix, batch_size=800).batch(0).stems)
     assert songs[:, 0].mean() == pytest.approx(0.75, abs=0.07)
 
 
@@ -106,25 +107,25 @@ def test_extra_stems_join_remixes_only() -> None:
     """With extra_share 1 every remixed vocal is the extra one; coherent items never hold it."""
     extra = tone_song(12, stems=1).stems[0]
     assert extra is not None
-    bank = StemBank(tuple(tone_song(n) for n in range(4)), {3: (extra[:1],)})
-    songs, stems = who(sampler(bank, remix=1.0, extra_share=1.0, batch_size=32).batch(0))
+    bank = StemBank(tuple(tone_song(n) for n in range(4)), {3: (extra[:1],)}, {3: (8000.0,)})
+    songs, stems = who(sampler(bank, remix=1.0, extra_share=1.0, batch_size=32).batch(0).stems)
     assert (songs[:, 3] == 12).all()
     assert (songs[:, :3] < 4).all()
     assert (stems[:, :3] == np.arange(3)).all()
 
-    mono = sampler(bank, remix=1.0, extra_share=1.0).batch(0)[:, 3]
+    mono = sampler(bank, remix=1.0, extra_share=1.0).batch(0).stems[:, 3]
     assert torch.equal(mono[:, 0], mono[:, 1]), "a mono stem is heard on both sides"
 
-    songs, _ = who(sampler(bank, remix=0.0, extra_share=1.0, batch_size=32).batch(0))
+    songs, _ = who(sampler(bank, remix=0.0, extra_share=1.0, batch_size=32).batch(0).stems)
     assert (songs < 4).all()
-    songs, _ = who(sampler(bank, remix=1.0, extra_share=0.25, batch_size=512).batch(0))
+    songs, _ = who(sampler(bank, remix=1.0, extra_share=0.25, batch_size=512).batch(0).stems)
     assert (songs[:, 3] == 12).mean() == pytest.approx(0.25, abs=0.08)
 
 
 def test_speed_moves_all_stems_of_a_song_together() -> None:
     """At 1.25 times the speed, 20 + s periods in a crop become 25 + 1.25 s."""
     bank = StemBank((tone_song(0, 8 * LENGTH),), {})
-    batch = sampler(bank, speed=1.0, speed_range=[1.25, 1.25], batch_size=8).batch(0)
+    batch = sampler(bank, speed=1.0, speed_range=[1.25, 1.25], batch_size=8).batch(0).stems
     window = torch.hann_window(LENGTH, dtype=torch.float64)
     spectrum = torch.fft.rfft(batch[:, :, 0].double() * window, n=16 * LENGTH).abs()
     np.testing.assert_allclose(spectrum.argmax(-1) / 16, np.tile(25 + 1.25 * np.arange(4), (8, 1)), atol=0.07)
@@ -132,18 +133,18 @@ def test_speed_moves_all_stems_of_a_song_together() -> None:
 
 def test_a_mixture_has_an_rms_of_one() -> None:
     keys = {"remix": 0.5, "speed": 0.5, "gain_db": [-30, 10], "swap": 0.5, "sign": 0.5}
-    batch = sampler(noise_bank(), batch_size=8, **keys).batch(3).double().numpy()
+    batch = sampler(noise_bank(), batch_size=8, **keys).batch(3).stems.double().numpy()
     np.testing.assert_allclose(np.sqrt(np.mean(batch.sum(1) ** 2, axis=(1, 2))), 1, rtol=1e-5)
 
 
 def test_silence_stays_silence() -> None:
-    batch = sampler(noise_bank(), silence=1.0).batch(0)
+    batch = sampler(noise_bank(), silence=1.0).batch(0).stems
     assert torch.equal(batch, torch.zeros_like(batch))
 
 
 def test_a_song_shorter_than_a_crop_ends_in_silence() -> None:
     song = noise_song(0, samples=1000)
-    batch = sampler(StemBank((song,), {})).batch(0)
+    batch = sampler(StemBank((song,), {})).batch(0).stems
     assert batch.shape[-1] == LENGTH
     assert batch[..., :1000].abs().amax(dim=(0, 1, 2)).min() > 0
     assert not batch[..., 1000:].any()
@@ -155,7 +156,7 @@ def test_missing_and_short_stems_of_a_song_are_silent() -> None:
     assert full[3] is not None
     song = Song("a", (None, full[1], full[2], full[3][:, :10]))
     for remix in (0.0, 1.0):
-        batch = sampler(StemBank((song,), {}), remix=remix, batch_size=16).batch(0)
+        batch = sampler(StemBank((song,), {}), remix=remix, batch_size=16).batch(0).stems
         assert not batch[:, 0].any()
         assert not batch[:, 3, :, 10:].any()
         assert batch[:, 1].abs().amax(dim=-1).min() > 0
@@ -164,7 +165,7 @@ def test_missing_and_short_stems_of_a_song_are_silent() -> None:
 def test_the_last_sample_can_be_drawn_and_none_beyond() -> None:
     """A song one sample longer than a crop: both places occur, never padding."""
     ramp = torch.arange(1, LENGTH + 2).repeat(2, 1).short()
-    batch = sampler(StemBank((Song("a", (ramp,)),), {}), batch_size=64).batch(0)[:, 0, 0]
+    batch = sampler(StemBank((Song("a", (ramp,)),), {}), batch_size=64).batch(0).stems[:, 0, 0]
     assert (batch > 0).all()
     ratio = (batch[:, -1] / batch[:, 0]).numpy()  # 4096 / 1 or 4097 / 2
     assert {round(float(r)) for r in ratio} == {4096, 2048}
@@ -173,3 +174,49 @@ def test_the_last_sample_can_be_drawn_and_none_beyond() -> None:
 def test_an_empty_bank_is_refused() -> None:
     with pytest.raises(UserError, match=r"dset\.train"):
         sampler(StemBank((), {}))
+
+
+@pytest.mark.parametrize("remix", [0.0, 0.5, 1.0])
+def test_items_are_the_same_however_they_are_dealt_out(remix: float) -> None:
+    """Four in one batch, two in two, one in four: what accumulation and ranks build on."""
+    keys: dict[str, Any] = {"remix": remix, "speed": 0.5, "gain_db": [-9, 4], "swap": 0.5, "sign": 0.5, "silence": 0.1}
+    four = sampler(noise_bank(3), batch_size=4, **keys).batch(2).stems
+    for size in (1, 2):
+        small = sampler(noise_bank(3), batch_size=size, **keys)
+        dealt = [small.batch(number).stems for number in range(8 // size, 12 // size)]
+        assert torch.equal(torch.cat(dealt), four)
+
+
+def test_the_mixture_is_the_sum_of_the_stems() -> None:
+    batch = sampler(noise_bank(3), remix=0.5, speed=0.5, gain_db=[-9, 4], eq=0.5, reverb=0.5, compression=0.5).batch(0)
+    torch.testing.assert_close(batch.stems.sum(dim=1), batch.mixture, atol=1e-5, rtol=1e-5)
+    assert batch.labelled.all()
+
+
+@pytest.mark.parametrize("remix", [0.0, 1.0])
+def test_cutoffs_follow_the_recordings_and_their_speed(remix: float) -> None:
+    """A voice recorded up to 8 kHz and played at 1.25 times the speed ends at 10 kHz; full-band stems have none."""
+    song = noise_song(0)
+    song = Song(song.name, song.stems, (22050.0, math.inf, 16000.0, 8000.0))
+    keys: dict[str, Any] = {"remix": remix, "speed": 1.0, "speed_range": [1.25, 1.25]}
+    cutoff = sampler(StemBank((song,), {}), **keys).batch(0).cutoff
+    assert cutoff.tolist() == [[math.inf, math.inf, math.inf, 10000.0]] * 4
+    extra = StemBank((song,), {1: (noise_song(1).stems[0],)}, {1: (4000.0,)})  # type: ignore[dict-item]
+    cutoff = sampler(extra, extra_share=1.0, **keys).batch(0).cutoff
+    assert (cutoff[:, 1] == (5000.0 if remix else math.inf)).all()
+
+
+def test_songs_without_stems_come_as_mixtures() -> None:
+    """Their stems are not known, and said so; the share is that of the config."""
+    mixture = tone_song(12, stems=1).stems[0]
+    assert mixture is not None
+    values = default_values()
+    bank = StemBank(tuple(tone_song(n) for n in range(4)), {}, mixtures=(mixture,))
+    dset = DatasetConfig(**(values["dset"] | {"segment": 0.1, "batch_size": 400}))
+    quiet = AugmentConfig(**(values["augment"] | NO_AUGMENT))
+    batch = BatchSampler(bank, dset, quiet, RATE, 0, mixtures_share=0.25).batch(0)
+    songs, _ = who(batch.mixture[:, None])
+    assert torch.equal(torch.from_numpy(songs[:, 0] != 12) & ~batch.labelled, torch.zeros(400, dtype=torch.bool))
+    assert (~batch.labelled).double().mean().item() == pytest.approx(0.25, abs=0.08)
+    assert not batch.stems[~batch.labelled].any()
+    assert BatchSampler(noise_bank(), dset, quiet, RATE, 0, mixtures_share=0.9).batch(0).labelled.all()

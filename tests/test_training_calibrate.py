@@ -56,7 +56,7 @@ def test_batches_are_songs_as_they_are(tmp_path: Path) -> None:
     """A stem of a calibration batch is a crop of one song's, up to the one gain that sets the mixture's level."""
     config = tiny_config(tmp_path)
     bank = noise_bank(1)
-    batch = calibration_batches(config, bank).batch(0)
+    batch = calibration_batches(config, bank).batch(0).stems
     song = bank.songs[0].mixture_and_stems()[1]
     assert batch.shape[-1] == 4096  # 0.1 s, rounded to whole frames
     for item in batch:

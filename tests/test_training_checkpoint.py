@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import htdemucs_n.models.storage
 from htdemucs_n.errors import UserError
 from htdemucs_n.models.htdemucs_n import HTDemucs_n
 from htdemucs_n.models.storage import load_tensors, save_model, save_tensors
+from htdemucs_n.training.batches import Batch
 from htdemucs_n.training.solver import Solver
 from training_helpers import noise_bank, noise_song, tiny_config
 
@@ -33,17 +35,17 @@ def solver(out: Path, valid: bool = True, **sections: dict[str, Any]) -> Solver:
 
 
 def interrupt(solver: Solver, step: int, what: signal.Signals | BaseException) -> None:
-    """Make `what` happen while batch number `step` is drawn."""
-    draw = solver.sampler.batch
+    """Make `what` happen in the middle of step number `step`."""
+    backward = solver.take_step.backward
 
-    def batch(number: int) -> Tensor:
-        if number == step:
+    def interrupted(batches: Sequence[Batch]) -> float:
+        if solver.step == step:
             if isinstance(what, BaseException):
                 raise what
             signal.raise_signal(what)
-        return draw(number)
+        return backward(batches)
 
-    solver.sampler.batch = batch  # type: ignore[method-assign]
+    solver.take_step.backward = interrupted  # type: ignore[method-assign]
 
 
 def state(out: Path) -> dict[str, Tensor]:
@@ -87,7 +89,7 @@ def test_resume_keeps_the_memory_layout_of_the_optimiser(tmp_path: Path) -> None
     second = solver(tmp_path, valid=False)
     second.restore()
     for parameter in second.model.parameters():
-        moments = second.optimizer.state[parameter]
+        moments = second.take_step.optimizer.state[parameter]
         assert moments["exp_avg"].stride() == parameter.stride()
         assert moments["exp_avg_sq"].stride() == parameter.stride()
 
@@ -144,7 +146,7 @@ def test_continue_from_weights_starts_a_new_run_from_them(tmp_path: Path) -> Non
     assert run.minutes == 0
     for started in (run.model, run.ema.model):
         assert same(dict(started.state_dict()), dict(model.state_dict()))
-    assert not run.optimizer.state
+    assert not run.take_step.optimizer.state
 
 
 def test_half_precision_weights_are_widened(tmp_path: Path) -> None:

@@ -82,3 +82,45 @@ def test_the_gradient_is_that_of_the_formula() -> None:
         step[..., sample] = 1e-5
         slope = (loss(x + step) - loss(x - step)) / 2e-5
         assert estimate.grad[0, 0, 0, sample].item() == pytest.approx(slope, rel=2e-2, abs=2e-6)
+
+
+def test_nothing_counts_above_a_recordings_bandwidth() -> None:
+    """A wrong tone at 10 kHz costs nothing in a stem recorded up to 8 kHz, and its full price in the others."""
+    samples = 44100
+    reference = torch.zeros(1, 2, 2, samples)
+    tone = torch.sin(2 * torch.pi * 10000 * torch.arange(samples, dtype=torch.float64) / 44100).float()
+    estimate = tone.expand(1, 2, 2, samples).clone().requires_grad_()
+    loss = SeparationLoss()(estimate, reference, torch.tensor([[8000.0, float("inf")]]))
+    assert loss.item() == pytest.approx(tone.abs().mean().item() / 2, rel=1e-4)
+
+
+def test_no_gradient_reaches_what_lies_above_a_recordings_bandwidth() -> None:
+    estimate, reference = pair(8192)
+    estimate.requires_grad_()
+    SeparationLoss()(estimate, reference, torch.tensor([[8000.0] * 4, [float("inf")] * 4])).backward()
+    assert estimate.grad is not None
+    spectrum = torch.fft.rfft(estimate.grad).abs()
+    edge = int(8000 * 8192 / 44100) + 1
+    limited, whole = spectrum[0, ..., edge:], spectrum[1, ..., edge:]
+    assert limited.max() < 1e-4 * whole.max()
+    assert spectrum[0, ..., :edge].mean() == pytest.approx(spectrum[1, ..., :edge].mean().item(), rel=0.2)
+
+
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+def test_below_the_bandwidth_everything_counts(weight: float) -> None:
+    """Of noise, the part below the cutoff remains, as an ideal filter in NumPy leaves it."""
+    estimate, reference = pair(8192)
+    cutoff = torch.tensor([[5000.0, 22050.0, 3000.0, float("inf")], [float("inf")] * 4])
+    spectrum = np.fft.rfft((estimate - reference).double().numpy())
+    frequencies = np.fft.rfftfreq(8192, 1 / 44100)
+    spectrum *= frequencies <= cutoff.numpy()[:, :, None, None]
+    error = np.fft.irfft(spectrum, 8192)
+    heard = (reference.double() + torch.from_numpy(error)).float()
+    expected = SeparationLoss(weight)(heard, reference).item()
+    assert SeparationLoss(weight)(estimate, reference, cutoff).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_without_band_limits_the_cutoff_changes_nothing() -> None:
+    estimate, reference = pair()
+    full = torch.full((2, 4), 22050.0)
+    assert torch.equal(SeparationLoss()(estimate, reference, full), SeparationLoss()(estimate, reference))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import itertools
+import logging
 import math
 from pathlib import Path
 from typing import Any
@@ -77,7 +79,7 @@ def test_what_a_run_leaves(tmp_path: Path) -> None:
     }
     table = rows(out)
     assert [row["step"] for row in table] == [3, 6]
-    assert [*table[0]] == ["step", "minutes", "lr", "loss", *SOURCES, "mean"]
+    assert [*table[0]] == ["step", "minutes", "lr", "loss", "waiting", *SOURCES, "mean"]
     assert table[0]["minutes"] <= table[1]["minutes"]
     expected = [learning_rate(run.config.solver, step) for step in (2, 5)]
     assert [row["lr"] for row in table] == pytest.approx(expected, rel=1e-4)
@@ -122,7 +124,7 @@ def test_the_averaged_weights_are_what_is_validated_and_kept(tmp_path: Path) -> 
 def test_without_songs_to_validate(tmp_path: Path) -> None:
     run = solver(tmp_path, valid=())
     assert run.train() == -math.inf
-    assert [*rows(tmp_path)[-1]] == ["step", "minutes", "lr", "loss"]
+    assert [*rows(tmp_path)[-1]] == ["step", "minutes", "lr", "loss", "waiting"]
     assert not (tmp_path / "best.safetensors").exists()
 
 
@@ -144,7 +146,7 @@ def test_the_first_step_is_adamw(tmp_path: Path) -> None:
 
 def test_only_matrices_and_kernels_decay(tmp_path: Path) -> None:
     run = solver(tmp_path, valid=(), solver={"weight_decay": 0.25})
-    decay = {id(p): group["weight_decay"] for group in run.optimizer.param_groups for p in group["params"]}
+    decay = {id(p): group["weight_decay"] for group in run.take_step.optimizer.param_groups for p in group["params"]}
     assert len(decay) == sum(1 for _ in run.model.parameters())
     for name, parameter in run.model.named_parameters():
         assert decay[id(parameter)] == (0.25 if parameter.ndim > 1 else 0.0), name
@@ -168,31 +170,50 @@ def test_one_batch_is_learned(tmp_path: Path, precision: str) -> None:
 
 
 class Poison(nn.Module):
-    """A loss that is what it should be until step `at`, then NaN, or finite with a gradient that is not."""
+    """A loss that is what it should be until step `at`, then `times` NaN, or finite with a gradient that is not."""
 
-    def __init__(self, loss: nn.Module, at: int, gradient: bool) -> None:
+    def __init__(self, loss: nn.Module, at: int, times: int, gradient: bool) -> None:
         super().__init__()
-        self.loss, self.at, self.gradient, self.calls = loss, at, gradient, 0
+        self.loss, self.bad, self.gradient, self.calls = loss, range(at, at + times), gradient, -1
 
-    def forward(self, estimate: Tensor, reference: Tensor) -> Tensor:
+    def forward(self, estimate: Tensor, reference: Tensor, cutoff: Tensor) -> Tensor:
         self.calls += 1
-        if self.calls <= self.at:
-            return self.loss(estimate, reference)  # type: ignore[no-any-return]
+        if self.calls not in self.bad:
+            return self.loss(estimate, reference, cutoff)  # type: ignore[no-any-return]
         # The slope of the root is infinite at 0.
         return (0 * estimate.sum()).sqrt() if self.gradient else self.loss(estimate, reference) * math.nan
 
 
 @pytest.mark.parametrize("gradient", [False, True])
-def test_a_loss_or_gradient_that_is_not_finite_stops_the_run(tmp_path: Path, gradient: bool) -> None:
-    """With a checkpoint after every step: the last one is from before, and is good."""
-    run = solver(tmp_path, valid=(), solver={"checkpoint_minutes": 0.0})
-    run.loss = Poison(run.loss, 2, gradient)  # type: ignore[assignment]
-    with pytest.raises(UserError, match=r"solver\.lr"):
+def test_steps_that_are_not_finite_are_skipped_and_ten_in_a_row_stop_the_run(tmp_path: Path, gradient: bool) -> None:
+    """With a checkpoint after every step: the last one is from before the end, and is good."""
+    run = solver(tmp_path, valid=(), solver={"checkpoint_minutes": 0.0, "epochs": 5})
+    run.take_step.loss = Poison(run.take_step.loss, 2, 100, gradient)  # type: ignore[assignment]
+    with pytest.raises(UserError, match=r"10 steps .* solver\.lr"):
         run.train()
     tensors, metadata = load_tensors(tmp_path / "last.safetensors")
-    assert metadata["progress"]["step"] == 2
+    assert metadata["progress"]["step"] == 2 + 9
     assert all(tensor.isfinite().all() for tensor in tensors.values())
     assert all(parameter.isfinite().all() for parameter in run.ema.model.parameters())
+
+
+def test_a_skipped_step_leaves_the_weights_alone_and_the_run_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One bad step of six: it is reported, and the mean loss of the epoch leaves it out."""
+    run = solver(tmp_path, valid=())
+    run.take_step.loss = Poison(run.take_step.loss, 3, 1, gradient=False)  # type: ignore[assignment]
+    moved, take = [], run.take_step.backward
+
+    def watched(batches: Any) -> float:
+        moved.append(torch.cat([p.detach().flatten() for p in run.model.parameters()]))
+        return take(batches)
+
+    run.take_step.backward = watched  # type: ignore[method-assign]
+    run.train()
+    assert [torch.equal(a, b) for a, b in itertools.pairwise(moved)] == [False, False, False, True, False]
+    assert sum("skipped" in record.message for record in caplog.records) == 1
+    assert all(math.isfinite(row["loss"]) for row in rows(tmp_path))
 
 
 def test_the_seed_decides_the_first_weights(tmp_path: Path) -> None:
@@ -215,3 +236,63 @@ def test_a_table_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "curve.csv").mkdir()
     with pytest.raises(UserError, match=r"curve\.csv"):
         solver(tmp_path).train()
+
+
+def test_accumulated_batches_are_one_large_batch(tmp_path: Path) -> None:
+    """The gradient of two batches of two is the mean of theirs; over a model without batch norm, that of four."""
+
+    def gradient(size: int, accumulate: int) -> dict[str, Tensor]:
+        run = solver(
+            tmp_path, valid=(), dset={"batch_size": size}, solver={"accumulate": accumulate, "spectral_weight": 0.1}
+        )
+        run.model.eval()  # batch norm would see other items beside each
+        run.take_step.backward([run.sampler.batch(number) for number in range(accumulate)])
+        return {name: p.grad for name, p in run.model.named_parameters() if p.grad is not None}
+
+    whole, parts = gradient(4, 1), gradient(2, 2)
+    for name, value in whole.items():
+        torch.testing.assert_close(parts[name], value, atol=1e-5 * float(value.abs().max()) + 1e-9, rtol=1e-4)
+
+
+def test_patience_stops_a_run_that_gets_no_better(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Best at the second validation, patience of three: the run ends at the fifth."""
+    scores = iter([1.0, 3.0, 2.0, 2.9, 3.0, 9.0, 9.0])
+    monkeypatch.setattr(
+        "htdemucs_n.training.solver.validate", lambda model, songs: dict.fromkeys((*SOURCES, "mean"), next(scores))
+    )
+    run = solver(tmp_path, solver={"epochs": 7, "epoch_steps": 1, "patience": 3})
+    assert run.train() == 3.0
+    assert run.step == 5
+
+
+def test_preflight_reports_and_changes_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    with_it, without = (solver(tmp_path / str(on), valid=(), misc={"preflight": on}) for on in (True, False))
+    with_it.train()
+    without.train()
+    assert sum("preflight" in record.message and "6 steps" in record.message for record in caplog.records) == 1
+    for (name, a), b in zip(with_it.model.state_dict().items(), without.model.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+
+
+def test_a_step_that_does_not_fit_is_refused_before_the_run(tmp_path: Path) -> None:
+    run = solver(tmp_path, valid=(), misc={"preflight": True})
+
+    def too_large(batches: Any) -> float:
+        raise torch.OutOfMemoryError
+
+    run.take_step.backward = too_large  # type: ignore[method-assign]
+    with pytest.raises(UserError, match=r"dset\.batch_size.*solver\.accumulate"):
+        run.train()
+
+
+def test_half_precision_scales_its_loss_and_learns(tmp_path: Path) -> None:
+    """The first scale, 65,536, overflows in some step or not; either way the weights move and stay finite."""
+    run = solver(tmp_path, valid=(), solver={"precision": "fp16", "epochs": 4})
+    before = {name: p.detach().clone() for name, p in run.model.named_parameters()}
+    run.train()
+    assert run.take_step.scaler.is_enabled()
+    assert all(p.isfinite().all() for p in run.model.parameters())
+    assert any(not torch.equal(p, before[name]) for name, p in run.model.named_parameters())
+    progress = load_tensors(tmp_path / "last.safetensors")[1]["progress"]
+    assert progress["scaler"]["scale"] == run.take_step.scaler.get_scale()

@@ -63,7 +63,7 @@ def tiny_config(out: Path, **sections: dict[str, Any]) -> TrainConfig:
     values["solver"] |= {"epochs": 2, "epoch_steps": 3, "warmup_steps": 2, "precision": "fp32"}
     values["solver"]["checkpoint_minutes"] = 60
     values["dset"] |= {"batch_size": 2, "segment": 0.19}
-    values["misc"] |= {"device": "cpu", "out": str(out)}
+    values["misc"] |= {"device": "cpu", "out": str(out), "preflight": False}
     for name, keys in sections.items():
         assert keys.keys() <= values[name].keys()
         values[name] |= keys

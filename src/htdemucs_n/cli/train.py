@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import re
 from collections.abc import Mapping
@@ -23,8 +24,9 @@ def train(
     from htdemucs_n.memory import keep_freed_memory
     from htdemucs_n.models.htdemucs_n import HTDemucs_n
     from htdemucs_n.separation.device import choose_device
-    from htdemucs_n.training.bank import StemBank, load_extra, load_songs
     from htdemucs_n.training.config import TrainConfig
+    from htdemucs_n.training.data import load_data
+    from htdemucs_n.training.distributed import joined_ranks
     from htdemucs_n.training.solver import Solver
 
     keep_freed_memory()
@@ -35,18 +37,16 @@ def train(
         typer.echo(model)
         typer.echo(f"{sum(p.numel() for p in model.parameters()):,} parameters")
         return
-    dset, sources, rate = config.dset, config.htdemucs_n.sources, config.htdemucs_n.samplerate
-    found: dict[str, Any] = {"aliases": dset.aliases, "cache": dset.cache}
-    songs = load_songs(dset.train, sources, rate, dset.num_workers, config.misc.device, without=dset.valid, **found)
-    extra = load_extra(dset.extra, sources, rate, dset.num_workers, config.misc.device, cache=dset.cache)
-    bank = StemBank(songs, *extra)
-    valid = load_songs(dset.valid, sources, rate, dset.num_workers, split="valid", **found)
-    solver = Solver(config, bank, valid)
-    logging.info("%d songs, %.1f minutes; %d to validate", len(songs), bank.minutes, len(valid))
-    solver.restore()
-    best = solver.train()
-    score = f"best mean SDR {best:.3f} dB" if valid else "not validated"
-    typer.echo(f"step {solver.step}, {score}, in {config.misc.out}")
+    with joined_ranks(config.solver.ddp, config.misc.device) as ranks:
+        config = dataclasses.replace(config, misc=dataclasses.replace(config.misc, device=ranks.device))
+        bank, valid = load_data(config)
+        logging.info("%d songs, %.1f minutes; %d to validate", len(bank.songs), bank.minutes, len(valid))
+        solver = Solver(config, bank, valid, ranks)
+        solver.restore()
+        best = solver.train()
+    if ranks.first:
+        score = f"best mean SDR {best:.3f} dB" if valid else "not validated"
+        typer.echo(f"step {solver.step}, {score}, in {config.misc.out}")
 
 
 def _compose(config_name: str, overrides: list[str]) -> dict[str, Any]:

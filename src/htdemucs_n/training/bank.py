@@ -35,12 +35,13 @@ class Song:
     """A song: its name and one int16 tensor `(C, T)` a stem; a stem that the folder lacks is None.
 
     `bandwidths` says up to which frequency (Hz) each stem was recorded, as `datasets.bandwidth` measures it; it is
-    infinite for a stem that is silent or was not measured.
+    infinite for a stem that is silent or was not measured. `weight` says how gladly the song is drawn.
     """
 
     name: str
     stems: tuple[Tensor | None, ...]
     bandwidths: tuple[float, ...] = ()
+    weight: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.bandwidths:
@@ -72,18 +73,31 @@ class StemBank:
     songs: tuple[Song, ...]
     extra: Mapping[int, tuple[Tensor, ...]]
     extra_bandwidths: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
+    mixtures: tuple[Tensor, ...] = ()
+    """Songs `(C, T)` of which the stems are not known."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the samples lie."""
+        return next(stem.device for song in self.songs for stem in song.stems if stem is not None)
 
     @property
     def minutes(self) -> float:
         """Length of the songs together, minutes at 44.1 kHz."""
         return sum(song.length for song in self.songs) / 44100 / 60
 
-    def weights(self) -> list[float]:
-        """How often each song is drawn, summing to 1: by the square root of its length.
+    def weights(self, source: int | None = None) -> list[float]:
+        """How often each song is drawn, summing to 1: by its weight and the square root of its length.
 
-        Drawn by length, five long songs would drown seventy previews; drawn evenly, they would hardly be heard.
+        Drawn by length, five long songs would drown seventy previews; drawn evenly, they would hardly be heard. For a
+        single stem, the songs that have it are drawn (all of them, should none have it).
         """
-        roots = [math.sqrt(song.length) for song in self.songs]
+        roots = [
+            song.weight * math.sqrt(song.length) * (source is None or song.stems[source] is not None)
+            for song in self.songs
+        ]
+        if source is not None and not any(roots):
+            return self.weights()
         return [root / sum(roots) for root in roots]
 
 

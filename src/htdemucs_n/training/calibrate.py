@@ -14,17 +14,13 @@ import torch
 from htdemucs_n.models.htdemucs_n import HTDemucs_n
 from htdemucs_n.training.bank import StemBank
 from htdemucs_n.training.batches import BatchSampler
-from htdemucs_n.training.config import AugmentConfig, TrainConfig
-
-_AS_THEY_ARE = AugmentConfig(
-    remix=0, speed=0, speed_range=(1, 1), gain_db=(0, 0), swap=0, sign=0, silence=0
-)  # coherent songs, nothing changed
+from htdemucs_n.training.config import TrainConfig
 
 
 def calibration_batches(config: TrainConfig, bank: StemBank) -> BatchSampler:
     """Batches of whole segments of the training songs, each in its own mix."""
     dset = dataclasses.replace(config.dset, segment=config.htdemucs_n.segment)
-    return BatchSampler(bank, dset, _AS_THEY_ARE, config.htdemucs_n.samplerate, config.misc.seed)
+    return BatchSampler(bank, dset, config.augment.off(), config.htdemucs_n.samplerate, config.misc.seed)
 
 
 @torch.inference_mode()
@@ -43,7 +39,7 @@ def calibrate(model: HTDemucs_n, batches: BatchSampler, count: int) -> None:
         norm.momentum = None  # torch's sign for a plain average
         norm.train()
     for step in range(count):
-        model(batches.batch(step).sum(dim=1))
+        model(batches.batch(step).mixture)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
         norm.eval()

@@ -21,18 +21,24 @@ class SolverConfig:
     weight_decay: float
     epochs: int
     epoch_steps: int
+    accumulate: int
     warmup_steps: int
     decay: float
     clip: float
     ema: float
     calibration_batches: int
+    patience: int
     precision: str
+    compile: bool
+    ddp: bool
     spectral_weight: float
     checkpoint_minutes: float
 
     def __post_init__(self) -> None:
-        if self.precision not in ("bf16", "fp32"):
-            raise UserError(f"config key 'solver.precision' is '{self.precision}': use bf16 or fp32")
+        if self.precision not in ("bf16", "fp16", "fp32"):
+            raise UserError(f"config key 'solver.precision' is '{self.precision}': use bf16, fp16 or fp32")
+        if self.accumulate < 1:
+            raise UserError(f"config key 'solver.accumulate' is {self.accumulate}: use 1 or more")
         if not 0 <= self.decay <= 1:
             raise UserError(f"config key 'solver.decay' is {self.decay}: use a share from 0 to 1")
         if self.epoch_steps < 1:
@@ -49,6 +55,7 @@ class DatasetConfig:
     """Where the stems lie and how crops are cut. Lengths in seconds."""
 
     train: tuple[str, ...]
+    weights: tuple[float, ...]
     valid: tuple[str, ...]
     extra: Mapping[str, tuple[str, ...]]
     extra_share: float
@@ -61,6 +68,8 @@ class DatasetConfig:
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise UserError(f"config key 'dset.batch_size' is {self.batch_size}: use 1 or more")
+        if self.weights and len(self.weights) != len(self.train):
+            raise UserError(f"config key 'dset.weights' has {len(self.weights)} numbers for {len(self.train)} folders")
         for source, places in self.extra.items():
             if isinstance(places, str):
                 raise UserError(f"config key 'dset.extra.{source}' is '{places}': give a list, [{places}]")
@@ -68,7 +77,7 @@ class DatasetConfig:
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Probabilities and ranges of the augmentation."""
+    """Probabilities and ranges of the augmentation. Raises `UserError` for a probability outside 0 to 1."""
 
     remix: float
     speed: float
@@ -77,6 +86,39 @@ class AugmentConfig:
     swap: float
     sign: float
     silence: float
+    eq: float
+    eq_db: float
+    saturation: float
+    saturation_drive: tuple[float, float]
+    reverb: float
+    compression: float
+    band_limit: float
+    band_limit_hz: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        for name, value in dataclasses.asdict(self).items():
+            if isinstance(value, int | float) and name != "eq_db" and not 0 <= value <= 1:
+                raise UserError(f"config key 'augment.{name}' is {value}: use a probability from 0 to 1")
+
+    def off(self) -> AugmentConfig:
+        """The same with nothing switched on: coherent songs as they are."""
+        names = ("remix", "speed", "swap", "sign", "silence", "eq", "saturation", "reverb", "compression", "band_limit")
+        changes: dict[str, Any] = dict.fromkeys(names, 0.0)
+        return dataclasses.replace(self, gain_db=(0.0, 0.0), **changes)
+
+
+@dataclass(frozen=True)
+class DistillConfig:
+    """What a teacher has to say beside the true stems."""
+
+    teacher: str | None
+    weight: float
+    mixtures: tuple[str, ...]
+    share: float
+
+    def __post_init__(self) -> None:
+        if self.mixtures and self.teacher is None:
+            raise UserError("config key 'distill.mixtures' needs a teacher for them: give distill.teacher")
 
 
 @dataclass(frozen=True)
@@ -84,6 +126,7 @@ class MiscConfig:
     """Seed, device and folder of the run."""
 
     show: bool
+    preflight: bool
     seed: int
     device: str
     out: str
@@ -97,6 +140,7 @@ class TrainConfig:
     solver: SolverConfig
     dset: DatasetConfig
     augment: AugmentConfig
+    distill: DistillConfig
     misc: MiscConfig
     model: str = "htdemucs_n"
     continue_from: str | None = field(default=None)
@@ -109,6 +153,7 @@ class TrainConfig:
             "solver": SolverConfig,
             "dset": DatasetConfig,
             "augment": AugmentConfig,
+            "distill": DistillConfig,
             "misc": MiscConfig,
         }
         if values.get("model", "htdemucs_n") != "htdemucs_n":

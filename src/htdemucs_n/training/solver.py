@@ -7,6 +7,7 @@ import logging
 import math
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -17,13 +18,16 @@ from htdemucs_n.models.htdemucs_n import HTDemucs_n
 from htdemucs_n.models.registry import weights_path
 from htdemucs_n.models.storage import save_model
 from htdemucs_n.training.bank import Song, StemBank
-from htdemucs_n.training.batches import BatchSampler
+from htdemucs_n.training.batches import Batch, BatchSampler
 from htdemucs_n.training.calibrate import calibrate, calibration_batches
-from htdemucs_n.training.checkpoint import load_checkpoint, parameter_groups, save_checkpoint
+from htdemucs_n.training.checkpoint import load_checkpoint, save_checkpoint
 from htdemucs_n.training.config import SolverConfig, TrainConfig
 from htdemucs_n.training.curve import Curve
+from htdemucs_n.training.distributed import Ranks
 from htdemucs_n.training.ema import EMA
-from htdemucs_n.training.loss import SeparationLoss
+from htdemucs_n.training.prefetch import Prefetcher
+from htdemucs_n.training.preflight import preflight
+from htdemucs_n.training.step import TrainingStep
 from htdemucs_n.training.validate import validate
 
 log = logging.getLogger(__name__)
@@ -44,31 +48,30 @@ class Solver:
         out/best.safetensors   averaged weights of the best validation, ready for `separate -n`
         out/curve.csv, .png    the numbers
 
-    A run that is stopped (Ctrl-C, SIGTERM) saves first. Raises `UserError` when nothing can be
-    trained or written.
+    A run that is stopped (Ctrl-C, SIGTERM) saves first. Of several ranks the first validates and writes.
+    Raises `UserError` when nothing can be trained or written.
     """
 
-    def __init__(self, config: TrainConfig, bank: StemBank, valid: tuple[Song, ...]) -> None:
+    def __init__(
+        self, config: TrainConfig, bank: StemBank, valid: tuple[Song, ...], ranks: Ranks | None = None
+    ) -> None:
         self.config = config
+        self.ranks = ranks or Ranks()
         self.device = torch.device(config.misc.device)
         self.out = Path(config.misc.out)
         torch.manual_seed(config.misc.seed)
         self.model = HTDemucs_n(config.htdemucs_n).to(self.device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = EMA(self.model, config.solver.ema)
-        self.loss = SeparationLoss(config.solver.spectral_weight)
-        self.optimizer = torch.optim.AdamW(
-            parameter_groups(self.model, config.solver.weight_decay),
-            lr=config.solver.lr,
-            betas=(0.9, config.solver.beta2),
-            fused=True,
-        )
-        self.sampler = BatchSampler(bank, config.dset, config.augment, config.htdemucs_n.samplerate, config.misc.seed)
+        rate, share = config.htdemucs_n.samplerate, config.distill.share
+        self.sampler = BatchSampler(bank, config.dset, config.augment, rate, config.misc.seed, share)
         self.calibration = calibration_batches(config, bank)
         self.valid = valid
+        self.take_step = TrainingStep(self.model, config, self.ranks)
         self.step = 0
         self.minutes = 0.0
         self.best = -math.inf
+        self.best_step = 0
         self.stopped = False
 
     def restore(self) -> None:
@@ -80,33 +83,28 @@ class Solver:
             path = weights_path(self.config.continue_from)
         else:
             return
-        progress = load_checkpoint(path, self.model, self.ema, self.optimizer)
+        progress = load_checkpoint(path, self.model, self.ema, self.take_step.optimizer)
         self.step = progress.get("step", 0)
         self.minutes = progress.get("minutes", 0.0)
+        self.take_step.scaler.load_state_dict(progress.get("scaler", {}) or self.take_step.scaler.state_dict())
         if path == last:  # another folder's best is not in this one
             self.best = progress.get("best", -math.inf)
+            self.best_step = progress.get("best_step", 0)
         log.info("going on from %s, step %d", path, self.step)
 
     def train(self) -> float:
         """Run to the last step, or until stopped; returns the best mean validation SDR, dB."""
-        try:
-            self.out.mkdir(parents=True, exist_ok=True)
-            curve = Curve(self.out)
-        except OSError as error:
-            raise UserError(f"cannot write into '{self.out}' ({error}): set misc.out to another") from error
+        curve = self._open_curve()
+        if self.config.misc.preflight and self.step < self.config.solver.steps:
+            batches = [self.sampler.batch(number) for number in range(self.config.solver.accumulate)]
+            left = self.config.solver.steps - self.step
+            preflight(self.model, lambda: self.take_step.backward(batches), left, self.device)
         handlers = {s: signal.signal(s, self._stop) for s in (signal.SIGINT, signal.SIGTERM)}
-        started, saved, losses = time.monotonic() - 60 * self.minutes, time.monotonic(), []
+        data = Prefetcher(self.sampler.batch, self._batch_numbers())
         try:
-            while self.step < self.config.solver.steps and not self.stopped:
-                losses.append(self._train_step())
-                self.minutes = (time.monotonic() - started) / 60
-                if self.step % self.config.solver.epoch_steps == 0:
-                    self._validate(curve, sum(losses) / len(losses))
-                    losses.clear()
-                if time.monotonic() - saved > 60 * self.config.solver.checkpoint_minutes:
-                    self.save()
-                    saved = time.monotonic()
+            self._loop(curve, data)
         finally:
+            data.close()
             for number, handler in handlers.items():
                 signal.signal(number, handler)
         self.save()
@@ -114,47 +112,72 @@ class Solver:
 
     def save(self) -> None:
         """Write `last.safetensors`."""
-        progress = {"step": self.step, "minutes": self.minutes, "best": self.best}
-        save_checkpoint(self.out / "last.safetensors", self.model, self.ema, self.optimizer, progress)
+        if self.ranks.first:
+            progress = {
+                "step": self.step,
+                "minutes": self.minutes,
+                "best": self.best,
+                "best_step": self.best_step,
+                "scaler": self.take_step.scaler.state_dict(),
+            }
+            save_checkpoint(self.out / "last.safetensors", self.model, self.ema, self.take_step.optimizer, progress)
 
-    def _train_step(self) -> float:
-        """One optimiser step; returns the loss."""
+    def _loop(self, curve: Curve | None, data: Prefetcher[Batch]) -> None:
         solver = self.config.solver
-        stems = self.sampler.batch(self.step)  # (B, S, C, T)
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(solver, self.step)
-        self.model.train()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=solver.precision == "bf16"):
-            estimate = self.model(stems.sum(dim=1))
-        loss = self.loss(estimate.float(), stems)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), solver.clip)
-        value = float(loss.item())
-        # Before the weights move: a checkpoint never holds what cannot be gone on from.
-        if not math.isfinite(value + norm.item()):
-            raise UserError(
-                f"the loss is {value} and its gradient {norm.item():.3g} at step {self.step}: "
-                "go on from the checkpoint with a lower solver.lr"
-            )
-        self.optimizer.step()
-        self.step += 1
-        self.ema.update(self.model, self.step)
-        return value
+        losses: list[float] = []
+        started, saved, epoch_started = time.monotonic() - 60 * self.minutes, time.monotonic(), time.monotonic()
+        while self.step < solver.steps and not self.ranks.any(self.stopped):
+            batches = [data.next() for _ in range(solver.accumulate)]
+            losses.append(self.take_step(batches, learning_rate(solver, self.step)))
+            self.step += 1
+            if not self.take_step.skipped:
+                self.ema.update(self.model, self.step)
+            self.minutes = (time.monotonic() - started) / 60
+            if self.step % solver.epoch_steps == 0:
+                waiting = data.waited / max(1e-9, time.monotonic() - epoch_started)
+                if curve is not None:
+                    self._validate(curve, losses, waiting)
+                self.ranks.wait()
+                if self._is_stale():
+                    break
+                losses.clear()
+                data.waited, epoch_started = 0.0, time.monotonic()
+            if time.monotonic() - saved > 60 * solver.checkpoint_minutes:
+                self.save()
+                saved = time.monotonic()
 
-    def _validate(self, curve: Curve, loss: float) -> None:
+    def _batch_numbers(self) -> Iterator[int]:
+        """The batches of this rank, from the present step on: the ranks of a step deal its batches out."""
+        accumulate, ranks = self.config.solver.accumulate, self.ranks
+        for step in range(self.step, self.config.solver.steps):
+            for turn in range(accumulate):
+                yield (step * accumulate + turn) * ranks.count + ranks.rank
+
+    def _open_curve(self) -> Curve | None:
+        """The curve, on the first rank."""
+        if not self.ranks.first:
+            return None
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+            return Curve(self.out)
+        except OSError as error:
+            raise UserError(f"cannot write into '{self.out}' ({error}): set misc.out to another") from error
+
+    def _validate(self, curve: Curve, losses: list[float], waiting: float) -> None:
+        finite = [loss for loss in losses if math.isfinite(loss)]
         row = {
             "step": self.step,
             "minutes": self.minutes,
-            "lr": self.optimizer.param_groups[0]["lr"],
-            "loss": loss,
+            "lr": self.take_step.optimizer.param_groups[0]["lr"],
+            "loss": sum(finite) / max(1, len(finite)),
+            "waiting": waiting,
         }
         if self.valid:
             model = copy.deepcopy(self.ema.model)
             calibrate(model, self.calibration, self.config.solver.calibration_batches)
             row |= validate(model, self.valid)
             if row["mean"] > self.best:
-                self.best = row["mean"]
+                self.best, self.best_step = row["mean"], self.step
                 scores = {k: round(row[k], 3) for k in (*self.model.sources, "mean")}
                 save_model(self.out / "best.safetensors", model, {"step": self.step, "sdr": scores})
         try:
@@ -164,6 +187,15 @@ class Solver:
                 f"cannot write {self.out / 'curve.csv'} or its picture ({error}): free some space"
             ) from error
         log.info("  ".join(f"{key} {value:.4g}" for key, value in row.items()))
+
+    def _is_stale(self) -> bool:
+        """Whether `patience` epochs have brought nothing better."""
+        patience = self.config.solver.patience * self.config.solver.epoch_steps
+        stale = bool(patience and self.valid) and self.step - self.best_step >= patience
+        if self.ranks.any(stale and self.ranks.first):
+            log.info("no better validation since step %d: stopping", self.best_step)
+            return True
+        return False
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.stopped = True

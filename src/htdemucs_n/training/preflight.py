@@ -1,0 +1,66 @@
+"""One real step before the run: does it fit, how quick is it, when will it end?"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import sys
+import time
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from htdemucs_n.errors import UserError
+
+log = logging.getLogger(__name__)
+
+
+def preflight(model: nn.Module, backward: Callable[[], object], steps: int, device: torch.device) -> float:
+    """Run `backward` (a forward and backward pass over one step's batches) twice and report; returns seconds a step.
+
+    The model is left as it was: gradients are dropped and batch-norm statistics put back, so a run is the same with
+    and without. Raises `UserError` when memory runs out.
+    """
+    buffers = copy.deepcopy(dict(model.named_buffers()))
+    try:
+        backward()  # the first pass also pays for memory and kernels being set up
+        start = time.monotonic()
+        backward()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        seconds = time.monotonic() - start
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise UserError(
+            f"a step does not fit into the memory of {device}: halve dset.batch_size and double solver.accumulate"
+        ) from error
+    finally:
+        model.zero_grad(set_to_none=True)
+    for name, buffer in model.named_buffers():
+        buffer.copy_(buffers[name])
+    log.info(
+        "preflight: %.2f s a step, peak memory %s; %d steps take about %s",
+        seconds,
+        _peak_memory(device),
+        steps,
+        _duration(seconds * steps),
+    )
+    return seconds
+
+
+def _peak_memory(device: torch.device) -> str:
+    if device.type == "cuda":
+        return f"{torch.cuda.max_memory_allocated(device) / 2**30:.1f} GiB of the GPU"
+    if sys.platform == "win32":
+        return "unknown"
+    import resource
+
+    # Kibibytes, but bytes on macOS.
+    scale = 2**30 if sys.platform == "darwin" else 2**20
+    return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale:.1f} GiB"
+
+
+def _duration(seconds: float) -> str:
+    """Hours and minutes, as a person says them."""
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"

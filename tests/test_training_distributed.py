@@ -1,0 +1,71 @@
+"""Two processes on the CPU are one process with twice the batches a step."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from htdemucs_n.errors import UserError
+from htdemucs_n.models.storage import load_tensors
+from htdemucs_n.training.distributed import Ranks, joined_ranks
+from htdemucs_n.training.solver import Solver
+from training_helpers import noise_bank, tiny_config
+
+_TESTS = str(Path(__file__).parent)
+_RANK = """
+import sys, torch
+sys.path.insert(0, sys.argv[2])
+from pathlib import Path
+from test_training_distributed import train
+from htdemucs_n.training.distributed import joined_ranks
+torch.set_num_threads(1)
+with joined_ranks(True, "cpu") as ranks:
+    train(Path(sys.argv[1]), 1, ranks)
+"""
+
+
+def train(out: Path, accumulate: int, ranks: Ranks) -> None:
+    """Four steps of two items a batch."""
+    config = tiny_config(out, solver={"accumulate": accumulate, "epochs": 2, "epoch_steps": 2, "lr": 1e-3})
+    Solver(config, noise_bank(), noise_bank(1).songs, ranks).train()
+
+
+def test_two_ranks_are_one_with_the_double_batch(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "-c", _RANK, str(tmp_path / "two"), _TESTS],
+            env=os.environ
+            | {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank)}
+            | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)},
+        )
+        for rank in range(2)
+    ]
+    assert [rank.wait(timeout=240) for rank in ranks] == [0, 0]
+    train(tmp_path / "one", 2, Ranks())
+    two, one = (load_tensors(tmp_path / name / "last.safetensors")[0] for name in ("two", "one"))
+    weights = [name for name in one if name.startswith("model.") and "running_" not in name and "num_b" not in name]
+    assert two.keys() == one.keys() and len(weights) > 50
+    for name in weights:
+        torch.testing.assert_close(two[name], one[name], atol=1e-5, rtol=1e-3, msg=name)
+
+
+def test_a_rank_needs_its_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RANK", raising=False)
+    with pytest.raises(UserError, match="torchrun"), joined_ranks(True, "cpu"):
+        pass
+
+
+def test_a_single_process_asks_nobody() -> None:
+    with joined_ranks(False, "cpu") as ranks:
+        assert ranks.first and ranks.count == 1
+        assert ranks.any(True) and not ranks.any(False)
+        ranks.wait()

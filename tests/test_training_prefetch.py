@@ -1,0 +1,52 @@
+"""Batches drawn ahead: same order, errors where they belong, an end to the thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from htdemucs_n.training.prefetch import Prefetcher
+
+
+def test_the_order_is_that_of_a_loop() -> None:
+    data = Prefetcher(lambda n: n * n, range(100))
+    assert [data.next() for _ in range(100)] == [n * n for n in range(100)]
+    data.close()
+
+
+def test_an_error_is_raised_where_its_result_was_due() -> None:
+    data = Prefetcher(lambda n: 1 // (2 - n), range(5))
+    assert [data.next(), data.next()] == [0, 1]
+    with pytest.raises(ZeroDivisionError):
+        data.next()
+    data.close()
+
+
+def test_no_more_than_depth_lie_ahead() -> None:
+    drawn: list[int] = []
+    data = Prefetcher(lambda n: drawn.append(n) or n, range(50), depth=3)  # type: ignore[func-returns-value]
+    data.next()
+    time.sleep(0.2)
+    assert len(drawn) <= 1 + 3 + 1, "taken, queued, in hand"
+    data.close()
+
+
+def test_closing_ends_the_thread_even_when_nobody_takes() -> None:
+    before = threading.active_count()
+    data = Prefetcher(lambda n: n, range(10**9))
+    data.close()
+    assert threading.active_count() == before
+
+
+def test_waiting_is_counted_and_overlapped_drawing_is_not() -> None:
+    slow = Prefetcher(lambda n: time.sleep(0.05), range(4))
+    for _ in range(4):
+        slow.next()
+    assert slow.waited == pytest.approx(0.2, abs=0.1)
+    hidden = Prefetcher(lambda n: time.sleep(0.02), range(4))
+    for _ in range(4):
+        time.sleep(0.1)
+        hidden.next()
+    assert hidden.waited < 0.02
