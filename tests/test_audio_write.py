@@ -54,7 +54,7 @@ def test_header_sizes_are_those_of_the_file(tmp_path: Path, float32: bool) -> No
     write_wav(tmp_path / "a.wav", noise(length=77), 44100, float32)
     data = (tmp_path / "a.wav").read_bytes()
     assert int.from_bytes(data[4:8], "little") == len(data) - 8
-    assert int.from_bytes(data[54:58], "little") == len(data) - 58 == 77 * 2 * (4 if float32 else 2)
+    assert int.from_bytes(data[90:94], "little") == len(data) - 94 == 77 * 2 * (4 if float32 else 2)
 
 
 def test_folders_are_made(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def empty_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def known_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every name loads the model with known stems."""
-    monkeypatch.setattr("htdemucs_n.models.registry.load_model", lambda name: SplitModel())
+    monkeypatch.setattr("htdemucs_n.models.registry.load_model", lambda *_: SplitModel())
 
 
 @pytest.fixture
@@ -122,14 +122,14 @@ def not_finite(value: float) -> Callable[[Path], None]:
     ("name", "make", "says"),
     [
         ("a.wav", missing, "does not exist"),
-        ("a.wav", folder, "pass the files in it, for example a.wav/*.mp3"),
+        ("a.wav", folder, "holds no audio or video file"),
         ("a.wav", empty, "is empty"),
         ("a.wav", no_samples, "holds no audio"),
         ("a.wav", text, "is not an audio file"),
-        ("a.raw", text, "no audio stream"),
+        ("a.raw", text, "is not an audio file"),
         ("a.mp3", text, "is not an audio file"),
         ("a.mp3", one_byte, "is not an audio file"),
-        ("a.flac", random_bytes, "not audio"),
+        ("a.flac", random_bytes, "is not an audio file"),
         ("a.wav", header_only, "audio"),
         ("cut.mp3", beginning_of_mp3, "audio"),
         ("cut.mp4", cut_m4a, "is not an audio file"),
@@ -242,10 +242,10 @@ def test_a_full_disk(
     (line,) = capsys.readouterr().err.splitlines()
     target = Path("out") / DEFAULT_MODEL / "a"
     assert line == (
-        f"error: cannot write 'other.wav' in '{target}' (No space left on device): "
+        f"error: cannot write 'bass.wav' in '{target}' (No space left on device): "
         "make room, make the folder writable, or choose another"
     )
-    assert {path.name for path in target.iterdir()} == {"drums.wav", "bass.wav"}
+    assert {path.name for path in target.iterdir()} == {"other.wav", "vocals.wav"}
     assert all(len(wavfile.read(path)[1]) == 11025 for path in target.iterdir())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -32,13 +33,13 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
 def known_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SplitModel:
     """Every name loads the known model; the working folder is an empty one."""
     model = SplitModel()
-    monkeypatch.setattr("htdemucs_n.models.registry.load_model", lambda name: model)
+    monkeypatch.setattr("htdemucs_n.models.registry.load_model", lambda *_: model)
     monkeypatch.chdir(tmp_path)
     return model
 
 
-def song(name: str, samples: np.ndarray = TONES, rate: int = 44100) -> Path:
-    write_wav(Path(name), samples, rate, float32=True)
+def song(name: str, samples: np.ndarray = TONES, rate: int = 44100, float32: bool = False) -> Path:
+    write_wav(Path(name), samples, rate, float32)
     return Path(name)
 
 
@@ -60,14 +61,15 @@ def test_four_stems_in_their_places(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert files(Path("separated")) == {f"{DEFAULT_MODEL}/My song/{name}.wav" for name in SOURCES}
     for name, gain in zip(SOURCES, GAINS, strict=True):
         assert np.abs(stem(folder / f"{name}.wav") - gain * TONES).max() < 1 / 32768
-    assert capsys.readouterr().out.splitlines() == [f"My song.wav -> {folder}"]
+    (line,) = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(rf"My song.wav -> {re.escape(str(folder))} \(0:00.2 in [\d.]+ s, [\d.]+ x real time\)", line)
 
 
 def test_options_reach_their_places(
     monkeypatch: pytest.MonkeyPatch, known_model: SplitModel, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """0.25 s in segments of 0.1 s, half shared, two runs: segments of 4,410 samples, 4 or more a run."""
-    song("a.wav", 3 * TONES)
+    song("a.wav", 3 * TONES, float32=True)
     threads = torch.get_num_threads()
     options = [
         "-o",
@@ -82,7 +84,7 @@ def test_options_reach_their_places(
         "0.5",
     ]
     try:
-        assert run(monkeypatch, "separate", "a.wav", *options, "--shifts", "2", "-j", "1", "--float32") == 0
+        assert run(monkeypatch, "separate", "a.wav", *options, "--shifts", "2", "--threads", "1") == 0
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(threads)
@@ -107,15 +109,15 @@ def test_two_stems(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_two_stems_of_an_unknown_stem(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     song("a.wav")
     assert run(monkeypatch, "separate", "a.wav", "--two-stems", "kazoo") == 1
-    assert "error: --two-stems kazoo: the model's stems are drums, bass, other, vocals" in capsys.readouterr().err
+    assert "error: the model has no stem 'kazoo': known: drums, bass, other, vocals" in capsys.readouterr().err
     assert not Path("separated").exists()
 
 
 def test_a_loud_song_is_scaled_as_one_and_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    song("a.wav", 10 * TONES)  # vocals peak at 0.4 * 10 * 0.5 = 2
-    assert run(monkeypatch, "separate", "a.wav") == 0
+    song("a.wav", 10 * TONES, float32=True)  # vocals peak at 0.4 * 10 * 0.5 = 2
+    assert run(monkeypatch, "separate", "a.wav", "--depth", "int16") == 0
     assert "scaled by 0.500" in capsys.readouterr().out
     for name, gain in zip(SOURCES, GAINS, strict=True):
         samples = stem(Path("separated") / DEFAULT_MODEL / "a" / f"{name}.wav")
@@ -168,13 +170,33 @@ def test_folders_stay_inside_the_output(monkeypatch: pytest.MonkeyPatch, name: s
     assert files(Path("out")) == {f"{DEFAULT_MODEL}/{folder}/{stem}.wav" for stem in ("bass", "no_bass")}
 
 
-def test_a_second_run_replaces_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stems_that_are_there_are_kept_unless_forced(
+    monkeypatch: pytest.MonkeyPatch, known_model: SplitModel, capsys: pytest.CaptureFixture[str]
+) -> None:
     song("a.wav")
+    song("b.wav")
+    folder = Path("separated") / DEFAULT_MODEL / "a"
     assert run(monkeypatch, "separate", "a.wav") == 0
-    first = (Path("separated") / DEFAULT_MODEL / "a" / "bass.wav").read_bytes()
+    true = (folder / "bass.wav").read_bytes()
+    (folder / "bass.wav").write_bytes(b"mine")
+    capsys.readouterr()
+
+    assert run(monkeypatch, "separate", "a.wav", "b.wav") == 0  # goes on with b
+    assert (folder / "bass.wav").read_bytes() == b"mine"
+    assert len(files(Path("separated"))) == 8
+    assert "a.wav -> " in (out := capsys.readouterr().out) and "are kept (--force replaces them)" in out
+
+    heard = len(known_model.lengths)
+    assert run(monkeypatch, "separate", "a.wav", "b.wav", "--skip-existing") == 0
+    assert len(known_model.lengths) == heard
+    assert capsys.readouterr().out == "2 of 2 songs had their stems already\n"
+
+    (folder / "drums.wav").unlink()  # one is missing: it alone is written
     assert run(monkeypatch, "separate", "a.wav") == 0
-    assert (Path("separated") / DEFAULT_MODEL / "a" / "bass.wav").read_bytes() == first
-    assert len(files(Path("separated"))) == 4
+    assert (folder / "drums.wav").exists() and (folder / "bass.wav").read_bytes() == b"mine"
+
+    assert run(monkeypatch, "separate", "a.wav", "--force") == 0
+    assert (folder / "bass.wav").read_bytes() == true
 
 
 def test_ctrl_c(monkeypatch: pytest.MonkeyPatch, known_model: SplitModel) -> None:
@@ -215,7 +237,7 @@ def test_a_whole_separation_loads_no_training_stack() -> None:
         "from audio_helpers import SplitModel\n"
         "from htdemucs_n.cli.main import main\n"
         "import htdemucs_n.models.registry as registry\n"
-        "registry.load_model = lambda name: SplitModel()\n"
+        "registry.load_model = lambda *_: SplitModel()\n"
         "sys.argv = ['htdemucs-n', 'separate', 'a.wav']\n"
         "heavy = {'hydra', 'omegaconf', 'tensorboard', 'museval', 'matplotlib'}\n"
         "try:\n    main()\n"

@@ -3,70 +3,111 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import av
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
-from av.audio.stream import AudioStream
+from av.audio.stream import AudioStream as AvStream
 from av.container import InputContainer
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
-from htdemucs_n.audio.read import Audio
+from htdemucs_n.audio.read import check_rate
 from htdemucs_n.errors import UserError
 
 # A playlist can name other files and addresses: with no protocol allowed only the opened file is read.
 _OPTIONS = {"protocol_whitelist": ""}
 
+_DEPTHS = {"u8": "int16", "u8p": "int16", "s16": "int16", "s16p": "int16", "s32": "int24", "s32p": "int24"}
+"""FFmpeg decodes 24-bit samples into 32-bit ones."""
 
-def decode_container(path: Path, stream: int = 0) -> Audio:
-    """Decode audio stream number `stream` of a file, at its own rate and channels, as far as it can be decoded.
+_LOSSLESS = ("flac", "alac", "wavpack", "ape", "tta", "truehd", "mlp", "shorten", "tak")
 
-    The channels come in WAVE order. When rate or channels change inside the stream, the first frame's hold.
+_GUESSED = ("aac", "mp3")
+"""Formats without an index, whose length FFmpeg may have guessed from the first frames."""
+
+
+@contextmanager
+def open_container(
+    file: IO[bytes], name: str | Path, promised: int | None = None, number: int = 0
+) -> Iterator[ContainerStream]:
+    """Open audio stream `number` of `file`, called `name` in messages; it need not be seekable, if the format allows.
+
+    `promised` is its length in samples, where that is known better than by FFmpeg.
 
     Raises:
-        UserError: not a format that FFmpeg knows, or no such audio stream.
+        UserError: not a format that FFmpeg knows, no such audio stream, or a codec without a decoder.
     """
+    unreadable = f"'{name}' is not an audio file that can be read: check what it is, or convert it to wav"
     try:
-        with (
-            path.open("rb") as file,
-            av.open(file, "r", options=_OPTIONS, metadata_errors="replace") as container,
-        ):
-            if not container.streams.audio:
-                raise UserError(f"'{path}' has no audio stream: pass a file with sound")
-            if stream >= len(container.streams.audio):
-                count = len(container.streams.audio)
-                raise UserError(f"'{path}' has {count} audio streams, not {stream + 1}: get the file again")
-            return _decode(container, container.streams.audio[stream])
+        container = av.open(file, "r", options=_OPTIONS, metadata_errors="replace")
     except (FFmpegError, OSError, ValueError):
-        raise UserError(
-            f"'{path}' is not an audio file that can be read: check what it is, or convert it to wav"
-        ) from None
-
-
-def _decode(container: InputContainer, stream: AudioStream) -> Audio:
-    chunks: list[NDArray[np.float32]] = []
-    converters: dict[tuple[str, str, int], AudioResampler] = {}
-    layout, rate = "", 0
-    for frame in _frames(container, stream):
-        source = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if not converters:
-            layout, rate = frame.layout.name, frame.sample_rate
-        if source not in converters:
-            converters[source] = AudioResampler(format="fltp", layout=layout, rate=rate)
-        chunks += [np.asarray(out.to_ndarray(), np.float32) for out in converters[source].resample(frame)]
-    return Audio(np.concatenate(chunks, axis=1) if chunks else np.zeros((1, 0), np.float32), rate)
-
-
-def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
-    """Decode frame by frame; a damaged packet is left out and a damaged end ends the stream."""
-    packets = container.demux(stream)
-    while True:
+        raise UserError(unreadable) from None
+    with container:
+        if not container.streams.audio:
+            raise UserError(f"'{name}' has no audio stream: pass a file with sound")
+        if number >= (count := len(container.streams.audio)):
+            raise UserError(f"'{name}' has {count} audio streams, not {number + 1}: get the file again")
+        stream = container.streams.audio[number]
+        if stream.codec_context is None:
+            raise UserError(f"'{name}' is coded in a way for which FFmpeg has no decoder here: convert it to wav")
         try:
-            yield from next(packets).decode()
-        except StopIteration:
-            return
-        except FFmpegError:
-            continue
+            decoded = ContainerStream(container, stream, promised)
+        except (FFmpegError, ValueError, OverflowError):
+            raise UserError(unreadable) from None
+        check_rate(decoded.sample_rate, name)
+        yield decoded
+
+
+class ContainerStream:
+    """An audio stream, at its own rate and channels in WAVE order (see `htdemucs_n.audio.read.AudioStream`).
+
+    When rate or channels change inside the stream, the first frame's hold.
+    """
+
+    def __init__(self, container: InputContainer, stream: AvStream, promised: int | None) -> None:
+        self._frames = self._decode(container, stream)
+        self.damaged = 0
+        # The first frame knows rate and layout; what the header says of them can be wrong.
+        self._first = next(self._frames, None)
+        shape = self._first or stream.codec_context
+        self.sample_rate: int = shape.sample_rate or 44100
+        self._layout = shape.layout.name
+        self.channels: int = len(shape.layout.channels)
+        lossless = stream.codec_context.name.startswith("pcm") or stream.codec_context.name in _LOSSLESS
+        kind = shape.format.name if shape.format is not None else ""
+        self.depth = _DEPTHS.get(kind, "float32") if lossless else None
+        self.length = promised
+        if promised is None and stream.duration and stream.time_base and container.format.name not in _GUESSED:
+            self.length = round(stream.duration * stream.time_base * self.sample_rate)
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Yield blocks `(C, n)`, as far as the stream can be decoded."""
+        converters: dict[tuple[str, str, int], AudioResampler] = {}
+        while self._first is not None:
+            frame = self._first
+            source = (frame.format.name, frame.layout.name, frame.sample_rate)
+            if source not in converters:
+                converters[source] = AudioResampler(format="fltp", layout=self._layout, rate=self.sample_rate)
+            try:
+                pieces = [np.asarray(out.to_ndarray(), np.float32) for out in converters[source].resample(frame)]
+            except (FFmpegError, ValueError):  # a frame that contradicts itself
+                pieces = []
+                self.damaged += 1
+            yield from pieces
+            self._first = next(self._frames, None)
+
+    def _decode(self, container: InputContainer, stream: AvStream) -> Iterator[AudioFrame]:
+        """Decode frame by frame; a damaged packet is left out and a damaged end ends the stream."""
+        packets = container.demux(stream)
+        while True:
+            try:
+                yield from next(packets).decode()
+            except StopIteration:
+                return
+            except (FFmpegError, ValueError, OverflowError):
+                self.damaged += 1

@@ -1,24 +1,29 @@
-"""Write WAV files, whole or not at all.
-
-The 58-byte header is made here: libsndfile stamps the time of day into float files, so the same audio
-would not give the same bytes, and it does not tell why a write failed.
-Source: Microsoft, "Multiple channel audio data and WAVE files", 2007.
-"""
+"""Write audio files, whole or not at all."""
 
 from __future__ import annotations
 
-import os
-import struct
+import uuid
 from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from htdemucs_n.audio.encoding import Encoding
+from htdemucs_n.audio.tags import NO_TAGS, Tags
+from htdemucs_n.audio.wav import WavEncoder
 from htdemucs_n.errors import UserError
 
-_PCM, _IEEE_FLOAT = 1, 3
-_MAX_BYTES = 2**32 - 1024
-"""Sizes in a WAV header are 32 bits wide."""
+
+class Encoder(Protocol):
+    """Turns blocks into the bytes of a file."""
+
+    def write(self, samples: NDArray[np.float32]) -> None:
+        """Append a block `(C, n)`."""
+
+    def close(self) -> None:
+        """Finish the bytes; the file itself stays open."""
 
 
 def make_folder(folder: Path) -> None:
@@ -40,35 +45,89 @@ def write_wav(path: str | Path, samples: NDArray[np.float32], sample_rate: int, 
     its name only when it is complete; the same samples give the same bytes.
 
     Raises:
-        UserError: the folder cannot be written, the disk is full, or the audio is over 4 GB.
+        UserError: the folder cannot be written, or the disk is full.
     """
-    path = Path(path)
-    frames = samples.T
-    data = frames.astype("<f4") if float32 else np.rint(frames * 32768.0).clip(-32768, 32767).astype("<i2")
-    if data.nbytes > _MAX_BYTES:
-        raise UserError(f"'{path}' would be over 4 GB, more than a WAV file can hold: separate a shorter part")
-    make_folder(path.parent)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(_header(data, sample_rate))
-            file.write(np.ascontiguousarray(data).data)
-        part.replace(path)
-    except OSError as error:
-        raise UserError(
-            f"cannot write '{path.name}' in '{path.parent}' ({error.strerror}): "
+    encoding = Encoding("wav", "float32" if float32 else "int16", 0)
+    with AudioWriter(Path(path), sample_rate, len(samples), encoding) as writer:
+        writer.write(samples)
+
+
+class AudioWriter:
+    """An audio file in the making, written beside its final name and moved there when its `with` block ends well.
+
+    When the block ends in an exception, nothing is left. The same samples give the same bytes. In place of a path, an
+    open binary file (standard output) can be written to; it stays open.
+
+    Raises:
+        UserError: on entering, writing and leaving: the folder cannot be written, or the disk is full.
+    """
+
+    def __init__(
+        self,
+        target: Path | BinaryIO,
+        sample_rate: int,
+        channels: int,
+        encoding: Encoding,
+        tags: Tags = NO_TAGS,
+    ) -> None:
+        self._target, self._rate, self._channels = target, sample_rate, channels
+        self._encoding, self._tags = encoding, tags
+        if isinstance(target, Path):
+            self._part = target.with_name(f".{uuid.uuid4().hex[:12]}.part")  # as short as any name of a song
+
+    def __enter__(self) -> AudioWriter:
+        try:
+            if isinstance(self._target, Path):
+                make_folder(self._target.parent)
+                self._file: BinaryIO = self._part.open("w+b")
+            else:
+                self._file = self._target
+            self._encoder = self._start()
+        except OSError as error:
+            self._discard()
+            raise self._explained(error) from None
+        return self
+
+    def write(self, samples: NDArray[np.float32]) -> None:
+        """Append a block `(C, n)`, full scale 1.0."""
+        try:
+            self._encoder.write(samples)
+        except OSError as error:
+            raise self._explained(error) from None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._encoder.close()
+                self._file.flush()
+                if isinstance(self._target, Path):
+                    self._file.close()
+                    self._part.replace(self._target)
+        except OSError as failure:
+            raise self._explained(failure) from None
+        finally:
+            self._discard()
+
+    def _start(self) -> Encoder:
+        if self._encoding.format == "wav":
+            return WavEncoder(self._file, self._rate, self._channels, self._encoding.depth, self._tags.values)
+        from htdemucs_n.audio.encode import start_encoder  # PyAV loads all of FFmpeg: only when needed
+
+        return start_encoder(self._file, self._rate, self._channels, self._encoding, self._tags)
+
+    def _discard(self) -> None:
+        if isinstance(self._target, Path):
+            if hasattr(self, "_file"):
+                self._file.close()
+            self._part.unlink(missing_ok=True)
+
+    def _explained(self, error: OSError) -> UserError:
+        reason = error.strerror or error
+        if not isinstance(self._target, Path):
+            return UserError(f"cannot write to standard output ({reason}): the program that reads it has ended")
+        return UserError(
+            f"cannot write '{self._target.name}' in '{self._target.parent}' ({reason}): "
             "make room, make the folder writable, or choose another"
-        ) from None
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _header(data: NDArray[np.generic], sample_rate: int) -> bytes:
-    """RIFF header with its fmt, fact (frames) and data chunks, for `data` `(T, C)`."""
-    frames, channels = data.shape
-    width = data.dtype.itemsize
-    kind = _IEEE_FLOAT if data.dtype.kind == "f" else _PCM
-    form = (kind, channels, sample_rate, sample_rate * channels * width, channels * width, 8 * width, 0)
-    chunks = b"WAVE" + struct.pack("<4sIHHIIHHH", b"fmt ", 18, *form)
-    chunks += struct.pack("<4sII", b"fact", 4, frames) + struct.pack("<4sI", b"data", data.nbytes)
-    return struct.pack("<4sI", b"RIFF", len(chunks) + data.nbytes) + chunks
+        )

@@ -1,31 +1,43 @@
-"""`htdemucs-n separate`: songs in, one folder of stems a song out."""
+"""`htdemucs-n separate`: songs in, one file a stem out."""
 
 from __future__ import annotations
 
+import signal
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from htdemucs_n.cli.options import Device, ModelName
+from htdemucs_n.cli.options import Device, ModelNames
 from htdemucs_n.errors import UserError
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
-
-    from htdemucs_n.separation import Separator
 
 
 def separate(
     tracks: Annotated[
         list[Path],
-        typer.Argument(metavar="TRACKS", help="Audio or video files.", show_default=False, readable=False),
+        typer.Argument(
+            metavar="TRACKS",
+            help="Audio or video files, folders with all below them, or - for standard input.",
+            show_default=False,
+            readable=False,
+            allow_dash=True,
+        ),
     ],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Stems go to <out>/<model>/<track>/<stem>.wav.")] = Path(
-        "separated"
-    ),
-    name: ModelName = None,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="Folder for the stems; - writes one stem to standard output.")
+    ] = Path("separated"),
+    filename: Annotated[
+        str, typer.Option(help="Names below it, of {track} {stem} {ext} {model} {trackext}.", metavar="TEMPLATE")
+    ] = "{model}/{track}/{stem}.{ext}",
+    name: ModelNames = None,
+    weights: Annotated[
+        str | None, typer.Option(help="Of several models in the average: 2,1.", show_default="equal", metavar="NUMBERS")
+    ] = None,
     device: Device = "auto",
+    precision: Annotated[
+        str, typer.Option(help="auto, fp32, bf16, fp16; auto takes bf16 where the device is quick at it.")
+    ] = "auto",
     segment: Annotated[
         float | None,
         typer.Option(help="Seconds that the model hears at once.", show_default="as the model was trained"),
@@ -37,112 +49,98 @@ def separate(
     shifts: Annotated[
         int, typer.Option(help="Average over N random shifts in time: N times the time.", metavar="N")
     ] = 0,
+    seed: Annotated[int, typer.Option(help="Of the shifts.")] = 0,
+    stems: Annotated[
+        str | None, typer.Option(help="Write only these: drums,bass.", show_default="all", metavar="STEMS")
+    ] = None,
     two_stems: Annotated[
-        str | None, typer.Option(metavar="STEM", help="Write only STEM and no_STEM, the sum of the others.")
+        str | None, typer.Option(metavar="STEM", help="Write only STEM and no_STEM, what remains.")
     ] = None,
-    jobs: Annotated[
-        int | None,
-        typer.Option("-j", "--jobs", min=1, help="CPU threads to compute with.", show_default="one a core"),
+    other_method: Annotated[
+        str, typer.Option(help="no_STEM is: add, the other stems; minus, the song less STEM; none, not written.")
+    ] = "add",
+    format_name: Annotated[str, typer.Option("--format", help="wav, flac, mp3, ogg, opus, m4a.")] = "wav",
+    depth: Annotated[
+        str | None, typer.Option(help="int16, int24 or float32 (wav, flac).", show_default="the song's")
     ] = None,
-    float32: Annotated[
-        bool, typer.Option("--float32", help="Write 32-bit float, never scaled, in place of 16-bit.")
+    float32: Annotated[bool, typer.Option("--float32", help="As --depth float32.")] = False,
+    bitrate: Annotated[
+        int | None, typer.Option(help="kbit/s (mp3 320, ogg 256, opus 160, m4a 256).", show_default="by format")
+    ] = None,
+    rate: Annotated[int | None, typer.Option(help="Sample rate of the stems, Hz.", show_default="the song's")] = None,
+    clip_mode: Annotated[
+        str | None,
+        typer.Option(
+            help="Of stems over full scale: rescale (one gain for all), clamp, limit, none.",
+            show_default="rescale; clamp to standard output; none for float32",
+        ),
+    ] = None,
+    tags: Annotated[bool, typer.Option("--tags/--no-tags", help="Carry title, artist, cover to the stems.")] = True,
+    force: Annotated[bool, typer.Option("--force", help="Replace stems that are there.")] = False,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Say nothing of songs whose stems are there.")
+    ] = False,
+    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Songs at once.")] = 1,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads of the model.", show_default="one a core")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a song, for programs.")] = False,
+    trust: Annotated[
+        bool,
+        typer.Option("--trust-checkpoint", help="Load a pickled official checkpoint, which can run any code."),
     ] = False,
 ) -> None:
     """Separate songs into stems: drums, bass, other and vocals.
 
-    A track that fails does not stop the others: failures are listed at the end, and the exit status is 1.
+    A song that fails does not stop the others: failures are listed at the end, and the exit status is 1. Stems that
+    are there already are kept, so the same command goes on where it was stopped.
     """
+    from htdemucs_n.cli.batch import Batch
     from htdemucs_n.memory import keep_freed_memory
 
     keep_freed_memory()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: leaves no partial file
     import torch
 
-    from htdemucs_n.models.registry import DEFAULT_MODEL
+    from htdemucs_n.models.registry import DEFAULT_MODEL, load_model
     from htdemucs_n.separation import Separator
+    from htdemucs_n.separation.inputs import find_tracks
+    from htdemucs_n.separation.names import Namer, track_name
+    from htdemucs_n.separation.stems import StemChoice
+    from htdemucs_n.separation.track import STANDARD, Output
 
-    if jobs:
-        torch.set_num_threads(jobs)
-    name = name or DEFAULT_MODEL
-    separator = Separator(name, device, segment, overlap, shifts)
-    if two_stems is not None and two_stems not in separator.sources:
-        raise UserError(f"--two-stems {two_stems}: the model's stems are {', '.join(separator.sources)}")
-
-    failures: list[UserError] = []
-    for track, folder in zip(tracks, _folders(tracks, out / _folder_name(name)), strict=True):
-        try:
-            _separate_track(track, folder, separator, two_stems, float32)
-        except UserError as error:
-            failures.append(error)
-    for failure in failures:
-        typer.echo(f"error: {failure}", err=True)
-    if failures:
-        if len(tracks) > 1:
-            typer.echo(f"{len(failures)} of {len(tracks)} tracks failed", err=True)
+    output = Output(format_name, "float32" if float32 else depth, bitrate, rate, clip_mode, tags)
+    if threads:
+        torch.set_num_threads(threads)
+    names = _model_names(name or DEFAULT_MODEL)
+    separator = Separator(
+        [load_model(model, trust) for model in names],
+        device,
+        segment,
+        overlap,
+        shifts,
+        seed,
+        _numbers(weights),
+        precision=precision,
+    )
+    choice = StemChoice(separator.sources, stems.split(",") if stems else None, two_stems, other_method)
+    to_pipe = out == STANDARD
+    if to_pipe and (len(choice.names) > 1 or len(tracks) > 1 or tracks[0].is_dir()):
+        raise UserError("-o -: one song and one stem go to standard output: add --stems vocals, for example")
+    model_name = "+".join(track_name(Path(model)) for model in names)
+    namer = Namer(filename, Path() if to_pipe else out, model_name, output.format, choice.names)
+    batch = Batch(separator, choice, output, namer, force, skip_existing, to_pipe, as_json)
+    if not batch.run(list(find_tracks(tracks, out)), jobs):
         raise typer.Exit(1)
 
 
-def _separate_track(track: Path, folder: Path, separator: Separator, two_stems_of: str | None, float32: bool) -> None:
-    """Separate one file into `folder`, and say what was done."""
-    import torch
-
-    from htdemucs_n.audio import make_folder, read_audio
-    from htdemucs_n.separation import two_stems, write_stems
-
-    audio = read_audio(track)
-    make_folder(folder)  # before the work, not after it, if the folder cannot be written
-    with _progress() as bar:
-        task = bar.add_task(track.name, total=None)
-        stems = separator.separate(
-            torch.from_numpy(audio.samples),
-            audio.sample_rate,
-            lambda done, total: bar.update(task, completed=done, total=total),
-        )
-    if two_stems_of is not None:
-        stems = two_stems(stems, two_stems_of)
-    gain = write_stems(stems, folder, audio.sample_rate, float32)
-
-    typer.echo(f"{track} -> {folder}")
-    if (channels := audio.samples.shape[0]) > 2:
-        typer.echo(f"  note: its {channels} channels were mixed down to stereo")
-    if gain < 1:
-        typer.echo(f"  note: a stem went over full scale, so all were scaled by {gain:.3f} (--float32 keeps levels)")
+def _model_names(text: str) -> list[str]:
+    """`a,b` as two models, unless there is a file of that name."""
+    return [text] if Path(text).exists() else [name for name in text.split(",") if name]
 
 
-def _progress() -> Progress:
-    """A bar on stderr that goes when it is done; none where stderr is not a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn("{task.percentage:3.0f} %, time left"),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-
-
-def _folders(tracks: list[Path], root: Path) -> list[Path]:
-    """One folder a track, by its name without extension; a name that is taken gets `-2`, `-3`, ..."""
-    taken: set[str] = set()
-    folders = []
-    for track in tracks:
-        base = name = _folder_name(track)
-        number = 1
-        while name.casefold() in taken:  # many file systems do not tell upper from lower case
-            number += 1
-            name = f"{base}-{number}"
-        taken.add(name.casefold())
-        folders.append(root / name)
-    return folders
-
-
-def _folder_name(path: str | Path) -> str:
-    """Last part of a path without its extension, and without the dots and spaces at its end.
-
-    Windows cannot hold those, and they leave nothing of `..`, which would lead out of the output folder.
-    """
-    return Path(path).stem.rstrip(". ") or "_"
+def _numbers(text: str | None) -> list[float] | None:
+    try:
+        return None if text is None else [float(number) for number in text.split(",")]
+    except ValueError:
+        raise UserError(f"--weights {text}: it takes numbers with commas between them, as 2,1") from None

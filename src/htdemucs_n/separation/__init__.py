@@ -1,6 +1,7 @@
 """Separation: a model and a song in, stems out. Knows nothing of training."""
 
 from htdemucs_n.separation.separator import Separator
-from htdemucs_n.separation.stems import two_stems, write_stems
+from htdemucs_n.separation.stems import StemChoice
+from htdemucs_n.separation.track import Output, separate_track
 
-__all__ = ["Separator", "two_stems", "write_stems"]
+__all__ = ["Output", "Separator", "StemChoice", "separate_track"]

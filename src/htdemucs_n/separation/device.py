@@ -1,10 +1,12 @@
-"""Choose where the model runs."""
+"""Choose where the model runs, and in which precision."""
 
 from __future__ import annotations
 
 import torch
 
 from htdemucs_n.errors import UserError
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def choose_device(name: str) -> torch.device:
@@ -25,3 +27,25 @@ def choose_device(name: str) -> torch.device:
     ):  # what torch raises differs from device to device
         raise UserError(f"device '{name}' is not available here: use auto, cpu, cuda or mps") from None
     return device
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """Precision by name: `fp32`, `bf16`, `fp16`, or `auto`: bf16 where the device multiplies in it, else fp32.
+
+    Raises:
+        UserError: no such precision.
+    """
+    if name == "auto":
+        name = "bf16" if _multiplies_bf16(device) else "fp32"
+    if name not in PRECISIONS:
+        raise UserError(f"unknown precision '{name}': use auto, {', '.join(PRECISIONS)}")
+    return PRECISIONS[name]
+
+
+def _multiplies_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu":  # torch knows, but under names that are not promised to stay
+        asks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        return any(getattr(torch.cpu, ask, bool)() for ask in asks)
+    return False

@@ -20,8 +20,9 @@ class Estimator:
     without asking the model.
     """
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, precision: torch.dtype) -> None:
         self.device = device
+        self.precision = precision
 
     def bound(self, tick: Callable[[int], None], cancel: Event | None) -> Estimate:
         """The estimates for one song: `tick` gets the number of segments done, `cancel` stops before the next."""
@@ -53,10 +54,14 @@ class Estimator:
             for segment, (_, deviation) in zip(segments, levels, strict=True)
         ]
 
+    @property
+    def _reduced(self) -> bool:
+        return self.precision != torch.float32
+
     def _run(self, model: SeparationModel, batch: Tensor) -> list[Tensor]:
         """`(B, 2, t)` to B of `(S, 2, t)`; a batch that memory has no room for is halved."""
         try:
-            with torch.inference_mode():
+            with torch.inference_mode(), torch.autocast(self.device.type, self.precision, self._reduced):
                 return list(model(batch.to(self.device)).float().cpu())
         except (MemoryError, RuntimeError) as error:
             if not _out_of_memory(error):

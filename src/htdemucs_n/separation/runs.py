@@ -1,7 +1,7 @@
 """Every model at every shift over one stream, averaged.
 
 A run is one model over the mixture, delayed by some silence: it has its own segments. What comes out is the mean over
-the shifts, and over the models the mean weighted for each stem.
+the shifts, and the weighted mean over the models.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ class SeparationModel(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Voice:
-    """A model and what its stems count: `weights` `(S,)`, of all voices 1 for each stem; `segment` in samples."""
+    """A model and what it counts in the average: the weights of all voices sum to 1; `segment` in samples."""
 
     model: SeparationModel
-    weights: Tensor
+    weight: float
     segment: int
     overlap: float
 
@@ -108,7 +108,7 @@ def run_all(
 
     def finished() -> Iterator[Tensor]:
         if length := min(run.ready for run in runs):
-            parts = [run.take(length).mul_((run.voice.weights / len(offsets)).view(-1, 1, 1)) for run in runs]
+            parts = [run.take(length).mul_(run.voice.weight / len(offsets)) for run in runs]
             for part in parts[1:]:
                 parts[0] += part
             yield parts[0]

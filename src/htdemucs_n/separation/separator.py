@@ -22,9 +22,9 @@ from htdemucs_n.audio import read_audio
 from htdemucs_n.audio.resample import DELAY, resample_blocks
 from htdemucs_n.errors import UserError
 from htdemucs_n.separation.channels import to_stereo
-from htdemucs_n.separation.device import choose_device
+from htdemucs_n.separation.device import choose_device, choose_precision
 from htdemucs_n.separation.estimate import Estimator
-from htdemucs_n.separation.overlap_add import segment_count
+from htdemucs_n.separation.overlap_add import segment_count, segment_hop
 from htdemucs_n.separation.runs import SeparationModel, Voice, run_all
 
 _MAX_OVERLAP = 0.95
@@ -54,6 +54,8 @@ class Separator:
             run, unshifted.
         seed: of the shifts. The same input, options and device give the same bytes.
         weights: of several models in the average, one number each; by default all equal.
+        precision: `fp32`, `bf16` or `fp16` of the convolutions and matrix products; `auto` is bf16 where the device
+            is quick at it.
         batch: segments that the model gets at once; by default 1 on a CPU, 4 elsewhere. Halved when memory runs out.
 
     Raises:
@@ -69,6 +71,7 @@ class Separator:
         shifts: int = 0,
         seed: int = 0,
         weights: Sequence[float] | None = None,
+        precision: str = "fp32",
         batch: int | None = None,
     ) -> None:
         _check_options(segment, overlap, shifts, batch)
@@ -80,7 +83,13 @@ class Separator:
         self.seed = seed
         self.batch = batch or (1 if self.device.type == "cpu" else 4)
         self._voices = _voices(models, weights, segment, overlap)
-        self._estimate = Estimator(self.device)
+        self._estimate = Estimator(self.device, choose_precision(precision, self.device))
+
+    @property
+    def segment_seconds(self) -> float:
+        """Seconds of a song by which one segment brings it forward, for progress: runs over it share them."""
+        hops = [segment_hop(voice.segment, voice.overlap) / self.model.samplerate for voice in self._voices]
+        return 1 / sum(len(self._offsets()) / hop for hop in hops)
 
     def latency(self, sample_rate: int) -> int:
         """How many samples `stream` reads at most, at `sample_rate` Hz, beyond those it has given back.
@@ -289,10 +298,14 @@ def _voices(
     counts = list(weights) if weights is not None else [1.0] * len(models)
     if len(counts) != len(models) or min(counts) < 0 or not 0 < sum(counts) < float("inf"):
         raise UserError(f"weights are {counts}: give one number for each of the {len(models)} models, not below 0")
+    for model in models:
+        longest = getattr(model, "max_segment", float("inf"))  # of the official transformers
+        if segment is not None and segment > longest:
+            raise UserError(f"segment is {segment:g}: this model takes {longest:g} seconds at most")
     return [
         Voice(
             model,
-            torch.full((len(first.sources),), count / sum(counts)),
+            count / sum(counts),
             max(1, round((segment or model.segment) * model.samplerate)),
             model.overlap if overlap is None else overlap,
         )

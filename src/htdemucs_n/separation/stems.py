@@ -1,41 +1,58 @@
-"""Stems to files."""
+"""Which stems are wanted: all, some, or one and the rest."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from torch import Tensor
 
-from htdemucs_n.audio import write_wav
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import UserError, suggestion
+
+OTHER_METHODS = ("add", "minus", "none")
 
 
-def two_stems(stems: dict[str, Tensor], stem: str) -> dict[str, Tensor]:
-    """Keep `stem` and add up all others as `no_<stem>`, each `(C, T)`: karaoke, or a song without its drums.
+@dataclass(frozen=True)
+class StemChoice:
+    """The stems to write, of a model's `sources`.
 
-    Raises:
-        UserError: no such stem.
-    """
-    if stem not in stems:
-        raise UserError(f"the model has no stem '{stem}': choose one of {', '.join(stems)}")
-    rest = [samples for name, samples in stems.items() if name != stem]
-    return {stem: stems[stem], f"no_{stem}": sum(rest[1:], start=rest[0])}
-
-
-def write_stems(stems: dict[str, Tensor], folder: Path, sample_rate: int, float32: bool = False) -> float:
-    """Write every stem `(C, T)` as `<folder>/<stem>.wav`, 16-bit or float32.
-
-    16-bit files end at full scale. When a stem goes beyond it, ONE gain brings all stems of the song down, so
-    that they still add up to the (equally scaled) mixture.
-
-    Returns:
-        The gain: 1.0 when nothing was scaled.
+    `stems` are some of the sources, by default all. `two_stems` is one of them, written beside what remains as
+    `no_<stem>`: by `other_method` `add`, the sum of the others; `minus`, the mixture less the stem; or `none`, not
+    written.
 
     Raises:
-        UserError: the folder cannot be written, or the disk is full.
+        UserError: no such stem or method, or both ways of choosing at once.
     """
-    peak = max(float(samples.abs().max()) for samples in stems.values())
-    gain = 1.0 if float32 else 1.0 / max(1.0, peak)
-    for name, samples in stems.items():
-        write_wav(folder / f"{name}.wav", (samples * gain).numpy(), sample_rate, float32)
-    return gain
+
+    sources: Sequence[str]
+    stems: Sequence[str] | None = None
+    two_stems: str | None = None
+    other_method: str = "add"
+
+    def __post_init__(self) -> None:
+        if self.stems is not None and self.two_stems is not None:
+            raise UserError("--stems and --two-stems exclude each other: use one of them")
+        for stem in [*(self.stems or ()), *([self.two_stems] if self.two_stems is not None else [])]:
+            if stem not in self.sources:
+                raise UserError(f"the model has no stem '{stem}': {suggestion(stem, self.sources)}")
+        if self.other_method not in OTHER_METHODS:
+            raise UserError(f"unknown method '{self.other_method}': choose one of {', '.join(OTHER_METHODS)}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of what is written, in order."""
+        if self.two_stems is not None:
+            return (self.two_stems,) if self.other_method == "none" else (self.two_stems, f"no_{self.two_stems}")
+        return tuple(dict.fromkeys(self.stems or self.sources))
+
+    def pick(self, stems: Mapping[str, Tensor]) -> list[Tensor]:
+        """All stems `(C, n)` of a block to those of `names`."""
+        if self.two_stems is None:
+            return [stems[name] for name in self.names]
+        chosen = stems[self.two_stems]
+        rest = [samples for name, samples in stems.items() if name != self.two_stems]
+        if self.other_method == "none":
+            return [chosen]
+        if self.other_method == "minus":
+            return [chosen, sum(rest, start=chosen) - chosen]
+        return [chosen, sum(rest[1:], start=rest[0])]

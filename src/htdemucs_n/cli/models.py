@@ -1,0 +1,40 @@
+"""`htdemucs-n models`: what there is to separate with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+
+def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False) -> None:
+    """List the models that come with the package, with size, score and licence, and the official ones."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from htdemucs_n.models.official import OFFICIAL_MODELS
+    from htdemucs_n.models.registry import DEFAULT_MODEL, available_models, describe_model
+
+    shipped = [describe_model(name) for name in available_models()]
+    if as_json:
+        typer.echo(json.dumps({"shipped": [asdict(m) for m in shipped], "official": OFFICIAL_MODELS}, indent=2))
+        return
+    table = Table()
+    for column in ("name", "parameters", "file", "SDR, dB", "stems", "licence"):
+        table.add_column(column, justify="right" if column in ("parameters", "file", "SDR, dB") else "left")
+    for model in shipped:
+        table.add_row(
+            model.name + (" (default)" if model.name == DEFAULT_MODEL else ""),
+            f"{model.parameters / 1e6:.1f} M",
+            f"{model.mib:.0f} MiB",
+            "-" if model.sdr is None else f"{model.sdr:.2f}",
+            ", ".join(model.sources),
+            model.licence,
+        )
+    Console(width=120).print(table)
+    typer.echo("With the package demucs (extra `official`), fetched on first use:")
+    for name, what in OFFICIAL_MODELS.items():
+        typer.echo(f"  {name}: {what}")
+    typer.echo("Or the path of a checkpoint: separate -n FILE")

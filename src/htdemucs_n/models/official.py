@@ -1,0 +1,146 @@
+"""The official Demucs models, run through PyPI's `demucs` (extra `official`) by our own chunking and files.
+
+By name they are fetched by `demucs` itself; a local file works offline. A pickled one (`.th`) can run any code when it
+is opened, so it is opened only where the caller says that it can be trusted; a safetensors one never runs any.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from htdemucs_n.errors import UserError
+
+OFFICIAL_MODELS = {
+    "htdemucs": "Hybrid Transformer Demucs (Rouard et al., 2023)",
+    "htdemucs_ft": "the same, fine-tuned: a model a stem, 4 times the time",
+    "htdemucs_6s": "the same with guitar and piano",
+}
+"""Names that are loaded through `demucs`, and what they are."""
+
+_CLASSES = ("HTDemucs", "HDemucs", "Demucs")
+_INSTALL = "python -m pip install 'htdemucs-n[official]'"
+
+
+class OfficialModel(nn.Module):
+    """One official model, or several with a weight for each stem, as one model that our `Separator` runs.
+
+    Shape: `(B, 2, T)` -> `(B, S, 2, T)`, T up to `max_segment` seconds.
+    """
+
+    def __init__(self, members: list[nn.Module], weights: list[list[float]] | None = None) -> None:
+        super().__init__()
+        first: Any = members[0]
+        self.members = nn.ModuleList(members)
+        self.sources: tuple[str, ...] = tuple(first.sources)
+        self.samplerate: int = int(first.samplerate)
+        self.segment = min(float(getattr(member, "segment", 10.0)) for member in members)
+        transformers = [float(m.segment) for m in members if type(m).__name__ == "HTDemucs"]  # type: ignore[arg-type]
+        self.max_segment = min(transformers, default=float("inf"))
+        self.overlap = 0.25
+        table = torch.tensor(weights or [[1.0] * len(self.sources)] * len(members))  # (members, S)
+        self.register_buffer("weights", table / table.sum(dim=0), persistent=False)
+
+    def forward(self, mixture: Tensor) -> Tensor:
+        """Separate `(B, 2, T)` into `(B, S, 2, T)`."""
+        table = self.get_buffer("weights")
+        stems = [table[i, :, None, None] * member(mixture) for i, member in enumerate(self.members)]
+        return torch.stack(stems).sum(dim=0) if len(stems) > 1 else stems[0]
+
+
+def load_official(name: str) -> OfficialModel:
+    """A model of `OFFICIAL_MODELS`, fetched by `demucs` and kept where it keeps its downloads.
+
+    Raises:
+        UserError: `demucs` is not installed, or the model cannot be fetched.
+    """
+    _require_demucs(name)
+    from demucs.pretrained import get_model
+
+    try:
+        model = get_model(name)
+    except (Exception, SystemExit) as error:  # of many kinds: hub, download, checksum
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"the official model {name} cannot be fetched ({reason}): check the network, or pass a local file with -n"
+        ) from None
+    return _wrapped(model)
+
+
+def load_official_file(path: Path, trusted: bool) -> OfficialModel:
+    """A model from a file of the official project, `.th` (pickled; only if `trusted`) or `.safetensors`.
+
+    Raises:
+        UserError: not trusted, `demucs` is not installed, or the file cannot be read.
+    """
+    if not path.is_file():
+        raise UserError(f"no checkpoint at {path}: give the path of a .safetensors or .th file")
+    if path.suffix == ".th" and not trusted:
+        raise UserError(f"{path} is pickled and could run any code: if you trust its source, add --trust-checkpoint")
+    _require_demucs(str(path))
+    try:
+        if path.suffix == ".th":
+            from demucs.states import load_model
+
+            return _wrapped(load_model(path))
+        return _wrapped(_from_safetensors(path))
+    except (Exception, SystemExit) as error:  # a foreign file can fail in any way
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{path} is no checkpoint that demucs can read ({reason}): fetch it again") from None
+
+
+def is_official_file(path: Path) -> bool:
+    """Whether a file is of the official project: by its suffix, or a safetensors header that names its class."""
+    if path.suffix == ".th":
+        return True
+    with contextlib.suppress(OSError, SafetensorError), safe_open(path, framework="pt") as file:
+        return "klass" in (file.metadata() or {})
+    return False
+
+
+def _from_safetensors(path: Path) -> nn.Module:
+    """As `demucs.hf` writes them: class and arguments as JSON. Only Demucs' own classes are built."""
+    import importlib
+
+    with safe_open(path, framework="pt") as file:
+        header = file.metadata()
+        state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
+    module, _, name = header["klass"].rpartition(".")
+    if name not in _CLASSES or module != f"demucs.{name.lower()}":
+        raise ValueError(f"unknown class {header['klass']}")
+    if "structure" in header:
+        raise ValueError("it is quantised")
+    arguments, keywords = _plain(json.loads(header["args"])), _plain(json.loads(header["kwargs"]))
+    model: nn.Module = getattr(importlib.import_module(module), name)(*arguments, **keywords)
+    model.load_state_dict(state)
+    return model
+
+
+def _plain(value: Any) -> Any:
+    """JSON back to arguments: fractions are written as {"_type": "fraction", ...}."""
+    if isinstance(value, dict):
+        if value.get("_type") == "fraction":
+            return Fraction(value["numerator"], value["denominator"])
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def _wrapped(model: Any) -> OfficialModel:
+    """One model or a bag of them, in float32 (they are kept in float16) and evaluation mode."""
+    members = list(model.models) if hasattr(model, "models") else [model]
+    wrapped = OfficialModel(members, getattr(model, "weights", None))
+    return wrapped.float().eval()
+
+
+def _require_demucs(name: str) -> None:
+    try:
+        import demucs.htdemucs  # noqa: F401
+    except ImportError as error:
+        raise UserError(f"{name} needs the package demucs ({error.name} is missing): {_INSTALL}") from None

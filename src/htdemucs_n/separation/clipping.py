@@ -1,0 +1,105 @@
+"""Stems that are louder than a file can hold, as a stream. One gain for all of them: they still add up."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+CLIP_MODES = ("rescale", "clamp", "limit", "none")
+
+_STEP = 256
+"""Samples over which a limiter's gain falls; it sees a peak that far ahead."""
+
+_RECOVERY = 10.0
+"""How much a limiter's gain rises in a second, at most."""
+
+
+@dataclass
+class Levels:
+    """What was done to the levels of a song: `gain`, the lowest that was used; `clipped`, whether samples were cut."""
+
+    gain: float = 1.0
+    clipped: bool = False
+
+
+def clip_blocks(
+    blocks: Iterable[Tensor], mode: str, sample_rate: int, levels: Levels, folder: Path | None = None
+) -> Iterator[Tensor]:
+    """Keep blocks of stems `(S, C, n)` within full scale, by one of `CLIP_MODES`; `levels` tells what was done.
+
+    * `rescale`: one gain for all stems and the whole song, where a sample of it goes beyond full scale. It is known
+      only at the end, so the stems wait in a nameless temporary file, float32, in `folder`.
+    * `clamp`: samples are cut at full scale.
+    * `limit`: one gain for all stems that falls ahead of a peak (5.8 ms at 44.1 kHz) and rises after it.
+    * `none`: nothing.
+    """
+    if mode == "rescale":
+        return _rescaled(blocks, levels, folder)
+    if mode == "limit":
+        return _limited(blocks, sample_rate, levels)
+    return _clamped(blocks, mode == "clamp", levels)
+
+
+def _clamped(blocks: Iterable[Tensor], clamp: bool, levels: Levels) -> Iterator[Tensor]:
+    for block in blocks:
+        levels.clipped = levels.clipped or bool((block.abs() > 1).any())
+        yield block.clamp(-1, 1) if clamp else block
+
+
+def _rescaled(blocks: Iterable[Tensor], levels: Levels, folder: Path | None) -> Iterator[Tensor]:
+    with tempfile.TemporaryFile(dir=folder) as waiting:
+        peak, shapes = 0.0, []
+        for block in blocks:
+            peak = max(peak, float(block.abs().max())) if block.numel() else peak
+            shapes.append(block.shape)
+            waiting.write(np.ascontiguousarray(block.numpy()).data)
+        levels.gain = 1.0 / max(1.0, peak)
+        waiting.seek(0)
+        for shape in shapes:
+            samples = np.frombuffer(bytearray(waiting.read(4 * shape.numel())), np.float32)
+            yield torch.from_numpy(samples).view(shape).mul_(levels.gain)
+
+
+def _limited(blocks: Iterable[Tensor], sample_rate: int, levels: Levels) -> Iterator[Tensor]:
+    """In steps of 256 samples: the gain at a border holds for both steps beside it, and is a line between borders.
+
+    So no sample can come out over full scale, and the gain never jumps.
+    """
+    rise = _RECOVERY * _STEP / sample_rate
+    border = 1.0  # gain at the beginning of `held`
+    held = torch.empty(0)  # (S, C, n): what waits for the step after it
+    for block in blocks:
+        held = torch.cat([held, block], dim=-1) if held.numel() else block
+        steps = held.shape[-1] // _STEP - 1
+        if steps < 1:
+            continue
+        ramp, border = _gains(held[..., : (steps + 1) * _STEP], steps, border, rise)
+        levels.gain = min(levels.gain, float(ramp.min()))
+        yield held[..., : steps * _STEP] * torch.from_numpy(ramp)
+        held = held[..., steps * _STEP :]
+    if held.numel():
+        length = held.shape[-1]
+        steps = -(-length // _STEP)
+        padded = torch.nn.functional.pad(held, (0, (steps + 1) * _STEP - length))
+        ramp, _ = _gains(padded, steps, border, rise)
+        levels.gain = min(levels.gain, float(ramp[:length].min()))
+        yield held * torch.from_numpy(ramp[:length])
+
+
+def _gains(stems: Tensor, steps: int, border: float, rise: float) -> tuple[NDArray[np.float32], float]:
+    """Gain `(steps * 256,)` for `(S, C, (steps + 1) * 256)`, the first border's being given; and the last border's."""
+    peaks = stems.abs().amax(dim=(0, 1)).view(steps + 1, _STEP).amax(dim=1).numpy()
+    allowed = 1.0 / np.maximum(1.0, peaks)
+    borders = [min(border, float(allowed[0]))]
+    for here, after in pairwise(allowed):
+        borders.append(min(float(here), float(after), borders[-1] + rise))
+    line = np.interp(np.arange(steps * _STEP) / _STEP, np.arange(steps + 1), borders)
+    return np.minimum(line, np.repeat(allowed[:-1], _STEP)).astype(np.float32), borders[-1]

@@ -1,0 +1,64 @@
+"""Find songs: files as they are named, folders with all that is below them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from htdemucs_n.errors import UserError
+from htdemucs_n.separation.names import Track, safe_name, track_name
+
+_NAMES = """
+.aac .ac3 .aif .aifc .aiff .alac .amr .ape .au .avi .caf .dts .eac3 .flac .flv .m2ts .m4a .m4b .m4v
+.mka .mkv .mov .mp2 .mp3 .mp4 .mpc .mpeg .mpg .mts .oga .ogg .ogv .opus .ra .rf64 .spx .tak .tta
+.vob .w64 .wav .wave .weba .webm .wma .wmv .wv
+"""
+
+SUFFIXES = frozenset(_NAMES.split())
+"""What is taken for a song in a folder; a file named by itself is tried whatever its name."""
+
+
+def find_tracks(paths: Iterable[Path], out: Path) -> Iterator[Track | UserError]:
+    """Songs in the order of `paths`; those of a folder sorted, with their place in it as part of their name.
+
+    Links are followed, each folder once, so that loops end. Hidden files, and all below the output folder `out`, are
+    left out. A folder without songs, or one that cannot be read, gives a `UserError` in its place.
+    """
+    for path in paths:
+        if not path.is_dir():
+            yield Track(path, "stdin" if path == Path("-") else track_name(path))
+            continue
+        found = False
+        for entry in _walk(path, _identity(out)):
+            found = True
+            yield entry
+        if not found:
+            yield UserError(f"'{path}' holds no audio or video file: check the folder")
+
+
+def _walk(root: Path, out: tuple[int, int] | None) -> Iterator[Track | UserError]:
+    seen = {out}
+    failed: list[OSError] = []
+    for folder, subfolders, files in os.walk(root, followlinks=True, onerror=failed.append):
+        here = Path(folder)
+        identity = _identity(here)
+        if identity in seen and identity is not None:
+            subfolders.clear()
+            continue
+        seen.add(identity)
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        place = [safe_name(part) for part in here.relative_to(root).parts]
+        for name in sorted(files):
+            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
+                yield Track(here / name, "/".join([*place, track_name(Path(name))]))
+    for error in failed:
+        yield UserError(f"'{error.filename}' cannot be read ({error.strerror}): check its permissions")
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        status = folder.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

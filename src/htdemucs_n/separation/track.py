@@ -1,0 +1,201 @@
+"""One song from its file to the files of its stems, as a stream."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from htdemucs_n.audio.encoding import Encoding, choose_encoding, nearest_rate
+from htdemucs_n.audio.read import AudioStream, checked_blocks, open_audio
+from htdemucs_n.audio.resample import resample_blocks
+from htdemucs_n.audio.tags import NO_TAGS, Tags, read_tags
+from htdemucs_n.audio.write import AudioWriter
+from htdemucs_n.errors import UserError
+from htdemucs_n.separation.background import in_background
+from htdemucs_n.separation.clipping import CLIP_MODES, Levels, clip_blocks
+from htdemucs_n.separation.separator import Progress, Separator
+from htdemucs_n.separation.stems import StemChoice
+
+STANDARD = Path("-")
+"""In place of a file: standard input or output."""
+
+_LOST = 0.25
+"""Seconds that must be missing before it is told: encoders pad and trim a little."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """How stems are written; what is None is the input's, or follows from the rest.
+
+    Raises:
+        UserError: an unknown format or mode, a value that the format does not take, or a rate out of range.
+    """
+
+    format: str = "wav"
+    depth: str | None = None
+    bitrate: int | None = None
+    sample_rate: int | None = None
+    clip_mode: str | None = None
+    tags: bool = True
+
+    def __post_init__(self) -> None:
+        choose_encoding(self.format, self.depth, self.bitrate, None)
+        if self.clip_mode is not None and self.clip_mode not in CLIP_MODES:
+            raise UserError(f"unknown clip mode '{self.clip_mode}': choose one of {', '.join(CLIP_MODES)}")
+        if self.sample_rate is not None and not 1000 <= self.sample_rate <= 384_000:
+            raise UserError(f"sample rate {self.sample_rate}: it takes 1000 to 384000 Hz")
+
+
+@dataclass
+class Outcome:
+    """What became of a song: seconds of audio, seconds that it took, and what the user should know."""
+
+    seconds: float = 0.0
+    elapsed: float = 0.0
+    gain: float = 1.0
+    notes: list[str] = field(default_factory=list)
+
+
+def separate_track(
+    path: Path,
+    files: Mapping[str, Path],
+    separator: Separator,
+    choice: StemChoice,
+    output: Output,
+    progress: Progress | None = None,
+    cancel: Event | None = None,
+) -> Outcome:
+    """Separate the file `path` (or standard input, `-`) into `files`, one a stem of `choice`; others are not written.
+
+    Every file appears whole or not at all; a single one may be `-`, standard output.
+
+    Raises:
+        UserError: the input cannot be read, or the output not written.
+        Cancelled: `cancel` was set.
+    """
+    start, outcome, levels = time.perf_counter(), Outcome(), Levels()
+    to_pipe = STANDARD in files.values()
+    folder = None if to_pipe else _existing_parent(next(iter(files.values())))
+    with ExitStack() as stack:
+        stream = stack.enter_context(_open(path))
+        encoding = choose_encoding(output.format, output.depth, output.bitrate, stream.depth)
+        mode = output.clip_mode or (("clamp" if to_pipe else "rescale") if encoding.clips else "none")
+        rate = nearest_rate(output.format, output.sample_rate or stream.sample_rate)
+        tags = read_tags(path) if output.tags and path != STANDARD and _may_have_tags(path) else NO_TAGS
+        counter = _Counter()
+        read = resample_blocks(counter.count(checked_blocks(stream, path)), stream.sample_rate, rate)
+        blocks = stack.enter_context(closing(in_background(read)))  # ends its thread before the file is closed
+        tensors = (torch.from_numpy(np.ascontiguousarray(block)) for block in blocks)
+        length = None if stream.length is None else round(stream.length * rate / stream.sample_rate)
+        separated = separator.stream(tensors, rate, length, progress, cancel)
+        wanted = [name for name in choice.names if name in files]
+        chosen = (_stacked(choice, wanted, block) for block in separated)
+        clipped = clip_blocks(chosen, mode, rate, levels, folder)
+        channels = min(2, stream.channels)
+        _write(clipped, [_target(files[name]) for name in wanted], rate, channels, encoding, tags)
+    outcome.seconds, outcome.gain = counter.samples / stream.sample_rate, levels.gain
+    outcome.elapsed = time.perf_counter() - start
+    outcome.notes = _notes(stream, counter.samples, rate, encoding, output, mode, levels)
+    return outcome
+
+
+def _write(
+    blocks: Iterable[Tensor],
+    targets: list[Path | BinaryIO],
+    rate: int,
+    channels: int,
+    encoding: Encoding,
+    tags: Tags,
+) -> None:
+    """Write blocks `(S, C, n)`, one file a stem, each by a thread of its own while the next block is made."""
+    with ExitStack() as stack:
+        writers: list[AudioWriter] = []
+        pool = stack.enter_context(ThreadPoolExecutor(len(targets)))
+        pending: list[Future[None]] = []
+        for block in blocks:
+            if not writers:  # not before the input has shown that it can be separated
+                writers = [
+                    stack.enter_context(AudioWriter(target, rate, channels, encoding, tags)) for target in targets
+                ]
+            for done in pending:
+                done.result()
+            pending = [
+                pool.submit(writer.write, samples.numpy()) for writer, samples in zip(writers, block, strict=True)
+            ]
+        for done in pending:
+            done.result()
+
+
+def _stacked(choice: StemChoice, wanted: list[str], block: Mapping[str, Tensor]) -> Tensor:
+    """The wanted stems of a block, `(S, C, n)`."""
+    picked = dict(zip(choice.names, choice.pick(block), strict=True))
+    return torch.stack([picked[name] for name in wanted])
+
+
+def _notes(
+    stream: AudioStream, read: int, rate: int, encoding: Encoding, output: Output, mode: str, levels: Levels
+) -> list[str]:
+    notes = []
+    missing = 0.0 if stream.length is None else (stream.length - read) / stream.sample_rate
+    if missing > _LOST:
+        whole = read / stream.sample_rate + missing
+        notes.append(f"it is cut short: the first {read / stream.sample_rate:.1f} s of {whole:.1f} s could be read")
+    elif stream.damaged:
+        notes.append(f"{stream.damaged} damaged place(s) in it could not be read and are left out")
+    if stream.channels > 2:
+        notes.append(f"its {stream.channels} channels were mixed down to stereo")
+    if rate != (output.sample_rate or stream.sample_rate):
+        notes.append(f"{encoding.format} cannot hold its sample rate: the stems are at {rate} Hz")
+    if mode == "rescale" and levels.gain < 1:
+        notes.append(f"a stem went over full scale, so all were scaled by {levels.gain:.3f} (--float32 keeps levels)")
+    if mode == "limit" and levels.gain < 1:
+        notes.append(f"a stem went over full scale, so all were turned down at peaks, to {levels.gain:.3f} at least")
+    if mode in ("clamp", "none") and levels.clipped and (encoding.clips or mode == "clamp"):
+        notes.append("a stem went over full scale and was cut off there")
+    return notes
+
+
+class _Counter:
+    """How many samples went by."""
+
+    def __init__(self) -> None:
+        self.samples = 0
+
+    def count(self, blocks: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+        for block in blocks:
+            self.samples += block.shape[1]
+            yield block
+
+
+def _open(path: Path) -> AbstractContextManager[AudioStream]:
+    if path != STANDARD:
+        return open_audio(path)
+    from htdemucs_n.audio.container import open_container
+
+    return open_container(sys.stdin.buffer, "standard input")
+
+
+def _target(path: Path) -> Path | BinaryIO:
+    return sys.stdout.buffer if path == STANDARD else path
+
+
+def _may_have_tags(path: Path) -> bool:
+    """WAV files seldom have any, and are not worth loading FFmpeg for."""
+    return path.suffix.lower() not in (".wav", ".wave", ".w64", ".rf64")
+
+
+def _existing_parent(path: Path) -> Path:
+    """The nearest folder above `path` that is there: on the disk that the stems will be on."""
+    return next(parent for parent in path.absolute().parents if parent.is_dir())
