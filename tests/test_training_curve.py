@@ -35,9 +35,27 @@ def test_rows_come_back(tmp_path: Path) -> None:
 
 def test_a_resumed_run_goes_on_with_its_table(tmp_path: Path) -> None:
     Curve(tmp_path).add(ROWS[0])
-    curve = Curve(tmp_path)
+    curve = Curve(tmp_path, step=100)
     curve.add(ROWS[1])
     assert [row["step"] for row in table(tmp_path)] == [100, 200]
+
+
+def test_rows_after_the_checkpoint_are_written_anew(tmp_path: Path) -> None:
+    """Killed after the validation at 300, going on from the checkpoint at 250: no step stands there twice."""
+    curve = Curve(tmp_path)
+    for row in ROWS:
+        curve.add(row)
+    Curve(tmp_path, step=250).add(ROWS[2] | {"mean": 3.125})
+    assert [(row["step"], row["mean"]) for row in table(tmp_path)] == [(100, 0.375), (200, 2.5), (300, 3.125)]
+
+
+def test_a_table_with_fewer_columns_goes_on(tmp_path: Path) -> None:
+    Curve(tmp_path).add({"step": 1, "minutes": 0.1, "lr": 1e-3, "loss": 0.5})
+    Curve(tmp_path, step=1).add(ROWS[0])
+    with (tmp_path / "curve.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["mean"] for row in rows] == ["", "0.375"]
+    assert rows[0]["loss"] == "0.5"
 
 
 def test_the_picture_shows_the_curve(tmp_path: Path) -> None:

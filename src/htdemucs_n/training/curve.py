@@ -4,46 +4,57 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import Any
 
 
 class Curve:
-    """Appends one row a validation to `folder/curve.csv` and redraws `folder/curve.png`."""
+    """Adds one row a validation to `folder/curve.csv` and redraws `folder/curve.png`.
 
-    def __init__(self, folder: Path) -> None:
+    A run that goes on from `step` leaves out the rows after it, which it will write again. Raises `OSError` where
+    `folder` cannot be written.
+    """
+
+    def __init__(self, folder: Path, step: int = 0) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         self.folder = folder
-        self.events = SummaryWriter(str(folder / "events"))
+        self.rows = [row for row in _read(folder / "curve.csv") if float(row["step"]) <= step]
+        self.events = SummaryWriter(str(folder / "events"), purge_step=step + 1)
 
     def add(self, row: dict[str, float]) -> None:
         """Add `row`, which has `step`, `minutes`, `loss`, and an SDR in dB a stem and as `mean`."""
-        path = self.folder / "curve.csv"
-        new = not path.exists()
-        with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(row))
-            if new:
-                writer.writeheader()
-            writer.writerow({k: v if isinstance(v, int) else f"{v:.6g}" for k, v in row.items()})
+        self.rows.append({k: str(v) if isinstance(v, int) else f"{v:.6g}" for k, v in row.items()})
+        path, part = self.folder / "curve.csv", self.folder / "curve.csv.part"
+        with part.open("w", newline="", encoding="utf-8") as file:
+            # The columns of today; rows of an older version may lack some.
+            writer = csv.DictWriter(file, list(row), extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(self.rows)
+        part.replace(path)
         for key, value in row.items():
             self.events.add_scalar(key, value, int(row["step"]))
         self.events.flush()
         draw_curve(path, self.folder / "curve.png")
 
 
+def _read(table: Path) -> list[dict[str, str]]:
+    if not table.exists():
+        return []
+    with table.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 def draw_curve(table: Path, picture: Path) -> None:
     """Draw the SDR of every stem and the loss over the steps of `table` (a `curve.csv`) into `picture`."""
     from matplotlib.figure import Figure  # slow to import
 
-    with table.open(newline="", encoding="utf-8") as file:
-        rows: list[dict[str, Any]] = list(csv.DictReader(file))
+    rows = _read(table)
     steps = [float(row["step"]) for row in rows]
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot()
     for key in rows[0]:
-        if key not in ("step", "minutes", "loss", "lr"):
+        if key not in ("step", "minutes", "loss", "lr", "waiting"):
             bold = key == "mean"
-            values = [float(row[key]) for row in rows]
+            values = [float(row[key] or "nan") for row in rows]
             axes.plot(steps, values, label=key, color="black" if bold else None, linewidth=2.2 if bold else 1.2)
     axes.set(xlabel="step", ylabel="SDR on validation songs, dB (median)")
     axes.grid(alpha=0.3)

@@ -159,7 +159,7 @@ class Solver:
             return None
         try:
             self.out.mkdir(parents=True, exist_ok=True)
-            return Curve(self.out)
+            return Curve(self.out, self.step)
         except OSError as error:
             raise UserError(f"cannot write into '{self.out}' ({error}): set misc.out to another") from error
 
