@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from htdemucs_n.audio import write_wav
 from htdemucs_n.demo.effects import SAMPLE_RATE
 from htdemucs_n.demo.song import make_song
@@ -27,8 +29,8 @@ def main() -> None:
         for seed in seeds:
             for stem, track in make_song(seed, _SECONDS).items():
                 write_wav(folder / split / f"song {seed}" / f"{stem}.wav", track, SAMPLE_RATE)
-    mixture = sum(make_song(_VALID[0], _SECONDS).values())
-    write_wav(folder / "song.wav", mixture, SAMPLE_RATE)
+    tracks = make_song(_VALID[0], _SECONDS).values()
+    write_wav(folder / "song.wav", np.sum(list(tracks), axis=0), SAMPLE_RATE)
 
     best = folder / "run" / "best.safetensors"
     _run("data", "check", str(folder / "train"))
