@@ -93,10 +93,15 @@ def _entries(folder: Path, split: Split) -> list[Path]:
         folders = [folder / "train", folder / "test"]
     else:
         folders = [folder / ("test" if split == "test" else "train")]
-    entries = [entry for place in folders for entry in place.iterdir() if entry.is_dir() or _is_stem_file(entry)]
+    entries = [entry for place in folders for entry in place.iterdir() if _is_folder(entry) or _is_stem_file(entry)]
     if musdb.is_root(folder) and split in ("train", "valid"):
         entries = [entry for entry in entries if (_name(entry) in musdb.VALIDATION) == (split == "valid")]
     return entries
+
+
+def _is_folder(path: Path) -> bool:
+    # Folders that begin with a dot are caches, and songs that `data make` is still writing.
+    return path.is_dir() and not path.name.startswith(".")
 
 
 def _is_stem_file(path: Path) -> bool:

@@ -1,0 +1,141 @@
+"""Many songs on the disk: made in parallel, kept when they are there, never half-written.
+
+out/
+  song-0-00000/             seed and number
+    drums.flac  bass.flac  other.flac  vocals.flac
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from htdemucs_n.audio import make_folder
+from htdemucs_n.errors import UserError
+from htdemucs_n.song_maker.effects import RATE, Signal
+from htdemucs_n.song_maker.groove import GrooveSet
+from htdemucs_n.song_maker.pop909 import Pop909
+from htdemucs_n.song_maker.song import SongMaker
+from htdemucs_n.song_maker.soundfonts import SoundFonts
+from htdemucs_n.song_maker.voice_bank import VoiceBank
+
+log = logging.getLogger(__name__)
+
+FORMATS = ("flac", "wav")
+"""What songs can be written as. Both give the same bytes for the same samples, which Vorbis files don't."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the songs come from."""
+
+    pop909: Path
+    groove: Path
+    voices: Path | None = None
+    """Folder of a voice bank; None for songs without `vocals`."""
+    cache: Path = Path(".voices")
+    """Folder that keeps the analysed voice bank."""
+
+    def open(self) -> SongMaker:
+        """A maker of songs. Raises `UserError` where a source is missing."""
+        voices = None if self.voices is None else VoiceBank(self.voices, self.cache)
+        return SongMaker(Pop909(self.pop909), GrooveSet(self.groove), SoundFonts(), voices)
+
+
+@dataclass(frozen=True)
+class Request:
+    """Which songs to make."""
+
+    out: Path
+    count: int
+    seconds: float
+    seed: int = 0
+    form: str = "flac"
+
+    def folder(self, number: int) -> Path:
+        """Where song `number` is or will be."""
+        return self.out / f"song-{self.seed}-{number:05d}"
+
+
+def make_songs(
+    sources: Sources, request: Request, workers: int, progress: Callable[[int, int], None] = lambda done, total: None
+) -> tuple[int, list[int]]:
+    """Make the songs of `request` that aren't there yet: how many were made, and the numbers of those that failed.
+
+    `progress` is told how many of how many are done.
+
+    Raises:
+        UserError: a source or FluidSynth is missing, or the folder cannot be written.
+    """
+    make_folder(request.out)
+    missing = [number for number in range(request.count) if not request.folder(number).is_dir()]
+    done, failed = request.count - len(missing), []
+    progress(done, request.count)
+    sources.open()  # a missing source is said once, and here
+    # A fresh interpreter each: a fork would share the state of FluidSynth.
+    with ProcessPoolExecutor(workers, get_context("spawn"), _open_in_worker, (sources,)) as pool:
+        try:
+            for future in as_completed([pool.submit(_make_in_worker, number, request) for number in missing]):
+                number, made = future.result()
+                done += 1
+                failed += [] if made else [number]
+                progress(done, request.count)
+        finally:
+            pool.shutdown(cancel_futures=True)  # nothing is begun after a full disk or Ctrl-C
+    return len(missing) - len(failed), sorted(failed)
+
+
+_maker: SongMaker | None = None
+"""The maker of this worker process."""
+
+
+def _open_in_worker(sources: Sources) -> None:
+    global _maker
+    _maker = sources.open()
+
+
+def _make_in_worker(number: int, request: Request) -> tuple[int, bool]:
+    assert _maker is not None
+    return _make_one(number, request, _maker)
+
+
+def _make_one(number: int, request: Request, maker: SongMaker) -> tuple[int, bool]:
+    """Make a song and write it; whether it could be made."""
+    try:
+        stems = maker.make(request.seed, number, request.seconds)
+    except UserError:
+        raise
+    except Exception:  # one song that fails must not lose the thousand others
+        log.exception("song %d of seed %d", number, request.seed)
+        return number, False
+    write_song(request.folder(number), stems, request.form)
+    return number, True
+
+
+def write_song(folder: Path, stems: dict[str, Signal], form: str) -> None:
+    """Write stems `(2, T)` as 16-bit files into `folder`, which appears when all are written.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written.
+    """
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        for name, stem in stems.items():
+            samples = np.rint(stem.T * 32767).clip(-32768, 32767).astype(np.int16)
+            soundfile.write(part / f"{name}.{form}", samples, RATE)
+        part.replace(folder)
+    except (OSError, soundfile.SoundFileError) as error:
+        raise UserError(f"cannot write '{folder}' ({error}): make room, or choose another folder") from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

@@ -1,0 +1,175 @@
+"""The stems `drums` and `bass`: parts of the arrangement on kits and basses, processed as on a record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from htdemucs_n.song_maker import effects, synth
+from htdemucs_n.song_maker.amplifier import amplify
+from htdemucs_n.song_maker.arrangement import Arrangement
+from htdemucs_n.song_maker.bass_lines import bass_line
+from htdemucs_n.song_maker.drum_kits import GROUPS, ElectronicKit, HydrogenKit, Kit, SoundFontKit
+from htdemucs_n.song_maker.effects import Signal
+from htdemucs_n.song_maker.notes import humanize, in_seconds
+from htdemucs_n.song_maker.soundfonts import SoundFonts
+
+HYDROGEN = Path("/usr/share/hydrogen/data/drumkits")
+"""Where Debian keeps the kits of `hydrogen-drumkits`."""
+
+_HYDROGEN_ACOUSTIC = (
+    "ForzeeStereo",
+    "BJA_Pacific",
+    "The Black Pearl 1.0",
+    "Millo-Drums_v.1",
+    "Millo_MultiLayered2",
+    "Millo_MultiLayered3",
+    "ColomboAcousticDrumkit",
+    "Audiophob",
+)
+_HYDROGEN_ELECTRONIC = ("ElectricEmpireKit", "HardElectro1", "VariBreaks", "rumpf_kit_z01_h2")
+
+_CHANNEL_LEVELS = {"kick": 0.9, "snare": 0.8, "hats": 0.22, "toms": 0.7, "cymbals": 0.42, "percussion": 0.25}
+"""Peak of the loudest hit of each group before the faders are moved by `_FADER` dB."""
+
+_FADER = 3.0
+
+
+def play_drums(plan: Arrangement, seconds: float, fonts: SoundFonts, rng: np.random.Generator) -> Signal:
+    """The stem `drums` `(2, T)`: channels, bus compression, room."""
+    hits = humanize(in_seconds(plan.drums, plan.bpm), rng, 0.001, 3.0)
+    total = round(seconds * effects.RATE)
+    bus, space = np.zeros((2, total)), np.zeros((2, total))
+    electronic = rng.random() < plan.style.electronic
+    kit = choose_kit(electronic, fonts, rng)
+    for group, pieces in GROUPS.items():
+        played = [hit for hit in hits if hit.pitch in pieces]
+        if not played:
+            continue
+        # Producers exchange single drums of a kit for samples of another; and some kits lack some drums.
+        source = choose_kit(electronic, fonts, rng) if rng.random() < 0.25 else kit
+        for candidate in (source, SoundFontKit(fonts, fonts.kits(electronic=False)[0])):
+            sound = candidate.play(played, seconds)
+            peak = float(np.abs(sound).max())
+            if peak > 1e-4:
+                break
+        else:
+            continue
+        strongest = max(hit.velocity for hit in played) / 127
+        level = _CHANNEL_LEVELS[group] * strongest * effects.decibels(_FADER * rng.standard_normal())
+        sound = _channel(group, sound * (level / peak), rng)
+        bus += sound
+        space += sound * (0.15 if group == "kick" else 1.0)
+    return _drum_bus(bus, space, electronic, rng)
+
+
+def choose_kit(electronic: bool, fonts: SoundFonts, rng: np.random.Generator) -> Kit:
+    """A random kit: of a SoundFont, of Hydrogen, or, for `electronic`, a drum machine."""
+    tuning = float(np.clip(1.5 * rng.standard_normal(), -4, 4))
+    if electronic and rng.random() < 0.35:
+        return ElectronicKit(rng)
+    names = _HYDROGEN_ELECTRONIC if electronic else _HYDROGEN_ACOUSTIC
+    folders = [HYDROGEN / name for name in names if (HYDROGEN / name / "drumkit.xml").is_file()]
+    if folders and rng.random() < 0.45:
+        return HydrogenKit(folders[int(rng.integers(len(folders)))], tuning)
+    presets = fonts.kits(electronic)
+    return SoundFontKit(fonts, presets[int(rng.integers(len(presets)))], tuning) if presets else ElectronicKit(rng)
+
+
+def _channel(group: str, sound: Signal, rng: np.random.Generator) -> Signal:
+    """Equalizer, compressor and place of one group of drums."""
+    if group == "kick":
+        sound = effects.widen(sound, 0.0)
+        sound = effects.peaking(sound, rng.uniform(50, 90), rng.normal(3, 3), 1.2)
+        sound = effects.peaking(sound, rng.uniform(250, 500), rng.uniform(-8, 0), 1.0)
+        sound = effects.peaking(sound, rng.uniform(2500, 5000), rng.normal(3, 3), 0.8)
+    elif group == "snare":
+        sound = effects.widen(sound, rng.uniform(0, 0.8))
+        sound = effects.peaking(sound, rng.uniform(160, 260), rng.normal(2, 3), 1.0)
+        sound = effects.shelf(sound, 5000, rng.normal(3, 3), high=True)
+    elif group in ("hats", "cymbals"):
+        sound = effects.high_pass(sound, rng.uniform(200, 500), 2)
+        sound = effects.shelf(sound, 8000, rng.normal(1, 3), high=True)
+        sound = effects.widen(sound, rng.uniform(0.5, 1.5))
+    if group in ("kick", "snare", "toms") and rng.random() < 0.6:
+        peak = 20 * np.log10(np.abs(sound).max() + 1e-9)
+        sound = effects.compress(sound, peak - rng.uniform(6, 15), rng.uniform(2, 6), rng.uniform(0.003, 0.02), 0.1)
+    position = 0.0 if group == "kick" else float(np.clip(rng.normal(0, 0.35 if group == "hats" else 0.15), -0.8, 0.8))
+    return effects.pan(sound, position)
+
+
+def _drum_bus(bus: Signal, space: Signal, electronic: bool, rng: np.random.Generator) -> Signal:
+    """Room, compression beside and over the sum, saturation, tone."""
+    decay = float(np.exp(rng.uniform(np.log(0.15), np.log(1.6 if not electronic else 0.6))))
+    response = effects.room_response(rng, decay, rng.uniform(2000, 9000), rng.uniform(0, 0.02))
+    wet = effects.decibels(rng.uniform(-22, -4))
+    bus = bus + effects.reverberate(space, response, wet) - space
+    if rng.random() < 0.35:  # parallel compression
+        peak = 20 * np.log10(np.abs(bus).max() + 1e-9)
+        bus = bus + rng.uniform(0.2, 0.8) * 2 * effects.compress(bus, peak - 24, 10, 0.003, 0.1)
+    if rng.random() < 0.6:
+        peak = 20 * np.log10(np.abs(bus).max() + 1e-9)
+        bus = effects.compress(bus, peak - rng.uniform(4, 10), rng.uniform(2, 4), rng.uniform(0.005, 0.03), 0.15)
+    if rng.random() < 0.5:
+        bus = effects.saturate(bus / max(np.abs(bus).max(), 1e-9), rng.uniform(-10, 4))
+    return effects.shelf(bus, 6000, rng.normal(0, 2), high=True)
+
+
+_BASS_PROGRAMS = {
+    "upright": (32,),
+    "fingered": (33,),
+    "picked": (34,),
+    "driven": (34, 33),
+    "fretless": (35,),
+    "slap": (36, 37),
+}
+
+
+def play_bass(plan: Arrangement, seconds: float, fonts: SoundFonts, rng: np.random.Generator) -> Signal:
+    """The stem `bass` `(2, T)`: a line on an electric, acoustic or synthetic bass."""
+    pattern, instrument = str(rng.choice(plan.style.bass)), str(rng.choice(plan.style.basses))
+    line = in_seconds(bass_line(pattern, plan.chords, plan.beats, plan.kicks, rng), plan.bpm)
+    if instrument in _BASS_PROGRAMS or rng.random() < 0.25:
+        program = int(rng.choice(_BASS_PROGRAMS.get(instrument, (38, 39))))
+        played = humanize(line, rng, 0.006)
+        sound = fonts.play(fonts.preset(program, rng), played, seconds, 0.03 * rng.standard_normal()).mean(axis=0)
+    else:
+        sound = synth.play(line, _bass_patch(instrument, rng), seconds, rng).mean(axis=0)
+    sound = sound / max(effects.rms(sound), 1e-6) * 0.15
+    if instrument == "driven" or (instrument == "picked" and rng.random() < 0.35):
+        dirt = amplify(effects.high_pass(sound, 150.0, 1), rng.uniform(0, 20), rng)
+        sound = effects.low_pass(sound, rng.uniform(300, 2000), 1) + rng.uniform(0.2, 0.8) * dirt
+    sound = effects.compress(sound, 20 * np.log10(effects.rms(sound)), rng.uniform(2, 8), 0.01, 0.12)
+    if rng.random() < 0.5:
+        sound = effects.saturate(sound, rng.uniform(0, 14))
+    sound = effects.high_pass(sound, rng.uniform(25, 45), 2)
+    sound = effects.shelf(sound, 120, rng.normal(1, 2.5), high=False)
+    sound = effects.shelf(sound, rng.uniform(180, 350), rng.uniform(-14, 0), high=True)
+    sound = effects.low_pass(sound, float(np.exp(rng.uniform(np.log(900), np.log(8000)))), int(rng.choice([1, 2])))
+    stereo = np.stack([sound, sound])
+    if rng.random() < 0.5:
+        response = effects.room_response(rng, rng.uniform(0.15, 0.6), 3000)
+        stereo = effects.reverberate(stereo, response, effects.decibels(rng.uniform(-28, -8)))
+    elif rng.random() < 0.2:
+        stereo = effects.chorus(stereo, rng, 0.002, rng.uniform(0.05, 0.3))
+    return stereo
+
+
+def _bass_patch(instrument: str, rng: np.random.Generator) -> synth.Patch:
+    if instrument == "sub":  # the long bass drum of a drum machine, tuned
+        return synth.Patch("sine", 1, 0.0, 0.0, 0.005, rng.uniform(0.3, 1.5), rng.uniform(0.2, 0.9), 0.1, 2000, 0, 1, 0)
+    return synth.Patch(
+        wave=str(rng.choice(["saw", "saw", "pulse"])),
+        voices=int(rng.choice([1, 1, 2, 3])),
+        detune=rng.uniform(0.05, 0.25),
+        sub=rng.uniform(0, 1.0),
+        attack=0.005,
+        decay=rng.uniform(0.1, 0.5),
+        sustain=rng.uniform(0.3, 0.9),
+        release=0.06,
+        cutoff=rng.uniform(100, 600),
+        sweep=rng.uniform(0.5, 4),
+        sweep_decay=rng.uniform(0.05, 0.5),
+        resonance=rng.uniform(0, 10),
+    )

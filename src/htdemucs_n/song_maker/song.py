@@ -1,0 +1,87 @@
+"""One song: an arrangement, its stems, and their levels in the mix."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from htdemucs_n.song_maker import effects
+from htdemucs_n.song_maker.arrangement import Arrangement, arrange
+from htdemucs_n.song_maker.effects import Signal
+from htdemucs_n.song_maker.groove import GrooveSet
+from htdemucs_n.song_maker.layers import Player
+from htdemucs_n.song_maker.pop909 import Pop909
+from htdemucs_n.song_maker.rhythm_section import play_bass, play_drums
+from htdemucs_n.song_maker.soundfonts import SoundFonts
+from htdemucs_n.song_maker.vocals import play_vocals
+from htdemucs_n.song_maker.voice_bank import VoiceBank
+
+LEVELS = {"drums": (-24.8, 2.8), "bass": (-23.8, 3.3), "other": (-22.8, 2.4), "vocals": (-22.3, 2.2)}
+"""RMS of a stem in dB of full scale, mean and standard deviation: as in the songs of MUSDB18's training part."""
+
+_SONG_SPREAD = 1.5
+"""Standard deviation of the dB by which all stems of a song are louder or softer together."""
+
+_LOSSY_SHARE = 0.6
+"""Share of the songs that end near 16 kHz, as coded music does."""
+
+_CEILING = 0.89
+"""Highest peak of a stem, full scale 1.0."""
+
+
+class SongMaker:
+    """Makes songs out of a POP909 set, a Groove MIDI set, SoundFonts and, to sing, a voice bank."""
+
+    def __init__(self, pop909: Pop909, grooves: GrooveSet, fonts: SoundFonts, voices: VoiceBank | None = None) -> None:
+        self._pop909, self._grooves, self._fonts, self._voices = pop909, grooves, fonts, voices
+
+    def make(self, seed: int, number: int, seconds: float) -> dict[str, Signal]:
+        """Song `number` of `seed`: stems by name, `(2, T)` float64 at 44.1 kHz; one that would be silent is left out.
+
+        The same numbers give the same song; without a voice bank it is the same but for `vocals`.
+        """
+        score, drums, bass, other, vocals, mix = np.random.default_rng((seed, number)).spawn(6)
+        plan = arrange(self._pop909, self._grooves, seconds, score)
+        stems = {
+            "drums": play_drums(plan, seconds, self._fonts, drums),
+            "bass": play_bass(plan, seconds, self._fonts, bass),
+            "other": self._play_other(plan, seconds, other),
+        }
+        if self._voices is not None:
+            stems["vocals"] = play_vocals(plan, seconds, self._voices, vocals)
+        return mixed(stems, mix)
+
+    def _play_other(self, plan: Arrangement, seconds: float, rng: np.random.Generator) -> Signal:
+        """The stem `other` `(2, T)`: up to four layers, each with its fader and its share of a common room."""
+        names = [name for name, chance in plan.style.layers if rng.random() < chance] or [plan.style.layers[0][0]]
+        player = Player(plan, seconds, self._fonts, rng)
+        decay = float(np.exp(rng.uniform(np.log(0.3), np.log(3.0))))
+        response = effects.room_response(rng, decay, rng.uniform(2000, 8000), rng.uniform(0, 0.04))
+        total: Signal = np.zeros((2, round(seconds * effects.RATE)))
+        for name in rng.permutation(names)[:4].tolist():
+            layer = player.play(name) * effects.decibels(4.0 * rng.standard_normal())
+            wet = effects.decibels(rng.uniform(-30, -12 if name in ("distorted", "crunch") else -6))
+            total += effects.reverberate(layer, response, wet)
+        if rng.random() < 0.6:
+            loud = 20 * np.log10(effects.rms(total) + 1e-9)
+            total = effects.compress(total, loud + 2, rng.uniform(1.5, 4), 0.02, 0.2)
+        if rng.random() < 0.4:
+            total = effects.saturate(total, rng.uniform(-6, 8))
+        return total
+
+
+def mixed(stems: dict[str, Signal], rng: np.random.Generator) -> dict[str, Signal]:
+    """Stems `(2, T)` by name, each at a level as in real songs, with peaks below the ceiling; without silent ones."""
+    together = _SONG_SPREAD * _bounded_normal(rng)
+    cutoff = float(rng.uniform(15_000, 17_000)) if rng.random() < _LOSSY_SHARE else None
+    levels = {name: mean + spread * _bounded_normal(rng) + together for name, (mean, spread) in LEVELS.items()}
+    result = {}
+    for name, stem in stems.items():
+        full = stem if cutoff is None else effects.low_pass(stem, cutoff, 10)
+        level = effects.rms(full)
+        if level > 1e-5:
+            result[name] = effects.limit(full * (effects.decibels(levels[name]) / level), _CEILING)
+    return result
+
+
+def _bounded_normal(rng: np.random.Generator) -> float:
+    return float(np.clip(rng.standard_normal(), -2, 2))
