@@ -20,7 +20,7 @@ def make(
         typer.Option(help="Folder of a voice bank, to sing the melodies.", show_default="no vocals"),
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="How many songs the folder shall hold.")] = 100,
-    seconds: Annotated[float, typer.Option(min=4.0, max=600.0, help="Length of a song.")] = 13.0,
+    seconds: Annotated[float, typer.Option(min=4.0, max=60.0, help="Length of a song.")] = 13.0,
     seed: Annotated[int, typer.Option(min=0, help="Every seed has its own songs.")] = 0,
     workers: Annotated[int, typer.Option("-j", "--workers", min=1, help="Songs made at the same time.")] = 1,
     form: Annotated[str, typer.Option("--format", help="flac or wav.")] = "flac",

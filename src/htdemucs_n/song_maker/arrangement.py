@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from htdemucs_n.errors import UserError
 from htdemucs_n.song_maker.accompaniment import riff_chords
 from htdemucs_n.song_maker.chords import Chord
 from htdemucs_n.song_maker.drum_machine import programmed
@@ -78,11 +79,12 @@ def arrange(pop909: Pop909, grooves: GrooveSet, seconds: float, rng: np.random.G
 
 
 def _score(pop909: Pop909, beats: float, rng: np.random.Generator) -> Score:
-    """A random song that is long enough."""
-    while True:
-        score = pop909.read(int(rng.integers(len(pop909))))
+    """A random song that is long enough, at half its speed too."""
+    for index in rng.permutation(len(pop909)).tolist():
+        score = pop909.read(index)
         if score is not None and len(score.chords) > 8 and score.chords[-1].end - score.chords[0].start > 2 * beats + 8:
             return score
+    raise UserError(f"'{pop909.path}' has no song in 4/4 with {2 * beats + 8:.0f} beats: make shorter songs")
 
 
 def _first_downbeat(score: Score, beats: float, rng: np.random.Generator) -> float:

@@ -65,11 +65,12 @@ class GrooveSet:
 
     def choose(self, styles: tuple[str, ...], rng: np.random.Generator) -> Groove:
         """A take in one of `styles`, or in any where the set has none of them."""
-        fitting = [member for member in self._members if member[0] in styles] or self._members
-        for index in rng.permutation(len(fitting)):
-            groove = self._read(*fitting[index])
-            if groove is not None:
-                return groove
+        fitting = [member for member in self._members if member[0] in styles]
+        for members in (fitting, self._members):
+            for index in rng.permutation(len(members)):
+                groove = self._read(*members[index])
+                if groove is not None:
+                    return groove
         raise UserError(f"'{self.path}': no drum take is {_MIN_BARS} bars long; get the file again")
 
     def _read(self, style: str, bpm: float, member: str) -> Groove | None:

@@ -130,7 +130,7 @@ def write_song(folder: Path, stems: dict[str, Signal], form: str) -> None:
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:
         shutil.rmtree(part, ignore_errors=True)
-        part.mkdir()
+        part.mkdir(parents=True)
         for name, stem in stems.items():
             samples = np.rint(stem.T * 32767).clip(-32768, 32767).astype(np.int16)
             soundfile.write(part / f"{name}.{form}", samples, RATE)

@@ -47,9 +47,6 @@ _KITS, _ELECTRONIC_KITS = (0, 8, 16, 32), (24, 25)
 _GAIN = 0.5
 _BEND_RANGE = 12
 _CHANNELS = 48
-_WARM_UP = 16
-_BLOCK = 64
-"""FluidSynth computes this many samples at a time; after whole blocks the next part begins like the first."""
 _SETTINGS = {
     "synth.dynamic-sample-loading": 1,
     "synth.polyphony": 128,
@@ -90,9 +87,8 @@ class SoundFonts:
         self._drum_fonts = [files[name] for name in _DRUMS if name in files]
         if not self.melodic:
             raise UserError(f"no SoundFonts ({', '.join(_MELODIC)}) in {', '.join(map(str, folders))}: {_INSTALL}")
-        self._synths: dict[Path, tuple[Any, int]] = {}
+        self._holders: dict[Path, tuple[Any, int]] = {}
         self._channels: dict[Path, dict[Preset, int]] = {}
-        self._played: dict[Preset, set[tuple[int, int]]] = {}
         pointer, number = ctypes.c_void_p, ctypes.c_int
         arguments = (pointer, number, pointer, number, number, pointer, number, number)
         # The binding has only 16-bit output, whose dither differs from one part to the next.
@@ -111,20 +107,21 @@ class SoundFonts:
         programs = _ELECTRONIC_KITS if electronic else _KITS
         found = [] if electronic else [Preset(font, 0, 0) for font in self._drum_fonts for _ in range(3)]
         for font in self.melodic:
-            synth, number = self._synth(font)
+            synth, number = self._holder(font)
             kits = (Preset(font, DRUM_BANK, program) for program in programs)
             found += [kit for kit in kits if synth.sfpreset_name(number, DRUM_BANK, kit.program)]
         return found
 
     def play(self, preset: Preset, notes: Sequence[Note], seconds: float, tuning: float = 0.0) -> Signal:
         """Play `notes` (in seconds) dry: `(2, T)`. `tuning` is in semitones; slides bend the whole instrument."""
-        synth, number = self._synth(preset.font)
-        channel = self._channel(synth, number, preset)
-        for control, value in ((121, 0), (101, 0), (100, 0), (6, _BEND_RANGE), (91, 0), (93, 0)):
-            synth.cc(channel, control, value)
-        self._warm_up(synth, channel, preset, notes)
+        # Voices and samples remember what they have played: only a fresh synthesizer always plays the same.
+        self._keep(preset)
+        synth, number = self._load(preset.font)
+        self._select(synth, number, 0, preset)
+        for control, setting in ((101, 0), (100, 0), (6, _BEND_RANGE), (91, 0), (93, 0)):
+            synth.cc(0, control, setting)
         total = round(seconds * RATE)
-        sound = np.zeros((2, -(-total // _BLOCK) * _BLOCK), np.float32)
+        sound = np.zeros((2, total), np.float32)
         now = 0
         for moment, action, key, value in _events(notes, tuning):
             at = min(round(moment * RATE), total)
@@ -133,29 +130,14 @@ class SoundFonts:
             if moment * RATE >= total:
                 break
             if action == _ON:
-                synth.noteon(channel, key, int(value))
+                synth.noteon(0, key, int(value))
             elif action == _OFF:
-                synth.noteoff(channel, key)
+                synth.noteoff(0, key)
             else:
-                synth.pitch_bend(channel, int(np.clip(round(value / _BEND_RANGE * 8192), -8192, 8191)))
-        self._write(synth, sound, now, sound.shape[1])
-        synth.all_sounds_off(channel)
-        return sound[:, :total].astype(np.float64)
-
-    def _warm_up(self, synth: Any, channel: int, preset: Preset, notes: Sequence[Note]) -> None:
-        """Let each key sound for one block: FluidSynth plays a sample that it has played before a little otherwise.
-
-        (It learns how far the sample's end must decay.) So the same notes always give the same sound.
-        """
-        keys = {(note.pitch, note.velocity) for note in notes} - self._played[preset]
-        self._played[preset] |= keys
-        blank = np.zeros((2, _BLOCK), np.float32)
-        for first in range(0, len(keys), _WARM_UP):
-            for key, velocity in sorted(keys)[first : first + _WARM_UP]:
-                synth.noteon(channel, key, velocity)
-            self._write(synth, blank, 0, _BLOCK)
-            synth.all_sounds_off(channel)
-            self._write(synth, blank, 0, _BLOCK)
+                synth.pitch_bend(0, int(np.clip(round(value / _BEND_RANGE * 8192), -8192, 8191)))
+        self._write(synth, sound, now, total)
+        synth.delete()
+        return sound.astype(np.float64)
 
     def _write(self, synth: Any, sound: NDArray[np.float32], first: int, last: int) -> None:
         """Let FluidSynth fill `sound` `(2, T)` from sample `first` to `last`."""
@@ -163,26 +145,34 @@ class SoundFonts:
             left, right = (side.ctypes.data_as(ctypes.c_void_p) for side in sound)
             self._write_float(synth.synth, last - first, left, first, 1, right, first, 1)
 
-    def _channel(self, synth: Any, number: int, preset: Preset) -> int:
-        """A channel that holds `preset`: as long as one does, FluidSynth keeps its samples in memory."""
+    def _keep(self, preset: Preset) -> None:
+        """Hold `preset` on a channel of a silent synthesizer: so long its samples stay in FluidSynth's cache."""
+        holder = self._holder(preset.font)
         channels = self._channels[preset.font]
         channel = channels.pop(preset, -1)
         if channel < 0:
             channel = len(channels) if len(channels) < _CHANNELS else channels.pop(next(iter(channels)))
-            if synth.program_select(channel, number, preset.bank, preset.program) != 0:
-                synth.program_select(channel, number, 0, preset.program)
-            self._played[preset] = set()
+            self._select(*holder, channel, preset)
         channels[preset] = channel  # the last one used is the last one given up
-        return channel
 
-    def _synth(self, font: Path) -> tuple[Any, int]:
-        if font not in self._synths:
-            synth = self._binding.Synth(_GAIN, RATE, _CHANNELS, **_SETTINGS)
-            number = synth.sfload(str(font))
-            if number < 0:
-                raise UserError(f"FluidSynth cannot load '{font}': install its package again")
-            self._synths[font], self._channels[font] = (synth, number), {}
-        return self._synths[font]
+    def _select(self, synth: Any, number: int, channel: int, preset: Preset) -> None:
+        """Put `preset` on a channel; where the font lacks its bank, the same program of bank 0."""
+        if synth.program_select(channel, number, preset.bank, preset.program) != 0:
+            synth.program_select(channel, number, 0, preset.program)
+
+    def _holder(self, font: Path) -> tuple[Any, int]:
+        """The synthesizer that holds the samples of a font, with the font's number in it."""
+        if font not in self._holders:
+            self._holders[font], self._channels[font] = self._load(font), {}
+        return self._holders[font]
+
+    def _load(self, font: Path) -> tuple[Any, int]:
+        """A fresh synthesizer with a font loaded, and the font's number in it."""
+        synth = self._binding.Synth(_GAIN, RATE, _CHANNELS, **_SETTINGS)
+        number = synth.sfload(str(font))
+        if number < 0:
+            raise UserError(f"FluidSynth cannot load '{font}': install its package again")
+        return synth, number
 
 
 _OFF, _BEND, _ON = 0, 1, 2
