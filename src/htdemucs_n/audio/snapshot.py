@@ -25,10 +25,9 @@ class Snapshot(io.RawIOBase):
         return len(data)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move; the end is that at opening."""
-        if whence == os.SEEK_END:
-            offset, whence = max(0, self._size + offset), os.SEEK_SET
-        return self._file.seek(offset, whence)
+        """Move; the end is that at opening. A place outside the file, which damaged headers ask for, is its nearest."""
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._file.tell(), os.SEEK_END: self._size}[whence]
+        return self._file.seek(min(max(0, start + offset), self._size))
 
     def tell(self) -> int:
         """Where it stands."""

@@ -45,6 +45,7 @@ class OfficialModel(nn.Module):
         transformers = [float(m.segment) for m in members if type(m).__name__ == "HTDemucs"]  # type: ignore[arg-type]
         self.max_segment = min(transformers, default=float("inf"))
         self.overlap = 0.25
+        self.full_precision = True  # was never measured in less
         table = torch.tensor(weights or [[1.0] * len(self.sources)] * len(members))  # (members, S)
         self.register_buffer("weights", table / table.sum(dim=0), persistent=False)
 

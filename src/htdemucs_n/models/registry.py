@@ -91,4 +91,4 @@ def load_model(name_or_path: str | Path = DEFAULT_MODEL, trusted: bool = False) 
     if is_official_file(path):
         return load_official_file(path, trusted)
     model, _ = load_saved_model(path)
-    return prepare_for_inference(model)
+    return prepare_for_inference(model, in_place=True)

@@ -77,13 +77,17 @@ class Separator:
         _check_options(segment, overlap, shifts, batch)
         self.device = choose_device(device)
         models = [_load(m).to(self.device).eval() for m in _listed(model)]
+        if precision == "auto" and any(getattr(network, "full_precision", False) for network in models):
+            precision = "fp32"
+        dtype = choose_precision(precision, self.device)
         self.model: SeparationModel = models[0]
         self.sources: tuple[str, ...] = tuple(self.model.sources)
         self.shifts = shifts
         self.seed = seed
         self.batch = batch or (1 if self.device.type == "cpu" else 4)
         self._voices = _voices(models, weights, segment, overlap)
-        self._estimate = Estimator(self.device, choose_precision(precision, self.device))
+        self.precision = dtype
+        self._estimate = Estimator(self.device, dtype)
 
     @property
     def segment_seconds(self) -> float:

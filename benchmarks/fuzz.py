@@ -1,0 +1,197 @@
+"""Separate thousands of damaged files: no traceback, no hang, no file outside the output folder.
+
+    python benchmarks/fuzz.py [--count 2000] [--formats wav mp3 ...] [--seed 0] [--json FILE]
+
+Each file is half a second of tones in a format that people have, with bytes flipped, zeroed, cut out, doubled, or the
+end cut off. It goes through the command `separate` in one process, around a model that only scales; the decoders,
+resamplers and writers are the real ones. A file that takes longer than 60 s, or ends the process, is named with its
+number; the same seed and number make the same file again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import multiprocessing
+import os
+import shutil
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+
+FORMATS = ("wav", "flac", "mp3", "ogg", "opus", "m4a", "aiff")
+_SECONDS = 60.0
+"""That a file may take."""
+
+
+def main() -> None:
+    """Fuzz every format in a process of its own, print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=2000, help="files a format (default 2000)")
+    parser.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    options = parser.parse_args()
+
+    results: dict[str, dict[str, object]] = {}
+    for name in options.formats:
+        counts, failures = _watched(name, options.count, options.seed)
+        results[name] = {"files": options.count, **counts, "failures": failures}
+        print(f"{name:5} {counts['separated']:6} separated {counts['refused']:6} refused {len(failures):4} failures")
+        for failure in failures[:5]:
+            print(f"  {failure}")
+    if options.json:
+        options.json.write_text(json.dumps({"seed": options.seed, "results": results}, indent=2) + "\n", "utf-8")
+    if any(result["failures"] for result in results.values()):
+        sys.exit(1)
+
+
+def fuzz(name: str, numbers: range, seed: int) -> Iterator[str]:
+    """Separate the files of these numbers; yields `separated`, `refused` (one line, status 1), or what went wrong."""
+    original = _original(name)
+    with tempfile.TemporaryDirectory() as folder:
+        for number in numbers:
+            work = Path(folder) / "work"
+            work.mkdir()
+            (work / f"song.{name}").write_bytes(mutate(original, np.random.default_rng([seed, number])))
+            yield _separate(work, f"song.{name}")
+            shutil.rmtree(work)
+
+
+def mutate(data: bytes, rng: np.random.Generator) -> bytes:
+    """Damage a file in one to four places, more often near its beginning, where the headers are."""
+    damaged = bytearray(data)
+    for _ in range(rng.integers(1, 5)):
+        if len(damaged) < 8:
+            break
+        near = int(rng.integers(1, 400)) if rng.random() < 0.5 else len(damaged)
+        place = int(rng.integers(0, min(near, len(damaged))))
+        length = int(rng.integers(1, 64))
+        kind = rng.integers(0, 7)
+        if kind == 0:
+            damaged[place] ^= 1 << int(rng.integers(0, 8))
+        elif kind == 1:
+            damaged[place : place + length] = rng.bytes(length)
+        elif kind == 2:
+            damaged[place : place + length] = bytes(length)
+        elif kind == 3:
+            del damaged[place : place + length]
+        elif kind == 4:
+            damaged[place:place] = damaged[place : place + length]
+        elif kind == 5:
+            damaged[place : place + 4] = rng.choice([b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\0\x80"])
+        else:
+            del damaged[max(1, place) :]
+    return bytes(damaged)
+
+
+def _separate(work: Path, song: str) -> str:
+    """Run the command on one file in its folder."""
+    from htdemucs_n.cli.main import main as command
+
+    out, err, before = io.StringIO(), io.StringIO(), Path.cwd()
+    os.chdir(work)
+    argv, sys.argv = sys.argv, ["htdemucs-n", "separate", song, "-o", "stems"]
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            command()
+        status: object = 0
+    except SystemExit as ended:
+        status = ended.code or 0
+    except BaseException:
+        return "traceback: " + traceback.format_exc().strip().replace("\n", " | ")
+    finally:
+        sys.argv = argv
+        os.chdir(before)
+    stems = sorted(path for path in work.rglob("*") if path.is_file() and path.name != song)
+    if outside := [path for path in stems if work / "stems" not in path.parents or path.suffix != ".wav"]:
+        return f"a file outside the output folder, or a part: {outside}"
+    lines = err.getvalue().splitlines()
+    if status == 0 and len(stems) == 4:
+        return "separated"
+    if status == 1 and not stems and len(lines) == 1 and lines[0].startswith("error: "):
+        return "refused"
+    return f"status {status} with {len(stems)} stems: {lines}"
+
+
+def _original(name: str) -> bytes:
+    """Half a second of stereo tones with tags, in a format; 3 s in Ogg, whose damaged pages of 1 s are lost whole."""
+    import soundfile
+
+    from htdemucs_n.audio.encoding import FORMATS as WRITTEN
+    from htdemucs_n.audio.encoding import choose_encoding
+    from htdemucs_n.audio.tags import Tags
+    from htdemucs_n.audio.write import AudioWriter
+
+    time = np.arange(144000 if name in ("ogg", "opus") else 24000) / 48000
+    samples = np.stack([0.4 * np.sin(2 * np.pi * f * time) for f in (440, 660)]).astype(np.float32)
+    if name not in WRITTEN:
+        buffer = io.BytesIO()
+        soundfile.write(buffer, samples.T, 48000, format=name.upper())
+        return buffer.getvalue()
+    buffer = io.BytesIO()
+    tags = Tags({"title": "Song", "artist": "Somebody"})
+    with AudioWriter(buffer, 48000, 2, choose_encoding(name, None, None, None), tags) as writer:
+        writer.write(samples)
+    return buffer.getvalue()
+
+
+def _use_a_tiny_model() -> None:
+    """Every name loads a model that only scales."""
+    import torch
+    from torch import Tensor, nn
+
+    import htdemucs_n.models.registry as registry
+
+    class Tiny(nn.Module):
+        sources, samplerate, segment, overlap = ("drums", "bass", "other", "vocals"), 44100, 0.2, 0.25
+
+        def forward(self, mixture: Tensor) -> Tensor:
+            return mixture[:, None] * torch.tensor([0.1, 0.2, 0.3, 0.4]).view(-1, 1, 1)
+
+    registry.load_model = lambda *_: Tiny()  # type: ignore[assignment]
+
+
+def _worker(name: str, numbers: range, seed: int, pipe: Connection) -> None:
+    _use_a_tiny_model()
+    for result in fuzz(name, numbers, seed):
+        pipe.send(result)
+
+
+def _watched(name: str, count: int, seed: int) -> tuple[dict[str, int], list[str]]:
+    """Run in another process, and in a new one after each file that hangs it or ends it."""
+    counts, failures, number = {"separated": 0, "refused": 0}, [], 0
+    context = multiprocessing.get_context("spawn")
+    while number < count:
+        here, there = context.Pipe()
+        process = context.Process(target=_worker, args=(name, range(number, count), seed, there), daemon=True)
+        process.start()
+        there.close()
+        first = True
+        while number < count:
+            try:
+                result = here.recv() if here.poll(_SECONDS * (3 if first else 1)) else "it hangs"
+            except EOFError:
+                result = "it ends the process"
+            first = False
+            if result in counts:
+                counts[result] += 1
+            else:
+                failures.append(f"number {number}: {result}")
+            number += 1
+            if result.startswith("it "):
+                break
+        process.kill()
+        process.join()
+    return counts, failures
+
+
+if __name__ == "__main__":
+    main()
