@@ -26,6 +26,9 @@ from htdemucs_n.errors import UserError
 BLOCK = 65536
 """Samples in a block that is read, at most."""
 
+_PIECES = 16
+"""A block is read in so many."""
+
 _LEAST_RATE, _GREATEST_RATE = 1000, 1_536_000
 """Hz."""
 
@@ -173,17 +176,24 @@ class _SoundFileStream:
         self.depth = _DEPTHS.get(sound.subtype)
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
-        while True:
-            try:
-                frames = self._sound.read(BLOCK, dtype="float32", always_2d=True)
-            except soundfile.SoundFileError:  # damaged from here on
-                self.damaged += 1
-                return
-            except OSError as error:
-                raise UserError(f"'{self._path}' cannot be read on ({error.strerror}): check the disk") from None
-            if not len(frames):
-                return
-            yield np.ascontiguousarray(frames.T)
+        ended = False
+        while not ended:
+            pieces: list[NDArray[np.float32]] = []
+            while len(pieces) < _PIECES and not ended:
+                frames = self._read()
+                pieces.append(frames)
+                ended = not len(frames)
+            yield np.ascontiguousarray(np.concatenate(pieces).T)
+
+    def _read(self) -> NDArray[np.float32]:
+        """The next frames `(n, C)`, none at the end; a damaged end costs a piece, not a block."""
+        try:
+            return self._sound.read(BLOCK // _PIECES, dtype="float32", always_2d=True)
+        except soundfile.SoundFileError:  # damaged from here on
+            self.damaged += 1
+            return np.zeros((0, self.channels), np.float32)
+        except OSError as error:
+            raise UserError(f"'{self._path}' cannot be read on ({error.strerror}): check the disk") from None
 
 
 def _promised_by_wav(file: Snapshot) -> int | None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 _PCM, _IEEE_FLOAT = 1, 3
 _WIDTHS = {"int16": 2, "int24": 3, "float32": 4}
-_UNKNOWN = 2**32 - 1
+_UNKNOWN = _LARGEST = 2**32 - 1
 
 _INFO = {"title": "INAM", "artist": "IART", "album": "IPRD", "track": "ITRK", "date": "ICRD", "genre": "IGNR"}
 """Tags that a WAV file has a place for (RIFF INFO)."""
@@ -72,7 +72,7 @@ class WavEncoder:
         size = _UNKNOWN if frames is None else frames * align
         riff = 4 + 36 + len(chunks) + 12 + 8 + size + size % 2
         count = _UNKNOWN if frames is None else frames
-        if frames is not None and riff > _UNKNOWN:
+        if frames is not None and riff > _LARGEST:
             start = b"RF64" + struct.pack("<I", _UNKNOWN) + b"WAVE"
             room = struct.pack("<4sIQQQI", b"ds64", 28, riff, size, frames, 0)
             size = count = _UNKNOWN

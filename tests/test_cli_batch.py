@@ -1,0 +1,324 @@
+"""Many songs and every kind of output through the command, around a model with known stems."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from scipy.io import wavfile
+from torch import Tensor
+
+from audio_helpers import GAINS, SOURCES, SplitModel, encode, tones
+from htdemucs_n.audio import read_audio, write_wav
+from htdemucs_n.audio.encoding import Encoding
+from htdemucs_n.audio.tags import Tags, read_tags
+from htdemucs_n.audio.write import AudioWriter
+from htdemucs_n.cli.main import main
+from htdemucs_n.models.registry import DEFAULT_MODEL
+
+TONES = tones((440, 660), 44100, 0.5)
+ROOT = Path("separated") / DEFAULT_MODEL
+
+
+@pytest.fixture(autouse=True)
+def known_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SplitModel:
+    model = SplitModel()
+    monkeypatch.setattr("htdemucs_n.models.registry.load_model", lambda *_: model)
+    monkeypatch.chdir(tmp_path)
+    return model
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
+    monkeypatch.setattr(sys, "argv", ["htdemucs-n", "separate", *map(str, arguments)])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    return int(caught.value.code or 0)
+
+
+def song(name: str, samples: np.ndarray = TONES, rate: int = 44100) -> Path:
+    write_wav(Path(name), samples, rate)
+    return Path(name)
+
+
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("name", "tolerance"), [("flac", 1e-4), ("mp3", 0.02), ("ogg", 0.03), ("opus", 0.02), ("m4a", 0.03)]
+)
+def test_stems_in_a_format_with_the_songs_tags(monkeypatch: pytest.MonkeyPatch, name: str, tolerance: float) -> None:
+    with AudioWriter(
+        Path("a.flac"), 48000, 2, Encoding("flac", "int16", 0), Tags({"title": "T", "artist": "A"})
+    ) as writer:
+        writer.write(tones((440, 660), 48000, 0.5))
+    assert run(monkeypatch, "a.flac", "--format", name, "--stems", "vocals,bass") == 0
+    assert files(ROOT) == {f"a/vocals.{name}", f"a/bass.{name}"}
+    stem = read_audio(ROOT / "a" / f"vocals.{name}")
+    assert stem.sample_rate == 48000
+    inner = slice(3000, 20000)
+    assert np.abs(stem.samples[:, inner] - 0.4 * tones((440, 660), 48000, 0.5)[:, inner]).max() < tolerance
+    assert read_tags(ROOT / "a" / f"vocals.{name}").values == {"title": "T", "artist": "A"}
+    assert run(monkeypatch, "a.flac", "--format", name, "--force", "--no-tags", "--stems", "vocals") == 0
+    assert read_tags(ROOT / "a" / f"vocals.{name}").values == {}
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
+def test_rate_and_depth_are_the_songs(monkeypatch: pytest.MonkeyPatch, subtype: str) -> None:
+    soundfile.write("a.wav", tones((440, 660), 22050).T, 22050, subtype=subtype)
+    assert run(monkeypatch, "a.wav") == 0
+    info = soundfile.info(str(ROOT / "a" / "bass.wav"))
+    assert (info.subtype, info.samplerate, info.frames) == (subtype, 22050, 11025)
+
+
+def test_another_rate_and_depth(monkeypatch: pytest.MonkeyPatch) -> None:
+    song("a.wav")
+    assert run(monkeypatch, "a.wav", "--rate", "48000", "--depth", "int24") == 0
+    info = soundfile.info(str(ROOT / "a" / "bass.wav"))
+    assert (info.subtype, info.samplerate, info.frames) == ("PCM_24", 48000, 24000)
+    samples, _ = soundfile.read(ROOT / "a" / "bass.wav")
+    assert np.abs(samples.T - 0.2 * tones((440, 660), 48000, 0.5))[:, 1000:-1000].max() < 1e-3
+
+
+def test_a_rate_that_the_format_has_not(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    song("a.wav", tones((440,), 96000), 96000)
+    assert run(monkeypatch, "a.wav", "--format", "mp3") == 0
+    assert "mp3 cannot hold its sample rate: the stems are at 48000 Hz" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("method", ["add", "minus", "none"])
+def test_two_stems(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    song("a.wav")
+    assert (
+        run(monkeypatch, "a.wav", "--two-stems", "vocals", "--other-method", method, "--filename", "{stem}.{ext}") == 0
+    )
+    expected = {"vocals.wav": 0.4, "no_vocals.wav": 0.6} if method != "none" else {"vocals.wav": 0.4}
+    assert files(Path("separated")) == set(expected)
+    for name, gain in expected.items():
+        _, samples = wavfile.read(Path("separated") / name)
+        assert np.abs(samples.T / 32768 - gain * TONES).max() < 1e-3
+
+
+@pytest.mark.parametrize("mode", ["rescale", "clamp", "limit", "none"])
+def test_clip_modes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], mode: str) -> None:
+    write_wav(Path("a.wav"), 10 * TONES, 44100, float32=True)  # vocals peak at 2
+    assert run(monkeypatch, "a.wav", "--clip-mode", mode) == 0  # float32, as the song is
+    _, samples = wavfile.read(ROOT / "a" / "vocals.wav")
+    peak = float(np.abs(samples).max())
+    assert peak == pytest.approx(2.0 if mode == "none" else 1.0, abs=2e-2)
+    note = {"rescale": "scaled by 0.5", "clamp": "cut off", "limit": "turned down at peaks", "none": ""}[mode]
+    assert note in (out := capsys.readouterr().out)
+    assert ("note" in out) == (mode != "none")
+
+
+def test_folders_with_their_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    song("m/a.wav")
+    song("m/x/a.wav")
+    Path("m/cover.jpg").touch()
+    assert run(monkeypatch, "m", "--stems", "bass") == 0
+    assert files(ROOT) == {"a/bass.wav", "x/a/bass.wav"}
+
+
+def test_songs_of_one_name_say_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    song("x/a.wav")
+    song("y/a.wav")
+    assert run(monkeypatch, "x/a.wav", "y/a.wav") == 0
+    assert {path.name for path in ROOT.iterdir()} == {"a", "a-2"}
+    assert "another song has its name" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("jobs", ["1", "3"])
+def test_json_for_every_song(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], jobs: str) -> None:
+    song("a.wav")
+    song("b.wav")
+    assert run(monkeypatch, "b.wav") == 0
+    capsys.readouterr()
+    assert run(monkeypatch, "a.wav", "missing.wav", "b.wav", "--json", "-j", jobs) == 1
+    captured = capsys.readouterr()
+    entries = {entry["track"]: entry for entry in map(json.loads, captured.out.splitlines())}
+    assert {track: entry["status"] for track, entry in entries.items()} == {
+        "a.wav": "separated", "missing.wav": "failed", "b.wav": "kept"
+    }  # fmt: skip
+    assert entries["a.wav"]["stems"] == {name: str(ROOT / "a" / f"{name}.wav") for name in SOURCES}
+    assert entries["a.wav"]["seconds"] == 0.5 and entries["a.wav"]["real_time_factor"] > 0
+    assert "does not exist" in entries["missing.wav"]["error"]
+    assert "1 of 3 tracks failed" in captured.err
+
+
+def test_several_songs_at_once_give_the_same_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for n in range(6):
+        song(f"{n}.wav", tones((200 + 100 * n, 300), 44100, 0.2 + 0.1 * n))
+    names = [f"{n}.wav" for n in range(6)]
+    assert run(monkeypatch, *names, "-o", "one") == 0
+    assert run(monkeypatch, *names, "-o", "many", "-j", "4") == 0
+    assert files(Path("one")) == files(Path("many")) and len(files(Path("one"))) == 24
+    for name in files(Path("one")):
+        assert (Path("one") / name).read_bytes() == (Path("many") / name).read_bytes()
+
+
+@pytest.mark.parametrize("suffix", ["wav", "mp3", "flac"])
+def test_what_is_lost_of_a_truncated_song_is_stated(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], suffix: str
+) -> None:
+    samples = tones((440, 660), 44100, 4.0)
+    with AudioWriter(
+        Path(f"a.{suffix}"), 44100, 2, Encoding(suffix, "int16" if suffix != "mp3" else "lossy", 128)
+    ) as writer:
+        writer.write(samples)
+    data = Path(f"a.{suffix}").read_bytes()
+    Path(f"a.{suffix}").write_bytes(data[: len(data) // 2])
+    assert run(monkeypatch, f"a.{suffix}", "--depth", "int16") == 0
+    assert (
+        "note: it is cut short: the first " in (out := capsys.readouterr().out) and " s of 4.0 s could be read" in out
+    )
+    _, vocals = wavfile.read(ROOT / "a" / "vocals.wav")
+    assert 1.5 < len(vocals) / 44100 < 2.5
+    assert np.abs(vocals.T[:, 5000:40000] / 32768 - 0.4 * samples[:, 5000:40000]).max() < 0.03
+
+
+def test_a_song_that_grows_is_read_as_it_was(monkeypatch: pytest.MonkeyPatch, known_model: SplitModel) -> None:
+    encode(Path("a.mp3"), tones((440, 660), 44100, 1.0), 44100, "libmp3lame")
+    length = read_audio("a.mp3").samples.shape[1]
+    more = Path("a.mp3").read_bytes()
+
+    def grow(*_: object) -> None:
+        with Path("a.mp3").open("ab") as file:
+            file.write(more)
+
+    known_model.register_forward_pre_hook(grow)
+    assert run(monkeypatch, "a.mp3", "--stems", "bass") == 0
+    assert soundfile.info(str(ROOT / "a" / "bass.wav")).frames == length
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be removed there")
+def test_a_song_that_vanishes_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch, known_model: SplitModel) -> None:
+    song("a.wav", tones((440, 660), 44100, 5.0))
+    known_model.register_forward_pre_hook(lambda *_: Path("a.wav").unlink(missing_ok=True))
+    assert run(monkeypatch, "a.wav", "--stems", "bass") == 0
+    assert soundfile.info(str(ROOT / "a" / "bass.wav")).frames == 5 * 44100
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends itself a signal")
+def test_ctrl_c_among_several_leaves_no_partial_file(monkeypatch: pytest.MonkeyPatch, known_model: SplitModel) -> None:
+    for n in range(4):
+        song(f"{n}.wav", tones((440, 660), 44100, 3.0))
+    began = threading.Event()
+
+    def slow(*_: object) -> None:
+        began.set()
+        time.sleep(0.05)
+
+    known_model.register_forward_pre_hook(slow)
+
+    def interrupt() -> None:
+        began.wait()
+        time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    start = time.monotonic()
+    assert run(monkeypatch, *[f"{n}.wav" for n in range(4)], "-j", "2") == 130
+    assert time.monotonic() - start < 20
+    assert files(Path("separated")) == set()
+
+
+def test_nothing_is_left_of_a_song_that_fails_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = tones((440, 660), 44100, 3.0)
+    samples[0, -10] = np.nan
+    soundfile.write("a.wav", samples.T, 44100, subtype="FLOAT")
+    assert run(monkeypatch, "a.wav") == 1
+    assert files(Path("separated")) == set()
+
+
+def test_from_standard_input_to_standard_output(tmp_path: Path) -> None:
+    song("a.wav")
+    code = (
+        "import sys\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from audio_helpers import SplitModel\n"
+        "from htdemucs_n.cli.main import main\n"
+        "import htdemucs_n.models.registry as registry\n"
+        "registry.load_model = lambda *_: SplitModel()\n"
+        "sys.argv = ['htdemucs-n', 'separate', '-', '-o', '-', '--stems', 'vocals']\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=Path("a.wav").read_bytes(), capture_output=True, check=True
+    )
+    header = done.stdout.index(b"data") + 8
+    samples = np.frombuffer(done.stdout[header:], "<i2").reshape(-1, 2).T / 32768
+    assert samples.shape == TONES.shape
+    assert np.abs(samples - GAINS[3] * TONES).max() < 1e-3
+    assert b"standard output" in done.stderr
+
+
+def test_several_stems_do_not_fit_into_a_pipe(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    song("a.wav")
+    assert run(monkeypatch, "a.wav", "-o", "-") == 1
+    assert "one song and one stem" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--format", "wma"], "unknown format"), (["--stems", "drumz"], "did you mean 'drums'"),
+        (["--filename", "{x}/{stem}"], "unknown field"), (["--precision", "int8"], "unknown precision"),
+        (["--clip-mode", "soft"], "unknown clip mode"), (["--weights", "a"], "--weights a"),
+        (["--weights", "1,2"], "weights are"), (["--rate", "5"], "sample rate 5"), (["-d", "toaster"], "toaster"),
+    ],
+)  # fmt: skip
+def test_options_that_cannot_be(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: list[str], says: str
+) -> None:
+    song("a.wav")
+    assert run(monkeypatch, "a.wav", *options) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ") and says in line
+    assert not Path("separated").exists()
+
+
+def test_several_models_are_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    song("a.wav")
+    models = {"x": SplitModel((1, 0, 0, 0)), "y": SplitModel((0, 1, 0, 0))}
+    monkeypatch.setattr("htdemucs_n.models.registry.load_model", lambda name, *_: models[name])
+    assert run(monkeypatch, "a.wav", "-n", "x,y", "--weights", "3,1", "--filename", "{model}/{stem}.{ext}") == 0
+    for name, gain in {"drums": 0.75, "bass": 0.25, "other": 0.0}.items():
+        _, samples = wavfile.read(Path("separated") / "x+y" / f"{name}.wav")
+        assert np.abs(samples.T / 32768 - gain * TONES).max() < 1e-3
+
+
+def test_memory_that_runs_out_suggests_a_smaller_segment(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Huge(SplitModel):
+        def forward(self, mixture: Tensor) -> Tensor:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    song("a.wav")
+    monkeypatch.setattr("htdemucs_n.models.registry.load_model", lambda *_: Huge())
+    assert run(monkeypatch, "a.wav") == 1
+    assert "use a smaller segment" in capsys.readouterr().err
+
+
+def test_the_list_of_models(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["htdemucs-n", "models", "--json"])
+    with pytest.raises(SystemExit):
+        main()
+    shipped = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)["shipped"]}
+    entry = shipped[DEFAULT_MODEL]
+    assert entry["sources"] == list(SOURCES) and entry["mib"] > 1 and entry["parameters"] > 1e6
+    monkeypatch.setattr(sys, "argv", ["htdemucs-n", "models"])
+    with pytest.raises(SystemExit):
+        main()
+    assert f"{DEFAULT_MODEL} (default)" in (out := capsys.readouterr().out) and "htdemucs_ft" in out

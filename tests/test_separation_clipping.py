@@ -1,0 +1,75 @@
+"""Stems over full scale: one gain for all, ahead of the peak, or cut; whatever the blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from htdemucs_n.separation.clipping import Levels, clip_blocks
+
+
+def clipped(stems: Tensor, mode: str, block: int = 10**6) -> tuple[Tensor, Levels]:
+    levels = Levels()
+    blocks = clip_blocks(stems.split(block, dim=-1), mode, 44100, levels)
+    return torch.cat(list(blocks), dim=-1), levels
+
+
+def loud(seed: int = 0, length: int = 20000) -> Tensor:
+    """Two stems `(2, 2, T)` that peak at 1.6 in a few places."""
+    stems = 0.4 * (torch.rand(2, 2, length, generator=torch.Generator().manual_seed(seed)) * 2 - 1)
+    stems[1, 0, length // 2] = -1.6
+    stems[0, 1, length // 3] = 1.25
+    return stems
+
+
+@pytest.mark.parametrize("block", [999, 10**6])
+def test_rescale_is_one_gain_for_all(block: int) -> None:
+    stems = loud()
+    out, levels = clipped(stems, "rescale", block)
+    assert levels.gain == pytest.approx(1 / 1.6)
+    torch.testing.assert_close(out, stems / 1.6)
+
+
+def test_what_fits_is_left_as_it_is() -> None:
+    stems = loud() / 2
+    for mode in ("rescale", "clamp", "limit", "none"):
+        out, levels = clipped(stems, mode, 3000)
+        assert torch.equal(out, stems) and levels == Levels()
+
+
+def test_clamp_cuts_and_none_does_nothing() -> None:
+    stems = loud()
+    for mode, truth in {"clamp": stems.clamp(-1, 1), "none": stems}.items():
+        out, levels = clipped(stems, mode)
+        assert torch.equal(out, truth) and levels.clipped
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 99), length=st.integers(1, 6000), block=st.integers(1, 3000), gain=st.floats(0.1, 20))
+def test_the_limiter_lets_nothing_over_and_moves_all_stems_alike(
+    seed: int, length: int, block: int, gain: float
+) -> None:
+    stems = gain * torch.randn(2, 2, length, generator=torch.Generator().manual_seed(seed))
+    out, levels = clipped(stems, "limit", block)
+    assert out.shape == stems.shape
+    assert float(out.abs().max()) <= 1 + 1e-6
+    ratio = (out / stems).numpy()  # one gain at every sample, for every stem and channel
+    np.testing.assert_allclose(ratio, np.broadcast_to(ratio[:1, :1], ratio.shape), rtol=1e-4)
+    assert levels.gain <= 1
+    whole, _ = clipped(stems, "limit")
+    torch.testing.assert_close(out, whole, rtol=1e-5, atol=1e-6)
+
+
+def test_the_limiter_acts_around_a_peak_and_nowhere_else() -> None:
+    stems = torch.full((1, 1, 44100), 0.5)
+    stems[..., 22050] = 2.0
+    out, levels = clipped(stems, "limit", 4096)
+    gain = (out / stems)[0, 0]
+    assert float(gain[22050]) <= 0.5 + 1e-6 and levels.gain == pytest.approx(0.5)
+    assert (gain[: 22050 - 512] == 1).all()  # two steps ahead at most
+    assert (gain[22050 + 512 + round(0.05 * 44100) + 256 :] == 1).all()  # 0.5 at 10 a second
+    assert float(gain.diff().abs().max()) <= 0.5 / 256 + 1e-6  # no jump

@@ -1,0 +1,49 @@
+"""Which stems are written, and that a pair adds up."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from htdemucs_n.errors import UserError
+from htdemucs_n.separation import StemChoice
+
+SOURCES = ("drums", "bass", "other", "vocals")
+STEMS = {name: torch.randint(-8000, 8000, (2, 100)) / 32768 for name in SOURCES}
+
+
+@pytest.mark.parametrize("method", ["add", "minus"])
+def test_two_stems_add_up_to_all(method: str) -> None:
+    choice = StemChoice(SOURCES, two_stems="vocals", other_method=method)
+    vocals, rest = choice.pick(STEMS)
+    assert choice.names == ("vocals", "no_vocals")
+    assert torch.equal(vocals, STEMS["vocals"])
+    torch.testing.assert_close(rest, STEMS["drums"] + STEMS["bass"] + STEMS["other"])
+
+
+def test_one_stem_alone() -> None:
+    choice = StemChoice(SOURCES, two_stems="bass", other_method="none")
+    (bass,) = choice.pick(STEMS)
+    assert choice.names == ("bass",) and torch.equal(bass, STEMS["bass"])
+
+
+def test_some_stems_in_the_order_asked_for() -> None:
+    choice = StemChoice(SOURCES, stems=["vocals", "drums", "vocals"])
+    assert choice.names == ("vocals", "drums")
+    assert all(torch.equal(a, STEMS[b]) for a, b in zip(choice.pick(STEMS), choice.names, strict=True))
+
+
+def test_all_stems() -> None:
+    assert StemChoice(SOURCES).names == SOURCES
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"two_stems": "guitar"}, "no stem 'guitar'"), ({"stems": ["drum"]}, "did you mean 'drums'"),
+        ({"stems": ["drums"], "two_stems": "bass"}, "exclude"), ({"two_stems": "bass", "other_method": "x"}, "method"),
+    ],
+)  # fmt: skip
+def test_choices_that_there_are_not(options: dict[str, str], says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        StemChoice(SOURCES, **options)  # type: ignore[arg-type]
