@@ -30,7 +30,7 @@ def teacher(tmp_path: Path) -> Path:
 
 
 def config(out: Path, teacher: Path | None, **distill: Any) -> TrainConfig:
-    return tiny_config(out, distill={"teacher": teacher and str(teacher), **distill})
+    return tiny_config(out, solver={"loss": "l1"}, distill={"teacher": teacher and str(teacher), **distill})
 
 
 def test_a_teacher_says_what_its_model_says_in_the_students_order(teacher: Path) -> None:

@@ -34,20 +34,26 @@ def test_l1_on_waveforms() -> None:
     assert SeparationLoss()(reference, reference).item() == 0
 
 
+def test_l2_on_waveforms() -> None:
+    estimate, reference = pair()
+    expected = 2 * np.mean((estimate.double().numpy() - reference.double().numpy()) ** 2)
+    assert SeparationLoss("l2")(estimate, reference).item() == pytest.approx(expected, rel=1e-6)
+
+
 @pytest.mark.parametrize("weight", [0.5, 2.0])
 def test_spectral_term(weight: float) -> None:
     estimate, reference = pair()
     x, y = estimate.double().numpy(), reference.double().numpy()
     spectral = np.mean([np.mean(np.abs(magnitudes(x, n) - magnitudes(y, n))) for n in N_FFTS])
     expected = np.mean(np.abs(x - y)) + weight * spectral
-    assert SeparationLoss(weight)(estimate, reference).item() == pytest.approx(expected, rel=1e-5)
-    assert SeparationLoss(weight)(reference, reference).item() == 0
+    assert SeparationLoss("l1", weight)(estimate, reference).item() == pytest.approx(expected, rel=1e-5)
+    assert SeparationLoss("l1", weight)(reference, reference).item() == 0
 
 
 def test_the_spectral_term_does_not_hear_phase() -> None:
     """A flipped sign costs |2 s| on the waveform and nothing on magnitudes."""
     _, reference = pair()
-    assert SeparationLoss(10.0)(-reference, reference).item() == pytest.approx(
+    assert SeparationLoss("l1", 10.0)(-reference, reference).item() == pytest.approx(
         2 * reference.abs().mean().item(), rel=1e-5
     )
 
@@ -59,7 +65,7 @@ def test_gradients_are_finite_at_silence(weight: float, silent: str) -> None:
     estimate = estimate * (silent == "reference")
     reference = reference * (silent == "estimate")
     estimate.requires_grad_()
-    SeparationLoss(weight)(estimate, reference).backward()
+    SeparationLoss("l1", weight)(estimate, reference).backward()
     assert estimate.grad is not None
     assert estimate.grad.isfinite().all()
     assert bool(estimate.grad.any()) == (silent != "both")
@@ -69,7 +75,7 @@ def test_the_gradient_is_that_of_the_formula() -> None:
     """Against central differences of the NumPy reference, for a few samples."""
     estimate, reference = (tensor[:1, :1, :1].double() for tensor in pair(5000))
     estimate.requires_grad_()
-    SeparationLoss(1.0)(estimate.float(), reference.float()).backward()
+    SeparationLoss("l1", 1.0)(estimate.float(), reference.float()).backward()
     assert estimate.grad is not None
     x, y = estimate.detach().numpy(), reference.numpy()
 
@@ -116,8 +122,8 @@ def test_below_the_bandwidth_everything_counts(weight: float) -> None:
     spectrum *= frequencies <= cutoff.numpy()[:, :, None, None]
     error = np.fft.irfft(spectrum, 8192)
     heard = (reference.double() + torch.from_numpy(error)).float()
-    expected = SeparationLoss(weight)(heard, reference).item()
-    assert SeparationLoss(weight)(estimate, reference, cutoff).item() == pytest.approx(expected, rel=1e-4)
+    expected = SeparationLoss("l1", weight)(heard, reference).item()
+    assert SeparationLoss("l1", weight)(estimate, reference, cutoff).item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_without_band_limits_the_cutoff_changes_nothing() -> None:

@@ -31,12 +31,15 @@ class SolverConfig:
     precision: str
     compile: bool
     ddp: bool
+    loss: str
     spectral_weight: float
     checkpoint_minutes: float
 
     def __post_init__(self) -> None:
         if self.precision not in ("bf16", "fp16", "fp32"):
             raise UserError(f"config key 'solver.precision' is '{self.precision}': use bf16, fp16 or fp32")
+        if self.loss not in ("l1", "l2"):
+            raise UserError(f"config key 'solver.loss' is '{self.loss}': use l1 or l2")
         if self.accumulate < 1:
             raise UserError(f"config key 'solver.accumulate' is {self.accumulate}: use 1 or more")
         if not 0 <= self.decay <= 1:

@@ -1,4 +1,4 @@
-"""The training loss: L1 on waveforms, and optionally on magnitudes at several resolutions."""
+"""The training loss: L1 or L2 on waveforms, and optionally on magnitudes at several resolutions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ _N_FFTS = (512, 2048, 4096)
 
 
 class SeparationLoss(nn.Module):
-    """mean |s - s_hat| + spectral_weight * mean over resolutions of mean ||S| - |S_hat||.
+    """distance(s, s_hat) + spectral_weight * mean over resolutions of mean ||S| - |S_hat||.
+
+    The distance is mean |s - s_hat| (`l1`) or 2 mean (s - s_hat)^2 (`l2`). L2 is what the SDR measures: where the
+    model can't tell, it settles on the mean of what may be, L1 on the median, which is too quiet. The factor 2 gives
+    both about the same gradient at an error 12 dB below the mixture, so that a run can change from one to the other.
 
     A recording that ends at 8 kHz must not teach that its instrument has no treble: where a stem has a cutoff, its
     error above it does not count.
@@ -17,8 +21,9 @@ class SeparationLoss(nn.Module):
     Shape: estimate and reference `(B, S, C, T)`, cutoff `(B, S)` in Hz (on the CPU) -> scalar.
     """
 
-    def __init__(self, spectral_weight: float = 0.0, sample_rate: int = 44100) -> None:
+    def __init__(self, kind: str = "l1", spectral_weight: float = 0.0, sample_rate: int = 44100) -> None:
         super().__init__()
+        self.kind = kind
         self.spectral_weight = spectral_weight
         self.sample_rate = sample_rate
 
@@ -30,7 +35,7 @@ class SeparationLoss(nn.Module):
             if limited.any():
                 error = error.clone()
                 error[limited] = low_passed(error[limited], cutoff[limited], self.sample_rate)
-        loss = error.abs().mean()
+        loss = error.abs().mean() if self.kind == "l1" else 2 * error.square().mean()
         if self.spectral_weight:
             heard = reference + error
             spectral = [(_magnitude(heard, n) - _magnitude(reference, n)).abs().mean() for n in _N_FFTS]

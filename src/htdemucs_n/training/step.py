@@ -35,7 +35,7 @@ class TrainingStep:
         self.model = model
         self.config = config.solver
         self.device = next(model.parameters()).device
-        self.loss = SeparationLoss(config.solver.spectral_weight, model.samplerate)
+        self.loss = SeparationLoss(config.solver.loss, config.solver.spectral_weight, model.samplerate)
         self.optimizer = torch.optim.AdamW(
             parameter_groups(model, config.solver.weight_decay),
             lr=config.solver.lr,
