@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -162,3 +166,44 @@ def test_missing_soundfonts_are_named_with_their_packages(tmp_path: Path) -> Non
     assert FOLDERS
     with pytest.raises(UserError, match="musescore-general-soundfont"):
         SoundFonts([tmp_path])
+
+
+@needs_fonts
+def test_workers_end_when_the_command_is_killed(tmp_path: Path) -> None:
+    pop909, groove = pop909_zip(tmp_path / "p.zip"), groove_zip(tmp_path / "g.zip")
+    arguments = [
+        "data",
+        "make",
+        str(tmp_path / "out"),
+        "--pop909",
+        str(pop909),
+        "--groove",
+        str(groove),
+        "--count",
+        "500",
+    ]
+    script = f"if __name__ == '__main__':\n    from htdemucs_n.cli.main import app\n    app({arguments!r})\n"
+    (tmp_path / "run.py").write_text(script)
+    process = subprocess.Popen([sys.executable, str(tmp_path / "run.py")])
+    out = tmp_path / "out"
+    wait_until(lambda: out.is_dir() and any(path.name.startswith("song") for path in out.iterdir()))
+    process.kill()
+    process.wait()
+
+    def files() -> int:
+        return sum(1 for _ in out.rglob("*"))
+
+    time.sleep(1)
+    settled = files()
+    time.sleep(4)  # more than a song takes
+    assert files() == settled
+    # What was being written when it ended is not taken for a song.
+    for song in find_songs(out, SOURCES, alias_table(SOURCES)):
+        assert all(read_audio(file.path).samples.any() for stem in song.stems for file in stem)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)

@@ -46,7 +46,8 @@ class Player:
     def toned(self, sound: Signal) -> Signal:
         """A random but mild equalizer, and a little compression."""
         rng = self.rng
-        sound = effects.high_pass(sound, rng.uniform(60, 160), 1)
+        sound = effects.high_pass(sound, rng.uniform(30, 110), 1)
+        sound = effects.shelf(sound, rng.uniform(120, 250), rng.normal(2, 3), high=False)
         sound = effects.peaking(
             sound, float(np.exp(rng.uniform(np.log(250), np.log(5000)))), 3 * rng.standard_normal(), 0.8
         )

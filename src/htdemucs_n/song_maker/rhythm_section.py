@@ -30,7 +30,7 @@ _HYDROGEN_ACOUSTIC = (
 )
 _HYDROGEN_ELECTRONIC = ("ElectricEmpireKit", "HardElectro1", "VariBreaks", "rumpf_kit_z01_h2")
 
-_CHANNEL_LEVELS = {"kick": 0.9, "snare": 0.8, "hats": 0.22, "toms": 0.7, "cymbals": 0.42, "percussion": 0.25}
+_CHANNEL_LEVELS = {"kick": 1.1, "snare": 0.8, "hats": 0.18, "toms": 0.7, "cymbals": 0.35, "percussion": 0.25}
 """Peak of the loudest hit of each group before the faders are moved by `_FADER` dB."""
 
 _FADER = 3.0
@@ -113,7 +113,7 @@ def _drum_bus(bus: Signal, space: Signal, electronic: bool, rng: np.random.Gener
         bus = effects.compress(bus, peak - rng.uniform(4, 10), rng.uniform(2, 4), rng.uniform(0.005, 0.03), 0.15)
     if rng.random() < 0.5:
         bus = effects.saturate(bus / max(np.abs(bus).max(), 1e-9), rng.uniform(-10, 4))
-    return effects.shelf(bus, 6000, rng.normal(0, 2), high=True)
+    return effects.shelf(bus, 6000, rng.normal(-2, 2.5), high=True)
 
 
 _BASS_PROGRAMS = {
@@ -146,7 +146,9 @@ def play_bass(plan: Arrangement, seconds: float, fonts: SoundFonts, rng: np.rand
     sound = effects.high_pass(sound, rng.uniform(25, 45), 2)
     sound = effects.shelf(sound, 120, rng.normal(1, 2.5), high=False)
     sound = effects.shelf(sound, rng.uniform(180, 350), rng.uniform(-14, 0), high=True)
-    sound = effects.low_pass(sound, float(np.exp(rng.uniform(np.log(900), np.log(8000)))), int(rng.choice([1, 2])))
+    tone = effects.low_pass(sound, float(np.exp(rng.uniform(np.log(900), np.log(8000)))), int(rng.choice([1, 2])))
+    # Strings are touched, and no recording is clean: some treble is left.
+    sound = tone + effects.decibels(rng.uniform(-40, -10)) * effects.saturate(effects.high_pass(sound, 800.0), 20)
     stereo = np.stack([sound, sound])
     if rng.random() < 0.5:
         response = effects.room_response(rng, rng.uniform(0.15, 0.6), 3000)

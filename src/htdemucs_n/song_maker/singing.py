@@ -19,6 +19,9 @@ from htdemucs_n.song_maker.voice_bank import FRAME, Syllable, VoiceBank, world
 _SILENCE = -120.0
 """dB of what isn't sung."""
 
+_PROJECTED = np.array([-5.0, -3.0, 3.0, 5.0, 5.0, 4.0, -1.0, -3.0])
+"""dB at the frequencies of `colour`: a voice that carries over a band, against a bank sung softly."""
+
 _HUMMED = 0.1
 """Share of the drawn syllables without a vowel (n, m) that are sung after all."""
 
@@ -57,16 +60,16 @@ def draw_voice(bank: VoiceBank, rng: np.random.Generator) -> Voice:
     male = rng.random() < 0.55
     tilt = rng.normal(0, 2)
     return Voice(
-        lowest=int(rng.integers(43, 52)) if male else int(rng.integers(53, 61)),
+        lowest=int(rng.integers(44, 55)) if male else int(rng.integers(54, 65)),
         tract=rng.uniform(1.05, 1.28) if male else rng.uniform(0.9, 1.1),
-        colour=np.linspace(-tilt, tilt, 8) + 2.5 * rng.standard_normal(8),
+        colour=_PROJECTED + np.linspace(-tilt, tilt, 8) + 2.5 * rng.standard_normal(8),
         breath=float(np.clip(rng.exponential(0.15), 0, 0.8)),
         vibrato=rng.uniform(0, 0.5),
         vibrato_rate=rng.uniform(4.5, 6.8),
         glide=rng.uniform(0.04, 0.2),
         scoop=rng.uniform(0, 0.6),
         rough=float(rng.exponential(0.012)) + (0.12 if rng.random() < 0.15 else 0.0),
-        recordings=tuple(int(index) for index in rng.choice(len(bank), min(8, len(bank)), replace=False)),
+        recordings=tuple(int(index) for index in rng.choice(len(bank), min(4, len(bank)), replace=False)),
     )
 
 
@@ -75,7 +78,7 @@ def sing(notes: Sequence[Note], voice: Voice, bank: VoiceBank, seconds: float, r
     if not notes:
         return np.zeros(round(seconds * RATE))
     count = round(seconds / FRAME) + 1
-    notes = _phrased(notes, seconds)
+    notes = phrased(notes, seconds)
     octaves = 12 * round((voice.lowest + 6 - float(np.median([note.pitch for note in notes]))) / 12)
     first = _draw_syllable(bank, voice, rng)
     envelope = np.tile(first.envelope[first.vowel], (count, 1))
@@ -152,7 +155,7 @@ def _put(
         gain[target.stop - fade : target.stop] -= np.linspace(0, 6, fade) ** 2
 
 
-def _phrased(notes: Sequence[Note], seconds: float) -> list[Note]:
+def phrased(notes: Sequence[Note], seconds: float) -> list[Note]:
     """The notes as words are sung: each lasts until the next, but for rests, where it lasts a little longer."""
     sung = []
     for index, note in enumerate(notes):

@@ -66,7 +66,7 @@ class SongMaker:
             total = effects.compress(total, loud + 2, rng.uniform(1.5, 4), 0.02, 0.2)
         if rng.random() < 0.4:
             total = effects.saturate(total, rng.uniform(-6, 8))
-        return total
+        return effects.widen(total, rng.uniform(0.8, 2.0))
 
 
 def mixed(stems: dict[str, Signal], rng: np.random.Generator) -> dict[str, Signal]:
