@@ -36,16 +36,35 @@ def config(out: Path, teacher: Path | None, **distill: Any) -> TrainConfig:
 def test_a_teacher_says_what_its_model_says_in_the_students_order(teacher: Path) -> None:
     mixture = noise_song(0, 8192).mixture_and_stems()[0][None]
     expected = load_model(teacher)(mixture)
-    said = Teacher(str(teacher), ("vocals", "drums", "other", "bass"), 44100, DEVICE)(mixture)
+    said = Teacher(str(teacher), ("vocals", "drums", "other", "bass"), 44100, 3.0, DEVICE)(mixture)
     assert torch.equal(said, expected[:, [3, 0, 2, 1]])
     assert not said.requires_grad
 
 
 def test_a_teacher_that_knows_too_little_is_refused(teacher: Path) -> None:
     with pytest.raises(UserError, match=r"teacher.*drums, bass, other, vocals.*guitar"):
-        Teacher(str(teacher), ("guitar", "drums"), 44100, DEVICE)
+        Teacher(str(teacher), ("guitar", "drums"), 44100, 3.0, DEVICE)
     with pytest.raises(UserError, match="48000"):
-        Teacher(str(teacher), ("drums",), 48000, DEVICE)
+        Teacher(str(teacher), ("drums",), 48000, 3.0, DEVICE)
+
+
+class Official(torch.nn.Module):
+    """What matters here of a model that is not ours: it hears 7.8 s at most, in full precision."""
+
+    sources, samplerate, max_segment, full_precision = ("drums", "bass"), 44100, 7.8, True
+
+    def forward(self, mixture: torch.Tensor) -> torch.Tensor:
+        return (mixture @ torch.eye(mixture.shape[-1])).unsqueeze(1).expand(-1, 2, -1, -1)
+
+
+def test_an_official_teacher_keeps_its_precision_and_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("htdemucs_n.training.distill.load_model", lambda name: Official())
+    mixture = torch.randn(1, 2, 64, generator=torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        said = Teacher("htdemucs", ("bass", "drums"), 44100, 7.8, DEVICE)(mixture)
+    assert torch.equal(said[:, 0], mixture), "not rounded to 8 bits"
+    with pytest.raises(UserError, match=r"dset\.segment=7\.8"):
+        Teacher("htdemucs", ("bass", "drums"), 44100, 8.0, DEVICE)
 
 
 def test_the_loss_is_the_true_one_plus_the_teachers(tmp_path: Path, teacher: Path) -> None:

@@ -16,11 +16,17 @@ from htdemucs_n.models.registry import load_model
 class Teacher:
     """Any model that the registry loads, frozen, with its stems in the order of the student's.
 
-    Raises `UserError` for a model that can't be loaded, works at another rate, or lacks a stem.
+    Raises `UserError` for a model that can't be loaded, works at another rate, lacks a stem, or can't hear `seconds`,
+    the length of a crop, at once.
     """
 
-    def __init__(self, name: str, sources: tuple[str, ...], sample_rate: int, device: torch.device) -> None:
+    def __init__(
+        self, name: str, sources: tuple[str, ...], sample_rate: int, seconds: float, device: torch.device
+    ) -> None:
         self.model = load_model(name).to(device).eval().requires_grad_(False)
+        longest = getattr(self.model, "max_segment", seconds)
+        if seconds > longest + 0.01:
+            raise UserError(f"distill.teacher={name} hears at most {longest:g} s at once: set dset.segment={longest:g}")
         known = list(self.model.sources)
         missing = [source for source in sources if source not in known]
         if missing or self.model.samplerate != sample_rate:
@@ -33,5 +39,7 @@ class Teacher:
     @torch.no_grad()
     def __call__(self, mixture: Tensor) -> Tensor:
         """What the teacher hears in `(B, C, T)`: `(B, S, C, T)`, float32."""
-        stems: Tensor = self.model(mixture)
+        half = torch.is_autocast_enabled(mixture.device.type) and not getattr(self.model, "full_precision", False)
+        with torch.autocast(mixture.device.type, enabled=half):
+            stems: Tensor = self.model(mixture)
         return stems[:, self.order].float()

@@ -45,7 +45,7 @@ class TrainingStep:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.solver.precision == "fp16")
         self.teacher_weight = config.distill.weight
         self.teacher = (
-            Teacher(config.distill.teacher, model.sources, model.samplerate, self.device)
+            Teacher(config.distill.teacher, model.sources, model.samplerate, config.dset.segment, self.device)
             if config.distill.teacher
             else None
         )
