@@ -120,7 +120,8 @@ def test_pictures_of_short_and_silent_stems(tmp_path: Path, length: int) -> None
     assert path.read_bytes().startswith(b"\x89PNG")
 
 
-def test_picture_in_a_missing_folder_is_a_user_error(tmp_path: Path) -> None:
+def test_a_picture_that_cannot_be_written_is_a_user_error(tmp_path: Path) -> None:
     stems = {"drums": torch.ones(2, 100)}
+    (tmp_path / "missing").write_text("a file where the folder should be")
     with pytest.raises(UserError, match=r"sheet\.png"):
         save_spectrograms(tmp_path / "missing" / "sheet.png", stems, stems, {"drums": 0.0}, 44_100)

@@ -11,6 +11,7 @@ import typer
 from htdemucs_n import __version__
 from htdemucs_n.cli.data import data
 from htdemucs_n.cli.demo import demo
+from htdemucs_n.cli.evaluate import evaluate
 from htdemucs_n.cli.models import models
 from htdemucs_n.cli.separate import separate
 from htdemucs_n.cli.train import train
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.command()(separate)
 app.command()(demo)
+app.command()(evaluate)
 app.command()(models)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(train)
 app.add_typer(data, name="data")

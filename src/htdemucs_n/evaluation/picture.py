@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from htdemucs_n.errors import UserError
+from htdemucs_n.evaluation.files import write_whole
 
 _N_FFT = 4096
 _COLUMNS = 900
@@ -50,25 +50,31 @@ def save_spectrograms(
     estimate: Mapping[str, Tensor],
     scores: Mapping[str, float],
     sample_rate: int,
+    error: bool = False,
+    metric: str = "SDR",
 ) -> None:
     """Draw truth and estimate of every stem (each `(C, T)`) side by side, on one colour scale, to a PNG.
 
-    `scores` holds the SDR of each stem in dB, for the titles; NaN marks a silent one. The file appears under
-    its name only when it is whole. Raises `UserError` where it can't be written.
+    With `error`, a third column shows estimate minus truth. `scores` holds the `metric` of each stem in dB, for the
+    titles; NaN marks a silent one. The file appears under its name only when it is whole. Raises `UserError` where it
+    can't be written.
     """
     # Through Figure, not pyplot: no display, no global state.
     from matplotlib.figure import Figure
 
-    pictures = {
-        stem: [log_spectrogram(samples, sample_rate) for samples in (truth[stem], estimate[stem])] for stem in truth
-    }
-    loudest = max(float(pair[0].max()) for pair in pictures.values())
-    figure = Figure(figsize=(12, 2.6 * len(pictures)), dpi=100, layout="constrained")
-    axes = figure.subplots(len(pictures), 2, squeeze=False, sharex=True, sharey=True)
+    pictures = {}
+    for stem in truth:
+        shown = [truth[stem], estimate[stem]] + ([estimate[stem] - truth[stem]] if error else [])
+        pictures[stem] = [log_spectrogram(samples, sample_rate) for samples in shown]
+    loudest = max(float(row[0].max()) for row in pictures.values())
+    columns = 3 if error else 2
+    figure = Figure(figsize=(6 * columns, 2.6 * len(pictures)), dpi=100, layout="constrained")
+    axes = figure.subplots(len(pictures), columns, squeeze=False, sharex=True, sharey=True)
     ticks = {100: "100", 1000: "1k", 10_000: "10k"}
-    for row, (stem, pair) in zip(axes, pictures.items(), strict=True):
-        score = "silent" if math.isnan(scores[stem]) else f"SDR {scores[stem]:.2f} dB"
-        for axis, picture, title in zip(row, pair, (f"{stem}: truth", f"{stem}: estimate, {score}"), strict=True):
+    for row, (stem, drawn) in zip(axes, pictures.items(), strict=True):
+        score = "silent" if math.isnan(scores[stem]) else f"{metric} {scores[stem]:.2f} dB"
+        titles = (f"{stem}: truth", f"{stem}: estimate, {score}", f"{stem}: error")
+        for axis, picture, title in zip(row, drawn, titles[:columns], strict=True):
             image = axis.imshow(
                 picture.numpy(),
                 origin="lower",
@@ -87,11 +93,4 @@ def save_spectrograms(
 
     png = io.BytesIO()
     figure.savefig(png, format="png")
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(png.getvalue())
-        part.replace(path)
-    except OSError as error:
-        raise UserError(f"cannot write '{path}' ({error.strerror}): choose another output folder") from None
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(path, png.getvalue())

@@ -1,0 +1,162 @@
+"""`htdemucs-n evaluate`: scores of a model, or of separated stems, on a dataset."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from htdemucs_n.cli.options import Device, ModelName
+from htdemucs_n.errors import UserError, suggestion
+
+if TYPE_CHECKING:
+    from htdemucs_n.evaluation.estimators import Estimator
+
+SOURCES = ("drums", "bass", "other", "vocals")
+
+
+class Part(str, Enum):
+    """Part of a MUSDB18 root."""
+
+    test = "test"
+    valid = "valid"
+    train = "train"
+    all = "all"
+
+
+def evaluate(
+    dataset: Annotated[
+        Path, typer.Argument(metavar="DATASET", help="Folder of songs, of stem files, or a MUSDB18 root.")
+    ],
+    name: ModelName = None,
+    stems: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Score DIR/<song>/<stem>.wav in place of a model.", show_default=False),
+    ] = None,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Results go to <out>/<model>.")] = Path("evaluation"),
+    device: Device = "auto",
+    split: Annotated[Part, typer.Option(help="Part of a MUSDB18 root.")] = Part.test,
+    metrics: Annotated[
+        str, typer.Option(help="Which of global, bss (BSS Eval, slow), si, lsd, leak.")
+    ] = "global,bss,si,lsd,leak",
+    baselines: Annotated[bool, typer.Option(help="Score mixture, silence and the oracles too.")] = True,
+    report: Annotated[bool, typer.Option(help="Write the HTML report.")] = True,
+    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Songs that are scored at the same time.")] = 1,
+) -> None:
+    """Score a model, or a folder of separated stems, on a dataset.
+
+    Writes scores.json, scores.csv and report/index.html to <out>/<model>. The same command goes on where it was
+    stopped. The exit status is 1 when a song could not be scored.
+    """
+    import logging
+
+    from rich.console import Console
+
+    from htdemucs_n.cli.progress import progress_bar
+    from htdemucs_n.datasets.names import alias_table
+    from htdemucs_n.datasets.songs import find_songs
+    from htdemucs_n.evaluation.report import write_report
+    from htdemucs_n.evaluation.run import common_sources
+    from htdemucs_n.evaluation.run import evaluate as evaluate_songs
+    from htdemucs_n.evaluation.summary import summarise, tables, write_scores
+
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    groups = _groups(metrics)
+    estimator = _estimator(name, stems, device)
+    sources = [*SOURCES, *(source for source in estimator.sources if source not in SOURCES)]
+    songs = find_songs(dataset, sources, alias_table(sources), split.value)
+    _, kept, _ = common_sources(songs, sources, estimator)
+    folder = out / _folder_name(estimator.name)
+    with progress_bar() as bar:
+        task = bar.add_task(estimator.name, total=len(songs))
+        result = evaluate_songs(
+            songs, sources, estimator, folder, groups, baselines, jobs,
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )  # fmt: skip
+    summary = summarise(result)
+    write_scores(result, summary, _about(dataset, split.value), folder)
+    page = None
+    if report and summary:
+        page = write_report(result, summary, songs, sources, estimator, folder / "report")
+
+    console = Console()
+    for table in tables(summary, [stem for stem in kept if stem in estimator.sources]):
+        console.print(table)
+    for note in result.notes:
+        typer.echo(f"note: {note}")
+    if count := sum(bool(song.notes) for song in result.songs.values()):
+        typer.echo(f"note: {count} of {len(result.songs)} songs have notes, see {folder / 'scores.json'}")
+    typer.echo(f"songs scored: {len(result.songs)} -> {folder if page is None else page}")
+    for song, why in result.failures.items():
+        typer.echo(f"error: {song}: {why}", err=True)
+    if result.failures:
+        typer.echo(f"{len(result.failures)} of {len(songs)} songs could not be scored", err=True)
+        raise typer.Exit(1)
+
+
+def _groups(metrics: str) -> list[str]:
+    """The groups of metrics by their names. Raises `UserError` for one that is unknown, or needs a package."""
+    from htdemucs_n.evaluation.bss_eval import require_museval
+    from htdemucs_n.evaluation.score import GROUPS
+
+    groups = [group.strip() for group in metrics.split(",") if group.strip()]
+    for group in groups:
+        if group not in GROUPS:
+            raise UserError(f"--metrics {group}: {suggestion(group, GROUPS)}")
+    if not groups:
+        raise UserError(f"--metrics is empty: choose from {', '.join(GROUPS)}")
+    if "bss" in groups:
+        require_museval()
+    return groups
+
+
+def _estimator(name: str | None, stems: Path | None, device: str) -> Estimator:
+    from htdemucs_n.evaluation.estimators import FolderEstimates, ModelEstimates
+
+    if stems is not None:
+        if name is not None:
+            raise UserError("give --name or --stems, not both")
+        return FolderEstimates(stems, SOURCES)
+    from htdemucs_n.memory import keep_freed_memory
+    from htdemucs_n.models.registry import DEFAULT_MODEL
+    from htdemucs_n.separation import Separator
+
+    keep_freed_memory()
+    name = name or DEFAULT_MODEL
+    separator = Separator(name, device)
+    # A checkpoint is told from its older self by size and time, a shipped model by the version of this package.
+    checkpoint = Path(name)
+    key = f"{name} {checkpoint.stat().st_size} {checkpoint.stat().st_mtime_ns}" if checkpoint.is_file() else name
+    return ModelEstimates(name, f"{key} {separator.device}", separator.sources, separator.separate)
+
+
+def _about(dataset: Path, split: str) -> dict[str, Any]:
+    """What the scores were made with, for `scores.json`."""
+    import platform
+    from datetime import date
+    from importlib.metadata import PackageNotFoundError, version
+
+    import torch
+
+    from htdemucs_n import __version__
+
+    try:
+        museval = version("museval")
+    except PackageNotFoundError:
+        museval = None
+    return {
+        "dataset": dataset.as_posix(),
+        "split": split,
+        "date": date.today().isoformat(),
+        "machine": platform.machine(),
+        "versions": {"htdemucs-n": __version__, "torch": torch.__version__, "museval": museval},
+    }
+
+
+def _folder_name(name: str) -> str:
+    """The last part of a model's name or path, without its suffix; never empty, never a way out of a folder."""
+    path = Path(name)
+    stem = path.stem if path.suffix == ".safetensors" else path.name
+    return stem.rstrip(". ") or "_"

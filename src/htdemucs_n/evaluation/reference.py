@@ -1,0 +1,73 @@
+"""What estimates are scored against: the true stems of a song and the mixture, as floats at the song's own rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from htdemucs_n.audio import resample
+from htdemucs_n.datasets.decode import add_up
+from htdemucs_n.datasets.songs import SongFiles, StemFile
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """A song: `stems` and `mixture` `(C, T)`, float32, all of one shape, at `sample_rate` Hz.
+
+    C is 1 where every file is mono, else 2. A stem that the song lacks is zeros. `notes` say what was done to files.
+    """
+
+    name: str
+    stems: dict[str, Tensor]
+    mixture: Tensor
+    sample_rate: int
+    notes: tuple[str, ...] = ()
+
+
+def load_reference(song: SongFiles, sources: Sequence[str]) -> Reference:
+    """Decode a song whose `stems` are those of `sources`. The mixture is the song's own, else the sum of the stems.
+
+    Stems at another rate than the mixture (or the highest of the stems) are resampled to it; short ones end in silence.
+
+    Raises:
+        UserError: a file can't be read.
+    """
+    decoded = {source: [_read(file) for file in files] for source, files in zip(sources, song.stems, strict=True)}
+    own = None if song.mixture is None else _read(song.mixture)
+    everything = [item for parts in decoded.values() for item in parts] + ([own] if own else [])
+    rates = {rate for _, rate in everything}
+    rate = own[1] if own else max(rates)
+    channels = max(samples.shape[0] for samples, _ in everything)
+    notes = [f"stems at {', '.join(map(str, sorted(rates)))} Hz, resampled to {rate}"] if len(rates) > 1 else []
+
+    def fit(item: tuple[NDArray[np.float32], int]) -> NDArray[np.float32]:
+        samples = resample(item[0], item[1], rate) if item[1] != rate else item[0]
+        return np.repeat(samples, channels, axis=0) if samples.shape[0] < channels else samples
+
+    stems = {source: add_up([fit(item) for item in parts]) for source, parts in decoded.items() if parts}
+    lengths = {stem.shape[1] for stem in stems.values()}
+    if own:
+        mixture = fit(own)
+        lengths.add(mixture.shape[1])
+    length = max(lengths)
+    if len(lengths) > 1:
+        notes.append(f"files of {min(lengths) / rate:.2f} to {length / rate:.2f} s, the short ones end in silence")
+    padded = {source: torch.zeros(channels, length) for source in sources}
+    for source, samples in stems.items():
+        padded[source][:, : samples.shape[1]] = torch.from_numpy(samples)
+    whole = torch.stack(list(padded.values())).sum(0)
+    if own:
+        whole = torch.zeros(channels, length)
+        whole[:, : mixture.shape[1]] = torch.from_numpy(mixture)
+    return Reference(song.name, padded, whole, rate, tuple(notes))
+
+
+def _read(file: StemFile) -> tuple[NDArray[np.float32], int]:
+    """Samples `(C, T)`, C at most 2, and their rate."""
+    audio = file.read()
+    return audio.samples[:2], audio.sample_rate
