@@ -104,6 +104,19 @@ def test_as_a_person_types_it(songs: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert run(monkeypatch, str(songs)) == 0, "a problem that is no failure"
 
 
+def test_single_stems(songs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every file at any depth is looked at, whatever its name."""
+    assert run(monkeypatch, str(songs), "--stem", "vocals", "--json") == 1
+    report = json.loads(capsys.readouterr().out)
+    assert (report["songs"], report["files"]) == (12, 12)
+    kinds = {(problem["kind"], problem["where"]) for problem in report["problems"]}
+    assert {("unreadable", "bad/vocals-2.wav"), ("mono", "bad/other-2.wav"), ("silent", "bad/other-1.wav")} <= kinds
+    assert ("unknown name", "bad/kazoo.wav") not in kinds
+    assert report["minutes"]["drums"] == 0
+    assert run(monkeypatch, str(songs), "--stem", "vocal") == 1
+    assert "did you mean 'vocals'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", ["missing", "empty"])
 def test_no_songs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: str

@@ -15,6 +15,9 @@ SOURCES = ("drums", "bass", "other", "vocals")
 
 def check(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of songs, of stem files, or a MUSDB18 root.")],
+    stem: Annotated[
+        str | None, typer.Option(help="DIR holds single stems of this kind, at any depth.", show_default=False)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Songs that are decoded at the same time.")] = 2,
 ) -> None:
@@ -31,7 +34,7 @@ def check(
     with progress_bar() as bar:
         task = bar.add_task(folder.name, total=None)
         report = check_folder(
-            folder, SOURCES, workers=jobs, progress=lambda done, total: bar.update(task, completed=done, total=total)
+            folder, SOURCES, stem, jobs, lambda done, total: bar.update(task, completed=done, total=total)
         )
     if as_json:
         typer.echo(json.dumps(dataclasses.asdict(report), indent=2, ensure_ascii=False))

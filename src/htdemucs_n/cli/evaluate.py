@@ -120,15 +120,15 @@ def _estimator(name: str | None, stems: Path | None, device: str) -> Estimator:
             raise UserError("give --name or --stems, not both")
         return FolderEstimates(stems, SOURCES)
     from htdemucs_n.memory import keep_freed_memory
-    from htdemucs_n.models.registry import DEFAULT_MODEL
+    from htdemucs_n.models.registry import DEFAULT_MODEL, available_models, weights_path
     from htdemucs_n.separation import Separator
 
     keep_freed_memory()
     name = name or DEFAULT_MODEL
     separator = Separator(name, device)
-    # A checkpoint is told from its older self by size and time, a shipped model by the version of this package.
-    checkpoint = Path(name)
-    key = f"{name} {checkpoint.stat().st_size} {checkpoint.stat().st_mtime_ns}" if checkpoint.is_file() else name
+    # Weights are told from their older selves by size and time; official ones never change under their name.
+    weights = weights_path(name) if name in available_models() else Path(name)
+    key = f"{name} {weights.stat().st_size} {weights.stat().st_mtime_ns}" if weights.is_file() else name
     return ModelEstimates(name, f"{key} {separator.device}", separator.sources, separator.separate)
 
 

@@ -17,7 +17,7 @@ from htdemucs_n.datasets import musdb
 from htdemucs_n.datasets.bandwidth import bandwidth
 from htdemucs_n.datasets.decode import add_up, decode
 from htdemucs_n.datasets.names import alias_table
-from htdemucs_n.datasets.songs import SongFiles, StemFile, find_songs
+from htdemucs_n.datasets.songs import SongFiles, StemFile, find_single_stems, find_songs
 from htdemucs_n.errors import UserError
 
 _CLIPPED, _RUN = 0.9999, 3
@@ -77,21 +77,24 @@ class _Song:
 def check(
     folder: str | Path,
     sources: Sequence[str],
-    aliases: Mapping[str, str | None] | None = None,
+    single: str | None = None,
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """Look at every song of `folder`, both subsets of a MUSDB18 root.
+    """Look at every song of `folder`, both subsets of a MUSDB18 root; or at single stems of the source `single`.
 
     Kinds of problem: unreadable, clipping, silent (a file below -60 dB), mono, band-limited, rates and lengths (that
     differ within a song), duplicate (the same audio under two names), mixture (the stems do not add up to it),
     unknown name. `progress` is called with (songs done, songs in all).
 
     Raises:
-        UserError: the folder is missing or holds no song.
+        UserError: the folder is missing or holds no song, or `single` is none of the sources.
     """
     folder = Path(folder)
-    songs = find_songs(folder, sources, alias_table(sources, aliases), "all")
+    if single is None:
+        songs = find_songs(folder, sources, alias_table(sources), "all")
+    else:
+        songs = find_single_stems(folder, sources, single)
     report = Report(songs=len(songs), files=sum(len(files) for song in songs for files in song.stems))
     rates: Counter[int] = Counter()
     prints: dict[str, NDArray[np.float32]] = {}

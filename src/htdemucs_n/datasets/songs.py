@@ -22,7 +22,7 @@ from typing import Literal
 from htdemucs_n.audio import Audio, read_audio
 from htdemucs_n.datasets import musdb
 from htdemucs_n.datasets.names import MIXTURE, stem_of
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import UserError, suggestion
 
 Split = Literal["train", "valid", "test", "all"]
 """Part of a MUSDB18 root: `train` without the official validation songs, these, `test`, or all there is."""
@@ -83,6 +83,24 @@ def find_songs(
             f"or song{musdb.STEM_FILE}"
         )
     return songs
+
+
+def find_single_stems(folder: str | Path, sources: Sequence[str], stem: str) -> list[SongFiles]:
+    """Every audio file of a folder, at any depth, as a song that has nothing but `stem` of `sources`; sorted by path.
+
+    Raises:
+        UserError: the folder is missing or holds no audio, or `stem` is none of the sources.
+    """
+    folder = Path(folder)
+    if stem not in sources:
+        raise UserError(f"'{stem}' is no stem: {suggestion(stem, sources)}")
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    if not files:
+        raise UserError(f"'{folder}' holds no audio files")
+    return [
+        SongFiles(file.stem, file, tuple((StemFile(file),) if source == stem else () for source in sources))
+        for file in files
+    ]
 
 
 def _entries(folder: Path, split: Split) -> list[Path]:
