@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.io import wavfile
 
 from audio_helpers import GAINS, SOURCES, SplitModel, tones
-from htdemucs_n.separation import Separator, write_stems
+from htdemucs_n.separation import Output, Separator, StemChoice, separate_track
 
 
 def noise(channels: int) -> NDArray[np.float64]:
@@ -23,7 +23,9 @@ def noise(channels: int) -> NDArray[np.float64]:
 def separate(path: Path, samples: NDArray[np.floating], rate: int) -> list[NDArray[np.float32]]:
     """Write `(C, T)` to `path`, separate, write the stems as float; returns them `(C, T)` read by SciPy."""
     soundfile.write(path, samples.T, rate, subtype="FLOAT")
-    write_stems(Separator(SplitModel(segment=1)).separate_file(path), path.parent / "stems", rate, float32=True)
+    files = {source: path.parent / "stems" / f"{source}.wav" for source in SOURCES}
+    separator = Separator(SplitModel(segment=1))
+    separate_track(path, files, separator, StemChoice(SOURCES), Output(depth="float32"))
     stems = []
     for source in SOURCES:
         written_rate, written = wavfile.read(path.parent / "stems" / f"{source}.wav")
