@@ -1,6 +1,6 @@
 """Score a model on held-out songs, through the same code that `htdemucs-n separate` runs.
 
-    python benchmarks/quality.py SONGS [--model NAME] [--json FILE]
+    python benchmarks/quality.py SONGS [--model NAME] [--precision bf16] [--json FILE]
 
 SONGS is a folder of `song/{drums,bass,other,vocals}.*`. The mixture is the sum of the stems. The score of a stem is the
 median over songs of the global SDR, dB; songs in which it is silent do not count. Beside the model stand two baselines:
@@ -25,9 +25,9 @@ from htdemucs_n.separation import Separator
 from htdemucs_n.training.bank import load_songs
 
 
-def score(folder: Path, model: str) -> dict[str, dict[str, list[float]]]:
+def score(folder: Path, model: str, precision: str) -> dict[str, dict[str, list[float]]]:
     """SDR in dB of every song, by estimate (`model`, `mixture`) and stem."""
-    separator = Separator(model, device="cpu")
+    separator = Separator(model, device="cpu", precision=precision)
     rate = separator.model.samplerate
     scores: dict[str, dict[str, list[float]]] = {
         kind: {source: [] for source in separator.sources} for kind in ("model", "mixture")
@@ -56,13 +56,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("songs", type=Path)
     parser.add_argument("--model", default=DEFAULT_MODEL)
+    parser.add_argument("--precision", default="fp32", help="fp32, bf16, fp16, auto (fp32)")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
 
-    scores = score(arguments.songs, arguments.model)
+    scores = score(arguments.songs, arguments.model, arguments.precision)
     table = summary(scores)
     songs = max(len(values) for values in scores["model"].values())
-    about = f"{platform.machine()}, torch {torch.__version__}, {date.today().isoformat()}"
+    about = f"{platform.machine()}, {arguments.precision}, torch {torch.__version__}, {date.today().isoformat()}"
     print(f"Median global SDR over {songs} songs, dB ({about})")
     columns = list(table["model"])
     print("estimate".ljust(20) + "".join(column.rjust(9) for column in columns))

@@ -1,221 +1,158 @@
-"""Time and memory of separating a song on the CPU, beside the `htdemucs` of PyPI's `demucs`.
+"""Time and memory of the whole command, from file to files, beside the `demucs` command of PyPI.
 
     python -m pip install -e ".[official]"
-    python benchmarks/speed.py --json benchmarks/results/speed.json
+    python benchmarks/speed.py [--lengths 30 60 180 300 600] [--device cpu] --json benchmarks/results/speed.json
 
-Every model runs alone in a fresh process, in float32, on the same stereo noise (the time does not depend on
-what the samples are), with the same segment and overlap, after a warm-up on one segment's length:
+Every run is a process of its own, timed from its start to its end, on the same WAV file of noise, with the same segment
+and overlap and no shifts:
 
-* `shipped`: what `htdemucs-n separate` runs when no model is named.
-* `default`: the preset of that name, random weights, batch norm folded, through `Separator`.
-* `official`: `demucs.htdemucs.HTDemucs` with random weights through `demucs.apply.apply_model`.
+* `shipped`: `htdemucs-n separate`, in float32 and bfloat16.
+* `default`: the same with the `default` preset, random weights.
+* `official`: `demucs --shifts 0` with `demucs.htdemucs.HTDemucs`, random weights in a local repository.
 
 The official hyperparameters are the class's defaults but for three: `bottom_channels=512`, `dconv_mode=3` (as
-in the package's `grids/mmi.py`) and `segment=7.8`: 41,984,456 parameters, 84 MB in float16 as released.
+in the package's `grids/mmi.py`) and `segment=7.8`: 41,984,456 parameters, kept in float16 as released.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
-import importlib.metadata
 import importlib.util
 import json
-import multiprocessing
 import os
-import platform
 import statistics
+import subprocess
 import sys
-import time
-from collections.abc import Callable
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
 
-if TYPE_CHECKING:
-    from torch import Tensor
+from commands import Measured, describe_machine, noise_file, run_command
 
-SAMPLE_RATE = 44_100
 SEGMENT = 7.8
 """Seconds."""
 OVERLAP = 0.25
-MODELS = ("shipped", "default", "official")
-
-
-Contender: TypeAlias = "tuple[str, Any, Callable[[Tensor], object]]"
-"""Label in the table, network, and its separation of `(C, T)`."""
+LENGTHS = (30.0, 60.0, 180.0, 300.0, 600.0)
+CONTENDERS = ("shipped", "shipped-bf16", "default", "default-bf16", "official")
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """One model's row: `seconds` is the median of the repeats, `segments` the forward passes of one."""
+class Row:
+    """One contender on one length: the median of the repeats, and all their seconds."""
 
     model: str
-    parameters: int
-    segments: int
+    length: float
     seconds: float
     all_seconds: list[float]
     peak_rss_mib: float | None
+    gpu_mib: float | None
 
 
 def main() -> None:
-    """Measure, print the table, and write it with `--json`."""
-    parser = argparse.ArgumentParser(description="Time separation on the CPU beside the official htdemucs.")
-    parser.add_argument("--seconds", type=float, default=60.0, help="length of the song (default 60)")
-    parser.add_argument("--repeats", type=int, default=1, help="runs a model; the median counts (default 1)")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads (default: every core)")
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS, help="what to run (default all)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there")
+    """Measure, print the table after every row is there, and write it with `--json`."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lengths", type=float, nargs="+", default=LENGTHS, help="seconds of song (30 60 180 300 600)")
+    parser.add_argument("--models", nargs="+", choices=CONTENDERS, default=CONTENDERS, help="what to run (all)")
+    parser.add_argument("--repeats", type=int, default=1, help="runs of each; the median counts (1)")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads (every core)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (cpu)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there, after every row")
     options = parser.parse_args()
     if "official" in options.models and importlib.util.find_spec("demucs") is None:
         sys.exit('demucs is missing: python -m pip install -e ".[official]", or leave `official` out of --models')
 
-    rows: list[Measurement] = []
-    for model in options.models:
-        # A process of its own each, so that the peak memory is the model's. The parent never imports torch.
-        with multiprocessing.get_context("spawn").Pool(1) as pool:
-            rows.append(pool.apply(measure, (model, options.seconds, options.repeats, options.threads)))
-        print(f"{model}: {rows[-1].seconds:.1f} s", file=sys.stderr)
     conditions = describe_machine(options.threads) | {
-        "seconds_of_audio": options.seconds,
+        "device": options.device,
         "segment": SEGMENT,
         "overlap": OVERLAP,
         "repeats": options.repeats,
     }
-    print_table(rows, options.seconds, conditions)
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        report = conditions | {"results": [asdict(row) for row in rows]}
-        options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        _make_weights(work, options.models)
+        for length in options.lengths:
+            song = noise_file(work / f"{length:g}.wav", length)
+            for model in options.models:
+                runs = [_run(model, song, work, options.threads, options.device) for _ in range(options.repeats)]
+                rows.append(_row(model, length, runs))
+                print(f"{model}, {length:g} s: {rows[-1].seconds:.1f} s", file=sys.stderr, flush=True)
+                if options.json:
+                    options.json.parent.mkdir(parents=True, exist_ok=True)
+                    report = conditions | {"results": [asdict(row) for row in rows]}
+                    options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+            song.unlink()
+    print_table(rows)
+    for name, value in conditions.items():
+        print(f"{name}: {value}")
 
 
-def measure(model: str, seconds: float, repeats: int, threads: int) -> Measurement:
-    """Time one model in this process."""
-    if model != "official":
-        from htdemucs_n.memory import keep_freed_memory
+def print_table(rows: list[Row]) -> None:
+    """One row a contender and length, beside the official one of that length."""
+    official = {row.length: row for row in rows if row.model == "official"}
+    print("| model | song, s | time, s | x real time | peak RSS, MiB | GPU, MiB | x official | of its memory |")
+    print("|---|---|---|---|---|---|---|---|")
+    for row in rows:
+        beside = official.get(row.length)
+        speed = f"{beside.seconds / row.seconds:.2f}" if beside else "-"
+        share = "-"
+        if beside and beside.peak_rss_mib and row.peak_rss_mib:
+            share = f"{100 * row.peak_rss_mib / beside.peak_rss_mib:.0f} %"
+        cells = [
+            row.model,
+            f"{row.length:g}",
+            f"{row.seconds:.1f}",
+            f"{row.length / row.seconds:.1f}",
+            "-" if row.peak_rss_mib is None else f"{row.peak_rss_mib:.0f}",
+            "-" if row.gpu_mib is None else f"{row.gpu_mib:.0f}",
+            speed,
+            share,
+        ]
+        print("| " + " | ".join(cells) + " |")
 
-        keep_freed_memory()  # as `htdemucs-n separate` does
-    import torch
 
-    torch.set_num_threads(threads)
-    torch.manual_seed(0)
-    label, network, separate = {"shipped": shipped, "default": default, "official": official}[model]()
-    mixture = 0.1 * torch.randn(2, round(seconds * SAMPLE_RATE))
-    passes = 0
+def _run(model: str, song: Path, work: Path, threads: int, device: str) -> Measured:
+    common = [str(song), "-o", str(work / "stems"), "-d", device, "--overlap", str(OVERLAP)]
+    if model == "official":
+        return run_command("demucs", [*common, "-n", "official", "--repo", str(work), "--shifts", "0"], threads)
+    name, _, precision = model.partition("-")
+    chosen = [] if name == "shipped" else ["-n", str(work / f"{name}.safetensors")]
+    options = ["--segment", str(SEGMENT), "--threads", str(threads), "--precision", precision or "fp32", "--force"]
+    return run_command("htdemucs-n", ["separate", *common, *chosen, *options], threads)
 
-    def count(*_: Any) -> None:
-        nonlocal passes
-        passes += 1
 
-    separate(mixture[:, : round(SEGMENT * SAMPLE_RATE)])
-    network.register_forward_hook(count)
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        separate(mixture)
-        times.append(time.perf_counter() - start)
-    return Measurement(
-        model=label,
-        parameters=sum(parameter.numel() for parameter in network.parameters()),
-        segments=passes // repeats,
-        seconds=statistics.median(times),
-        all_seconds=times,
-        peak_rss_mib=peak_rss_mib(),
+def _row(model: str, length: float, runs: list[Measured]) -> Row:
+    return Row(
+        model,
+        length,
+        statistics.median(run.seconds for run in runs),
+        [run.seconds for run in runs],
+        max((run.peak_rss_mib for run in runs if run.peak_rss_mib is not None), default=None),
+        max((run.gpu_mib for run in runs if run.gpu_mib is not None), default=None),
     )
 
 
-def shipped() -> Contender:
-    """Return the shipped default model."""
-    from htdemucs_n.models.registry import DEFAULT_MODEL, load_model
-
-    return _through_separator(f"shipped ({DEFAULT_MODEL})", load_model())
-
-
-def default() -> Contender:
-    """Return the `default` preset with random weights."""
-    from htdemucs_n.models.folding import prepare_for_inference
-    from htdemucs_n.models.htdemucs_n import HTDemucs_n
-    from htdemucs_n.models.presets import load_preset
-
-    return _through_separator("default", prepare_for_inference(HTDemucs_n(load_preset("default"))))
-
-
-def _through_separator(label: str, network: Any) -> Contender:
-    from htdemucs_n.separation import Separator
-
-    separator = Separator(network, device="cpu", segment=SEGMENT, overlap=OVERLAP)
-    return label, network, lambda mixture: separator.separate(mixture, SAMPLE_RATE)
-
-
-def official() -> Contender:
-    """Return PyPI's `htdemucs` with random weights."""
-    from demucs.apply import apply_model
-    from demucs.htdemucs import HTDemucs
-
-    sources = ["drums", "bass", "other", "vocals"]
-    network = HTDemucs(sources, bottom_channels=512, dconv_mode=3, segment=SEGMENT).eval()
-
-    def separate(mixture: Tensor) -> object:
-        return apply_model(network, mixture[None], shifts=0, split=True, overlap=OVERLAP)
-
-    return "official", network, separate
-
-
-def peak_rss_mib() -> float | None:
-    """Return the most memory this process has held, MiB; None on Windows, which doesn't say."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return float(peak / 2**20 if sys.platform == "darwin" else peak / 2**10)
-
-
-def describe_machine(threads: int) -> dict[str, Any]:
-    """Return where and with what the figures were made."""
-    cpu = platform.processor()
-    if (cpuinfo := Path("/proc/cpuinfo")).exists():
-        names = [line for line in cpuinfo.read_text(encoding="utf-8").splitlines() if line.startswith("model name")]
-        cpu = names[0].partition(":")[2].strip() if names else cpu
-    versions = {}
-    for name in ("htdemucs-n", "torch", "numpy", "demucs"):
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            versions[name] = "not installed"
-    return {
-        "date": datetime.date.today().isoformat(),
-        "system": platform.platform(),
-        "cpu": cpu,
-        "cores": os.cpu_count(),
-        "threads": threads,
-        "python": platform.python_version(),
-    } | versions
-
-
-def print_table(rows: list[Measurement], seconds: float, conditions: dict[str, Any]) -> None:
-    """Print one row a model, and the conditions beneath."""
-    from rich.console import Console
-    from rich.table import Table
-
-    reference = next((row.seconds for row in rows if row.model == "official"), None)
-    table = Table(title=f"Separating {seconds:g} s of stereo on the CPU")
-    for column in ("model", "M params", "segments", "seconds", "x real time", "peak MiB", "x official"):
-        table.add_column(column, justify="left" if column == "model" else "right")
-    for row in rows:
-        table.add_row(
-            row.model,
-            f"{row.parameters / 1e6:.2f}",
-            str(row.segments),
-            f"{row.seconds:.1f}",
-            f"{seconds / row.seconds:.2f}",
-            "-" if row.peak_rss_mib is None else f"{row.peak_rss_mib:.0f}",
-            "-" if reference is None else f"{reference / row.seconds:.2f}",
-        )
-    console = Console(width=100)
-    console.print(table)
-    for name, value in conditions.items():
-        console.print(f"{name}: {value}", highlight=False)
+def _make_weights(work: Path, models: list[str]) -> None:
+    """Random weights where they are needed, in float16, by a process of its own: torch must not be loaded here."""
+    code = {
+        "default": (
+            "import torch; from htdemucs_n.models.htdemucs_n import HTDemucs_n\n"
+            "from htdemucs_n.models.presets import load_preset; from htdemucs_n.models.storage import save_model\n"
+            f"save_model(Path({str(work / 'default.safetensors')!r}), HTDemucs_n(load_preset('default')), {{}},"
+            " torch.float16)\n"
+        ),
+        "official": (
+            "import torch; from demucs.htdemucs import HTDemucs; from demucs.states import get_state\n"
+            "sources = ['drums', 'bass', 'other', 'vocals']\n"
+            f"model = HTDemucs(sources, bottom_channels=512, dconv_mode=3, segment={SEGMENT})\n"
+            "args, kwargs = model._init_args_kwargs\n"
+            "package = dict(klass=HTDemucs, args=args, kwargs=kwargs, state=get_state(model, None, half=True))\n"
+            f"torch.save(package, {str(work / 'official.th')!r})\n"
+        ),
+    }
+    for name, make in code.items():
+        if any(model.startswith(name) for model in models):
+            subprocess.run([sys.executable, "-c", f"from pathlib import Path\n{make}"], check=True)
 
 
 if __name__ == "__main__":

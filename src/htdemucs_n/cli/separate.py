@@ -98,7 +98,7 @@ def separate(
     from htdemucs_n.cli.batch import Batch
     from htdemucs_n.memory import keep_freed_memory
 
-    keep_freed_memory()
+    keep_freed_memory(one_heap=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: leaves no partial file
     import torch
 

@@ -1,0 +1,113 @@
+"""Run a separation command in a process of its own: seconds, peak memory, and GPU memory where there is one."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SAMPLE_RATE = 44_100
+PROGRAMS = {"htdemucs-n": "htdemucs_n.cli.main", "demucs": "demucs.separate"}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one run took: seconds from the start of the process to its end, MiB of memory and of the GPU's."""
+
+    seconds: float
+    peak_rss_mib: float | None
+    gpu_mib: float | None
+
+
+def run_command(program: str, arguments: Sequence[str], threads: int) -> Measured:
+    """Run `program` (of `PROGRAMS`) with its arguments; ends this script with its output if it fails."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        command = [sys.executable, __file__, str(report), PROGRAMS[program], *arguments]
+        environment = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
+        log = Path(folder) / "log"
+        with log.open("wb") as file:
+            start = time.perf_counter()
+            done = subprocess.run(command, env=environment, stdout=file, stderr=subprocess.STDOUT, check=False)
+            seconds = time.perf_counter() - start
+        if done.returncode:
+            sys.exit(f"{program} {' '.join(arguments)} failed:\n{log.read_text(encoding='utf-8', errors='replace')}")
+        facts = json.loads(report.read_text(encoding="utf-8"))
+        return Measured(seconds, facts["peak_rss_mib"], facts["gpu_mib"])
+
+
+def noise_file(path: Path, seconds: float) -> Path:
+    """Write stereo noise as 16-bit WAV, a second at a time: the time does not depend on what the samples are."""
+    from htdemucs_n.audio.encoding import Encoding
+    from htdemucs_n.audio.write import AudioWriter
+
+    rng = np.random.default_rng(0)
+    with AudioWriter(path, SAMPLE_RATE, 2, Encoding("wav", "int16", 0)) as writer:
+        left = round(seconds * SAMPLE_RATE)
+        while left > 0:
+            writer.write(0.1 * rng.standard_normal((2, min(left, SAMPLE_RATE)), dtype=np.float32))
+            left -= SAMPLE_RATE
+    return path
+
+
+def describe_machine(threads: int) -> dict[str, Any]:
+    """Return where and with what the figures were made."""
+    cpu = platform.processor()
+    if (cpuinfo := Path("/proc/cpuinfo")).exists():
+        names = [line for line in cpuinfo.read_text(encoding="utf-8").splitlines() if line.startswith("model name")]
+        cpu = names[0].partition(":")[2].strip() if names else cpu
+    versions = {}
+    for name in ("htdemucs-n", "torch", "numpy", "demucs"):
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return {
+        "date": datetime.date.today().isoformat(),
+        "system": platform.platform(),
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "threads": threads,
+        "python": platform.python_version(),
+    } | versions
+
+
+def _peak_rss_mib() -> float | None:
+    """Return the most memory this process has held, MiB; None on Windows, which doesn't say."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return float(peak / 2**20 if sys.platform == "darwin" else peak / 2**10)
+
+
+def _run_here(report: Path, module: str, arguments: list[str]) -> None:
+    """In the process of its own: run the program's `main`, then write what it took."""
+    import importlib
+
+    sys.argv = [module, *arguments]
+    try:
+        importlib.import_module(module).main()
+    except SystemExit as ended:
+        if ended.code:
+            raise
+    torch = sys.modules["torch"]
+    gpu = torch.cuda.max_memory_reserved() / 2**20 if torch.cuda.is_initialized() else None
+    report.write_text(json.dumps({"peak_rss_mib": _peak_rss_mib(), "gpu_mib": gpu}), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    _run_here(Path(sys.argv[1]), sys.argv[2], sys.argv[3:])

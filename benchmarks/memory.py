@@ -1,0 +1,69 @@
+"""Peak memory of the whole command on a short and on a long file: it must not grow.
+
+    python benchmarks/memory.py [--minutes 5 600] [--tiny] [--json FILE]
+
+Each run is a process of its own on a WAV file of noise, from reading to rescaling and writing. `--tiny` takes a model
+of few channels with random weights, which is many times as fast: what could grow with the length is around the model,
+not in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from commands import describe_machine, noise_file, run_command
+
+_TINY = (
+    "import torch; from pathlib import Path; from htdemucs_n.models.htdemucs_n import HTDemucs_n\n"
+    "from htdemucs_n.models.storage import save_model\n"
+    "model = HTDemucs_n(n_ffts=[4096], multi_stft_channels=8, band_zones=[[16, 128]], resunet_base_channels=8,"
+    " resunet_depth=2, resunet_se_reduction=4, channels=8, growth=1, time_encoder_blocks=0, time_decoder_blocks=0,"
+    " transformer_dim=32, linear_attn_layers=1, linear_attn_heads=2, linear_attn_dim_head=16)\n"
+)
+
+
+def main() -> None:
+    """Measure both, print the table, and fail if the longer takes over 5 % more."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, nargs="+", default=[5, 600], help="lengths (5 600)")
+    parser.add_argument("--tiny", action="store_true", help="a tiny model with random weights")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads (every core)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (cpu)")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    options = parser.parse_args()
+
+    conditions = describe_machine(options.threads) | {"tiny": options.tiny, "device": options.device}
+    results = []
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        model: list[str] = []
+        if options.tiny:
+            path = work / "tiny.safetensors"
+            subprocess.run([sys.executable, "-c", f"{_TINY}save_model(Path({str(path)!r}), model, {{}})"], check=True)
+            model = ["-n", str(path)]
+        for minutes in options.minutes:
+            song = noise_file(work / "song.wav", 60 * minutes)
+            arguments = ["separate", str(song), "-o", str(work / "stems"), "--force", "-d", options.device, *model]
+            taken = run_command("htdemucs-n", arguments, options.threads)
+            results.append({"minutes": minutes, "seconds": taken.seconds, "peak_rss_mib": taken.peak_rss_mib,
+                            "gpu_mib": taken.gpu_mib})  # fmt: skip
+            gpu = "" if taken.gpu_mib is None else f", GPU {taken.gpu_mib:.1f} MiB"
+            print(
+                f"{minutes:g} min: {taken.seconds:.0f} s, peak RSS {taken.peak_rss_mib or 0:.1f} MiB{gpu}", flush=True
+            )
+    if options.json:
+        options.json.write_text(json.dumps(conditions | {"results": results}, indent=2) + "\n", encoding="utf-8")
+    for measure in ("peak_rss_mib", "gpu_mib"):
+        values = [result[measure] for result in results if result[measure]]
+        if len(values) > 1 and values[-1] > 1.05 * values[0]:
+            sys.exit(f"{measure} grows with the length: {values}")
+
+
+if __name__ == "__main__":
+    main()
