@@ -44,7 +44,8 @@ def main() -> None:
     for name in options.formats:
         counts, failures = _watched(name, options.count, options.seed)
         results[name] = {"files": options.count, **counts, "failures": failures}
-        print(f"{name:5} {counts['separated']:6} separated {counts['refused']:6} refused {len(failures):4} failures", flush=True)
+        line = f"{name:5} {counts['separated']:6} separated {counts['refused']:6} refused {len(failures):4} failures"
+        print(line, flush=True)
         for failure in failures[:5]:
             print(f"  {failure}")
     if options.json:
