@@ -79,7 +79,10 @@ def test_the_analysis_is_kept_and_made_anew_for_another_file(tmp_path: Path) -> 
     kept[0].write_bytes(b"damaged")
     np.testing.assert_array_equal(VoiceBank(folder, tmp_path / "cache").syllables(0)[2].breath, first[2].breath)
     (folder / "sa_si_su_se_so_s.wav").write_bytes(b"no sound")
-    assert VoiceBank(folder, tmp_path / "cache").syllables(0) == []  # a bad recording is left out
+    bad = VoiceBank(folder, tmp_path / "cache")
+    assert bad.syllables(0) == []  # a bad recording is left out, and said when there is no other
+    with pytest.raises(UserError, match="no syllable is found"):
+        draw_voice(bad, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(("lowest", "octaves"), [(55, 0), (43, -12)])

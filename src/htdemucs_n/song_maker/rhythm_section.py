@@ -113,6 +113,7 @@ def _drum_bus(bus: Signal, space: Signal, electronic: bool, rng: np.random.Gener
         bus = effects.compress(bus, peak - rng.uniform(4, 10), rng.uniform(2, 4), rng.uniform(0.005, 0.03), 0.15)
     if rng.random() < 0.5:
         bus = effects.saturate(bus / max(np.abs(bus).max(), 1e-9), rng.uniform(-10, 4))
+    bus = effects.widen(bus, rng.uniform(0.8, 2.2))
     return effects.shelf(bus, 6000, rng.normal(-2, 2.5), high=True)
 
 
@@ -140,15 +141,15 @@ def play_bass(plan: Arrangement, seconds: float, fonts: SoundFonts, rng: np.rand
     if instrument == "driven" or (instrument == "picked" and rng.random() < 0.35):
         dirt = amplify(effects.high_pass(sound, 150.0, 1), rng.uniform(0, 20), rng)
         sound = effects.low_pass(sound, rng.uniform(300, 2000), 1) + rng.uniform(0.2, 0.8) * dirt
-    sound = effects.compress(sound, 20 * np.log10(effects.rms(sound)), rng.uniform(2, 8), 0.01, 0.12)
+    sound = effects.compress(sound, 20 * np.log10(effects.rms(sound)) - 3, rng.uniform(3, 10), 0.005, 0.12)
     if rng.random() < 0.5:
         sound = effects.saturate(sound, rng.uniform(0, 14))
     sound = effects.high_pass(sound, rng.uniform(25, 45), 2)
-    sound = effects.shelf(sound, 120, rng.normal(1, 2.5), high=False)
+    sound = effects.shelf(sound, 120, rng.normal(3.5, 2.5), high=False)
     sound = effects.shelf(sound, rng.uniform(180, 350), rng.uniform(-14, 0), high=True)
     tone = effects.low_pass(sound, float(np.exp(rng.uniform(np.log(900), np.log(8000)))), int(rng.choice([1, 2])))
     # Strings are touched, and no recording is clean: some treble is left.
-    sound = tone + effects.decibels(rng.uniform(-40, -10)) * effects.saturate(effects.high_pass(sound, 800.0), 20)
+    sound = tone + effects.decibels(rng.uniform(-30, -6)) * effects.saturate(effects.high_pass(sound, 800.0), 20)
     stereo = np.stack([sound, sound])
     if rng.random() < 0.5:
         response = effects.room_response(rng, rng.uniform(0.15, 0.6), 3000)
@@ -160,7 +161,17 @@ def play_bass(plan: Arrangement, seconds: float, fonts: SoundFonts, rng: np.rand
 
 def _bass_patch(instrument: str, rng: np.random.Generator) -> synth.Patch:
     if instrument == "sub":  # the long bass drum of a drum machine, tuned
-        return synth.Patch("sine", 1, 0.0, 0.0, 0.005, rng.uniform(0.3, 1.5), rng.uniform(0.2, 0.9), 0.1, 2000, 0, 1, 0)
+        return synth.Patch(
+            wave="sine",
+            voices=1,
+            attack=0.005,
+            decay=rng.uniform(0.3, 1.5),
+            sustain=rng.uniform(0.2, 0.9),
+            release=0.1,
+            cutoff=2000.0,
+            sweep=0.0,
+            resonance=0.0,
+        )
     return synth.Patch(
         wave=str(rng.choice(["saw", "saw", "pulse"])),
         voices=int(rng.choice([1, 1, 2, 3])),

@@ -22,6 +22,9 @@ _SILENCE = -120.0
 _PROJECTED = np.array([-5.0, -3.0, 3.0, 5.0, 5.0, 4.0, -1.0, -3.0])
 """dB at the frequencies of `colour`: a voice that carries over a band, against a bank sung softly."""
 
+_LANGUAGE = 4
+"""Recordings of the bank that a singer uses."""
+
 _HUMMED = 0.1
 """Share of the drawn syllables without a vowel (n, m) that are sung after all."""
 
@@ -69,7 +72,7 @@ def draw_voice(bank: VoiceBank, rng: np.random.Generator) -> Voice:
         glide=rng.uniform(0.04, 0.2),
         scoop=rng.uniform(0, 0.6),
         rough=float(rng.exponential(0.012)) + (0.12 if rng.random() < 0.15 else 0.0),
-        recordings=tuple(int(index) for index in rng.choice(len(bank), min(4, len(bank)), replace=False)),
+        recordings=bank.draw(_LANGUAGE, rng),
     )
 
 
@@ -114,8 +117,8 @@ def _fit(sound: Signal, length: int) -> Signal:
 def _draw_syllable(bank: VoiceBank, voice: Voice, rng: np.random.Generator) -> Syllable:
     while True:
         choices = bank.syllables(int(rng.choice(voice.recordings)))
-        syllable = choices[int(rng.integers(len(choices)))] if choices else None
-        if syllable is not None and (syllable.open or rng.random() < _HUMMED):
+        syllable = choices[int(rng.integers(len(choices)))]
+        if syllable.open or rng.random() < _HUMMED:
             return syllable
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,9 @@ Frames = NDArray[np.float32]
 def world() -> Any:
     """The vocoder's module. Raises `UserError` where it isn't installed."""
     try:
-        import pyworld
+        with warnings.catch_warnings():  # it still asks setuptools for its own version
+            warnings.simplefilter("ignore", UserWarning)
+            import pyworld
     except ImportError as error:
         raise UserError(f"singing needs pyworld ({error}): pip install 'htdemucs-n[make]'") from None
     module: ModuleType = pyworld
@@ -83,6 +86,18 @@ class VoiceBank:
 
     def __len__(self) -> int:
         return len(self._files)
+
+    def draw(self, count: int, rng: np.random.Generator) -> tuple[int, ...]:
+        """Up to `count` random recordings with syllables, by index. Raises `UserError` where none has any."""
+        drawn: list[int] = []
+        for index in rng.permutation(len(self._files)).tolist():
+            if len(drawn) == count:
+                break
+            if self.syllables(index):
+                drawn.append(index)
+        if not drawn:
+            raise UserError(f"no syllable is found in the recordings of '{self._files[0].parent}': pass a voice bank")
+        return tuple(drawn)
 
     def syllables(self, index: int) -> list[Syllable]:
         """What is sung in recording `index`; nothing where it cannot be read."""
