@@ -104,6 +104,17 @@ def test_rare_treble_counts() -> None:
     assert bandwidth(to_int16(samples), RATE) == NYQUIST
 
 
+@pytest.mark.parametrize("slope", [0.0, 12.0])
+def test_quiet_treble_under_the_cut_of_a_codec_counts(slope: float) -> None:
+    """A voice that falls at 5 kHz, and a cut at 17 kHz: what lies between is treble if it falls, else a floor."""
+    loud, quiet = cut(noise(slope=6), 5000), cut(noise(slope=slope, seed=1), 17_000)
+    level = 10 ** (-25 / 20) if slope else 10 ** (-60 / 20)
+    edge = np.abs(np.fft.rfft(loud))[:, 4 * 4500 : 4 * 4900].mean()
+    quiet *= level * edge / np.abs(np.fft.rfft(quiet))[:, 4 * 5100 : 4 * 5500].mean()
+    expected = 17_000 if slope else 5000
+    assert bandwidth(loud + quiet, RATE) == pytest.approx(expected, abs=300)
+
+
 @pytest.mark.parametrize("bit_rate", [32_000, 64_000, 128_000])
 def test_mp3(tmp_path: Path, bit_rate: int) -> None:
     """LAME cuts where its bit rate tells it to: what lies above is 40 dB under what lies below."""

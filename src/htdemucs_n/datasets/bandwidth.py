@@ -4,10 +4,12 @@ A band limit is a cliff in the long-term spectrum: within a few hundred Hz the l
 above comes back. An instrument that has little treble of its own falls slowly, and has no cliff.
 
     power of the frames with the most treble, averaged (F,) -> bands of 100 Hz, dB -> closing over 500 Hz
-    -> the lowest frequency at which all of the 500 Hz below is 20 dB over all that is 800 Hz above, or higher
+    -> cliffs: all of the 500 Hz below is 20 dB over all that is 800 Hz above, or higher
+    -> the first cliff that ends on a flat floor, else the last
 
 The closing (a maximum filter, then a minimum filter) fills the gaps between the partials of a note and leaves the cliff
-in its place. 800 Hz is the slope of a good resampler between 16 kHz and 44.1 kHz.
+in its place. 800 Hz is the slope of a good resampler between 16 kHz and 44.1 kHz. What lies between two cliffs and is
+not flat is quiet treble, as of a voice under a codec's cut.
 """
 
 from __future__ import annotations
@@ -32,6 +34,9 @@ _GAP = 5
 _DROP = 20.0
 """Least depth of a cliff, dB. Filters of instruments, 24 dB an octave, fall by 8 dB over the slope."""
 
+_FLAT = 12.0
+"""Range of the levels of a noise floor, dB."""
+
 _LOWEST = 3000.0
 """No format of recordings cuts below this, Hz; a single low note does."""
 
@@ -43,17 +48,28 @@ def bandwidth(samples: NDArray[np.float32] | NDArray[np.int16], sample_rate: int
     silence, and recordings of less than 0.1 s, of which nothing can be told. Of a recording limited to f it is f, or a
     little less: where the fall begins. Accurate to a few hundred Hz. The scale of the samples does not matter.
     """
-    nyquist = sample_rate / 2
     levels = _closing(_levels(samples, sample_rate))
-    last = len(levels) - _SLOPE // 2  # a cliff in the last half slope can't be told from the end of the spectrum
+    cliffs = _cliffs(levels)
+    for number, (edge, limit) in enumerate(cliffs, 1):
+        floor = levels[edge + _SLOPE : cliffs[number][0]] if number < len(cliffs) else levels[:0]
+        if number == len(cliffs) or (len(floor) and np.ptp(floor) <= _FLAT):
+            return float(min(sample_rate / 2, limit * _BAND))
+    return sample_rate / 2
+
+
+def _cliffs(levels: NDArray[np.float64]) -> list[tuple[int, int]]:
+    """The cliffs in levels a band, lowest first: the band above their plateau, and that in which they fall."""
     # highest_above[i]: the loudest band from i up.
     highest_above = np.maximum.accumulate(levels[::-1])[::-1]
-    for edge in range(int(_LOWEST / _BAND), last):
+    cliffs: list[tuple[int, int]] = []
+    edge = int(_LOWEST / _BAND)
+    while edge < len(levels) - _SLOPE // 2:  # one in the last half slope can't be told from the end of the spectrum
         plateau = levels[edge - _PLATEAU : edge].min()
         if plateau - highest_above[min(edge + _SLOPE, len(levels) - 1)] >= _DROP:
-            below = np.flatnonzero(levels[edge:] < plateau - _DROP / 2)
-            return float(min(nyquist, (edge + below[0]) * _BAND))
-    return nyquist
+            cliffs.append((edge, edge + int(np.flatnonzero(levels[edge:] < plateau - _DROP / 2)[0])))
+            edge += _SLOPE
+        edge += 1
+    return cliffs
 
 
 def _levels(samples: NDArray[np.float32] | NDArray[np.int16], sample_rate: int) -> NDArray[np.float64]:
