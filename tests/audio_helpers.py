@@ -75,3 +75,14 @@ def encode(
         frame.sample_rate, frame.pts, frame.time_base = sample_rate, 0, Fraction(1, sample_rate)
         for piece in [*resampler.resample(frame), *resampler.resample(None), None]:
             container.mux(stream.encode(piece))
+
+
+ON_STAND_IN = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from audio_helpers import SplitModel
+from htdemucs_n.cli.main import main
+import htdemucs_n.models.registry as registry
+registry.load_model = lambda *_: SplitModel()
+"""
+"""How a test's own process begins that runs `main` on a stand-in for the model."""

@@ -17,7 +17,7 @@ import soundfile
 from scipy.io import wavfile
 from torch import Tensor
 
-from audio_helpers import GAINS, SOURCES, SplitModel, encode, tones
+from audio_helpers import GAINS, ON_STAND_IN, SOURCES, SplitModel, encode, tones
 from htdemucs_n.audio import read_audio, write_wav
 from htdemucs_n.audio.encoding import Encoding
 from htdemucs_n.audio.tags import Tags, read_tags
@@ -241,16 +241,7 @@ def test_nothing_is_left_of_a_song_that_fails_late(monkeypatch: pytest.MonkeyPat
 
 def test_from_standard_input_to_standard_output(tmp_path: Path) -> None:
     song("a.wav")
-    code = (
-        "import sys\n"
-        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "from audio_helpers import SplitModel\n"
-        "from htdemucs_n.cli.main import main\n"
-        "import htdemucs_n.models.registry as registry\n"
-        "registry.load_model = lambda *_: SplitModel()\n"
-        "sys.argv = ['htdemucs-n', 'separate', '-', '-o', '-', '--stems', 'vocals']\n"
-        "main()\n"
-    )
+    code = f"{ON_STAND_IN}sys.argv = ['htdemucs-n', 'separate', '-', '-o', '-', '--stems', 'vocals']\nmain()\n"
     done = subprocess.run(
         [sys.executable, "-c", code], input=Path("a.wav").read_bytes(), capture_output=True, check=True
     )

@@ -13,7 +13,7 @@ import torch
 from scipy.io import wavfile
 
 import htdemucs_n
-from audio_helpers import GAINS, SOURCES, SplitModel, tones
+from audio_helpers import GAINS, ON_STAND_IN, SOURCES, SplitModel, tones
 from htdemucs_n.audio import write_wav
 from htdemucs_n.cli.main import main
 from htdemucs_n.models.registry import DEFAULT_MODEL
@@ -232,12 +232,7 @@ def test_help_loads_neither_torch_nor_decoders() -> None:
 def test_a_whole_separation_loads_no_training_stack() -> None:
     song("a.wav")
     code = (
-        "import sys\n"
-        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "from audio_helpers import SplitModel\n"
-        "from htdemucs_n.cli.main import main\n"
-        "import htdemucs_n.models.registry as registry\n"
-        "registry.load_model = lambda *_: SplitModel()\n"
+        f"{ON_STAND_IN}"
         "sys.argv = ['htdemucs-n', 'separate', 'a.wav']\n"
         "heavy = {'hydra', 'omegaconf', 'tensorboard', 'museval', 'matplotlib'}\n"
         "try:\n    main()\n"

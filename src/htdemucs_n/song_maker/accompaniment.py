@@ -54,17 +54,22 @@ def _bars(beats: float) -> range:
     return range(int(-(-beats // 4)))
 
 
+def _strokes(pattern: str, beats: float) -> list[tuple[float, float, str]]:
+    """Onset, end (the next onset) and sign of every stroke of a bar's `pattern`, in sixteenths, over `beats`."""
+    onsets = [
+        (4 * bar + place / 4, stroke) for bar in _bars(beats) for place, stroke in enumerate(pattern) if stroke != "."
+    ]
+    onsets = [(onset, stroke) for onset, stroke in onsets if onset < beats]
+    ends = [onset for onset, _ in onsets[1:]] + [beats]
+    return [(onset, until, stroke) for (onset, stroke), until in zip(onsets, ends, strict=False)]
+
+
 def strums(chords: list[Chord], beats: float, rng: np.random.Generator) -> list[Note]:
     """Chords strummed over a guitar's strings, down from the lowest string and up from the highest."""
     pattern, position = str(rng.choice(_STRUMS)), int(rng.choice([0, 0, 0, 3, 5, 7]))
     spread = rng.uniform(0.005, 0.025)
     notes: list[Note] = []
-    onsets = [
-        (4 * bar + place / 4, stroke) for bar in _bars(beats) for place, stroke in enumerate(pattern) if stroke != "."
-    ]
-    onsets = [(onset, stroke) for onset, stroke in onsets if onset < beats]
-    for index, (onset, stroke) in enumerate(onsets):
-        until = onsets[index + 1][0] if index + 1 < len(onsets) else beats
+    for onset, until, stroke in _strokes(pattern, beats):
         strings = guitar_voicing(chord_at(chords, onset), position)
         if stroke == "u":
             strings = strings[::-1][: int(rng.integers(3, 5))]
@@ -80,12 +85,7 @@ def riff(chords: list[Chord], beats: float, rng: np.random.Generator, lowest: in
     pattern, octave = str(rng.choice(_RIFFS)), bool(rng.random() < 0.7)
     ringing: list[Note] = []
     damped: list[Note] = []
-    onsets = [
-        (4 * bar + place / 4, stroke) for bar in _bars(beats) for place, stroke in enumerate(pattern) if stroke != "."
-    ]
-    onsets = [(onset, stroke) for onset, stroke in onsets if onset < beats]
-    for index, (onset, stroke) in enumerate(onsets):
-        until = onsets[index + 1][0] if index + 1 < len(onsets) else beats
+    for onset, until, stroke in _strokes(pattern, beats):
         pitches = power_chord(chord_at(chords, onset), lowest, octave)
         if stroke == "m":
             damped += [Note(onset, min(0.22, until - onset), pitch, 100) for pitch in pitches[:2]]
