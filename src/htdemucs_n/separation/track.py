@@ -22,8 +22,8 @@ from htdemucs_n.audio.read import AudioStream, checked_blocks, open_audio
 from htdemucs_n.audio.resample import resample_blocks
 from htdemucs_n.audio.tags import NO_TAGS, Tags, read_tags
 from htdemucs_n.audio.write import AudioWriter
+from htdemucs_n.background import in_background
 from htdemucs_n.errors import UserError
-from htdemucs_n.separation.background import in_background
 from htdemucs_n.separation.clipping import CLIP_MODES, Levels, clip_blocks
 from htdemucs_n.separation.separator import Progress, Separator
 from htdemucs_n.separation.stems import StemChoice

@@ -13,6 +13,7 @@ from types import FrameType
 
 import torch
 
+from htdemucs_n.background import Background
 from htdemucs_n.errors import UserError
 from htdemucs_n.models.htdemucs_n import HTDemucs_n
 from htdemucs_n.models.registry import weights_path
@@ -25,7 +26,6 @@ from htdemucs_n.training.config import SolverConfig, TrainConfig
 from htdemucs_n.training.curve import Curve
 from htdemucs_n.training.distributed import Ranks
 from htdemucs_n.training.ema import EMA
-from htdemucs_n.training.prefetch import Prefetcher
 from htdemucs_n.training.preflight import preflight
 from htdemucs_n.training.step import TrainingStep
 from htdemucs_n.training.validate import validate
@@ -100,7 +100,7 @@ class Solver:
             left = self.config.solver.steps - self.step
             preflight(self.model, lambda: self.take_step.backward(batches), left, self.device)
         handlers = {s: signal.signal(s, self._stop) for s in (signal.SIGINT, signal.SIGTERM)}
-        data = Prefetcher(self.sampler.batch, self._batch_numbers())
+        data = Background(map(self.sampler.batch, self._batch_numbers()), ahead=2)
         try:
             self._loop(curve, data)
         finally:
@@ -122,7 +122,7 @@ class Solver:
             }
             save_checkpoint(self.out / "last.safetensors", self.model, self.ema, self.take_step.optimizer, progress)
 
-    def _loop(self, curve: Curve | None, data: Prefetcher[Batch]) -> None:
+    def _loop(self, curve: Curve | None, data: Background[Batch]) -> None:
         solver = self.config.solver
         losses: list[float] = []
         started, saved, epoch_started = time.monotonic() - 60 * self.minutes, time.monotonic(), time.monotonic()

@@ -1,4 +1,4 @@
-"""Batches drawn ahead: same order, errors where they belong, an end to the thread."""
+"""Items made ahead: same order, errors where they belong, an end to the thread."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import time
 
 import pytest
 
-from htdemucs_n.training.prefetch import Prefetcher
+from htdemucs_n.background import Background
 
 
 def test_the_order_is_that_of_a_loop() -> None:
-    data = Prefetcher(lambda n: n * n, range(100))
+    data = Background(n * n for n in range(100))
     assert [data.next() for _ in range(100)] == [n * n for n in range(100)]
     data.close()
 
 
 def test_an_error_is_raised_where_its_result_was_due() -> None:
-    data = Prefetcher(lambda n: 1 // (2 - n), range(5))
+    data = Background(1 // (2 - n) for n in range(5))
     assert [data.next(), data.next()] == [0, 1]
     with pytest.raises(ZeroDivisionError):
         data.next()
@@ -26,7 +26,7 @@ def test_an_error_is_raised_where_its_result_was_due() -> None:
 
 def test_no_more_than_depth_lie_ahead() -> None:
     drawn: list[int] = []
-    data = Prefetcher(lambda n: drawn.append(n) or n, range(50), depth=3)  # type: ignore[func-returns-value]
+    data = Background((drawn.append(n) or n for n in range(50)), ahead=3)  # type: ignore[func-returns-value]
     data.next()
     time.sleep(0.2)
     assert len(drawn) <= 1 + 3 + 1, "taken, queued, in hand"
@@ -35,17 +35,17 @@ def test_no_more_than_depth_lie_ahead() -> None:
 
 def test_closing_ends_the_thread_even_when_nobody_takes() -> None:
     before = threading.active_count()
-    data = Prefetcher(lambda n: n, range(10**9))
+    data = Background(range(10**9))
     data.close()
     assert threading.active_count() == before
 
 
 def test_waiting_is_counted_and_overlapped_drawing_is_not() -> None:
-    slow = Prefetcher(lambda n: time.sleep(0.05), range(4))
+    slow = Background(time.sleep(0.05) for n in range(4))
     for _ in range(4):
         slow.next()
     assert slow.waited == pytest.approx(0.2, abs=0.1)
-    hidden = Prefetcher(lambda n: time.sleep(0.02), range(4))
+    hidden = Background(time.sleep(0.02) for n in range(4))
     for _ in range(4):
         time.sleep(0.1)
         hidden.next()
