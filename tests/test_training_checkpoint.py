@@ -88,10 +88,11 @@ def test_resume_keeps_the_memory_layout_of_the_optimiser(tmp_path: Path) -> None
     first.train()
     second = solver(tmp_path, valid=False)
     second.restore()
+    states = {p: state for optimizer in second.take_step.optimizers for p, state in optimizer.state.items()}
     for parameter in second.model.parameters():
-        moments = second.take_step.optimizer.state[parameter]
-        assert moments["exp_avg"].stride() == parameter.stride()
-        assert moments["exp_avg_sq"].stride() == parameter.stride()
+        kept = {name for name, value in states[parameter].items() if value.shape == parameter.shape}
+        assert kept in ({"momentum"}, {"exp_avg", "exp_avg_sq"})
+        assert all(states[parameter][name].stride() == parameter.stride() for name in kept)
 
 
 def test_after_a_crash_the_last_checkpoint_goes_on_exactly(tmp_path: Path) -> None:
@@ -146,7 +147,7 @@ def test_continue_from_weights_starts_a_new_run_from_them(tmp_path: Path) -> Non
     assert run.minutes == 0
     for started in (run.model, run.ema.model):
         assert same(dict(started.state_dict()), dict(model.state_dict()))
-    assert not run.take_step.optimizer.state
+    assert not any(optimizer.state for optimizer in run.take_step.optimizers)
 
 
 def test_half_precision_weights_are_widened(tmp_path: Path) -> None:

@@ -2,39 +2,43 @@
 
     model.*      the weights being trained
     ema.*        the averaged weights
-    optimizer.*  AdamW's two moments and step count a parameter
+    optimizer.*  what the optimisers keep a parameter: moments, step count
 
 The random numbers need no state: batch n is a function of the seed and n.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
+from htdemucs_n.errors import UserError
 from htdemucs_n.models.htdemucs_n import HTDemucs_n
 from htdemucs_n.models.storage import load_tensors, load_weights, save_tensors
 from htdemucs_n.training.ema import EMA
+from htdemucs_n.training.optimizers import Muon
 
 
 def save_checkpoint(
-    path: Path, model: HTDemucs_n, ema: EMA, optimizer: torch.optim.Optimizer, progress: dict[str, Any]
+    path: Path, model: HTDemucs_n, ema: EMA, optimizers: Sequence[Optimizer], progress: dict[str, Any]
 ) -> None:
     """Write the state of a run; `progress` is kept as metadata (JSON). The older file survives a failure."""
     tensors = _prefixed("model", model.state_dict()) | _prefixed("ema", ema.model.state_dict())
-    for name, parameter in model.named_parameters():
+    for name, parameter, optimizer in _moved(model, optimizers):
         tensors |= _prefixed(f"optimizer.{name}", optimizer.state[parameter])
     save_tensors(path, tensors, {"config": model.config.to_dict(), "progress": progress})
 
 
-def load_checkpoint(path: Path, model: HTDemucs_n, ema: EMA, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+def load_checkpoint(path: Path, model: HTDemucs_n, ema: EMA, optimizers: Sequence[Optimizer]) -> dict[str, Any]:
     """Restore a run and return its progress.
 
     A file that holds weights only (a shipped model, `best.safetensors`) starts a new run from them: the
-    progress is then empty. Raises `UserError` for a file that can't be read or doesn't fit the model.
+    progress is then empty. Raises `UserError` for a file that can't be read or doesn't fit the model or the optimisers.
     """
     tensors, metadata = load_tensors(path)
     if "progress" not in metadata:
@@ -43,8 +47,10 @@ def load_checkpoint(path: Path, model: HTDemucs_n, ema: EMA, optimizer: torch.op
         return {}
     load_weights(model, _under("model", tensors), path)
     load_weights(ema.model, _under("ema", tensors), path)
-    for name, parameter in model.named_parameters():
+    for name, parameter, optimizer in _moved(model, optimizers):
         state = _under(f"optimizer.{name}", tensors)
+        if ("momentum" in state) != isinstance(optimizer, Muon):
+            raise UserError(f"{path} was trained with another solver.optimizer: set that, or continue_from its best")
         optimizer.state[parameter] = {key: _beside(parameter, value) for key, value in state.items()}
     return dict(metadata["progress"])
 
@@ -64,8 +70,7 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(f"{prefix}."): t for name, t in tensors.items() if name.startswith(f"{prefix}.")}
 
 
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices and kernels decay; biases and norms, which set levels and not shapes, do not."""
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    plain = [p for p in model.parameters() if p.ndim <= 1]
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
+def _moved(model: HTDemucs_n, optimizers: Sequence[Optimizer]) -> Iterator[tuple[str, nn.Parameter, Optimizer]]:
+    """Every parameter with its name and the optimiser that moves it."""
+    movers = {id(p): optimizer for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]}
+    return ((name, parameter, movers[id(parameter)]) for name, parameter in model.named_parameters())

@@ -16,6 +16,7 @@ from htdemucs_n.models.config import HTDemucsNConfig
 class SolverConfig:
     """The optimisation."""
 
+    optimizer: str
     lr: float
     beta2: float
     weight_decay: float
@@ -38,6 +39,8 @@ class SolverConfig:
     def __post_init__(self) -> None:
         if self.precision not in ("bf16", "fp16", "fp32"):
             raise UserError(f"config key 'solver.precision' is '{self.precision}': use bf16, fp16 or fp32")
+        if self.optimizer not in ("muon", "adamw"):
+            raise UserError(f"config key 'solver.optimizer' is '{self.optimizer}': use muon or adamw")
         if self.loss not in ("l1", "l2"):
             raise UserError(f"config key 'solver.loss' is '{self.loss}': use l1 or l2")
         if self.accumulate < 1:

@@ -83,7 +83,7 @@ class Solver:
             path = weights_path(self.config.continue_from)
         else:
             return
-        progress = load_checkpoint(path, self.model, self.ema, self.take_step.optimizer)
+        progress = load_checkpoint(path, self.model, self.ema, self.take_step.optimizers)
         self.step = progress.get("step", 0)
         self.minutes = progress.get("minutes", 0.0)
         self.take_step.scaler.load_state_dict(progress.get("scaler", {}) or self.take_step.scaler.state_dict())
@@ -120,7 +120,7 @@ class Solver:
                 "best_step": self.best_step,
                 "scaler": self.take_step.scaler.state_dict(),
             }
-            save_checkpoint(self.out / "last.safetensors", self.model, self.ema, self.take_step.optimizer, progress)
+            save_checkpoint(self.out / "last.safetensors", self.model, self.ema, self.take_step.optimizers, progress)
 
     def _loop(self, curve: Curve | None, data: Background[Batch]) -> None:
         solver = self.config.solver
@@ -168,7 +168,7 @@ class Solver:
         row = {
             "step": self.step,
             "minutes": self.minutes,
-            "lr": self.take_step.optimizer.param_groups[0]["lr"],
+            "lr": self.take_step.optimizers[0].param_groups[0]["lr"],
             "loss": sum(finite) / max(1, len(finite)),
             "waiting": waiting,
         }

@@ -14,11 +14,11 @@ from torch.nn.parallel import DistributedDataParallel
 from htdemucs_n.errors import UserError
 from htdemucs_n.models.htdemucs_n import HTDemucs_n
 from htdemucs_n.training.batches import Batch
-from htdemucs_n.training.checkpoint import parameter_groups
 from htdemucs_n.training.config import TrainConfig
 from htdemucs_n.training.distill import Teacher
 from htdemucs_n.training.distributed import Ranks
 from htdemucs_n.training.loss import SeparationLoss
+from htdemucs_n.training.optimizers import build_optimizers
 
 log = logging.getLogger(__name__)
 
@@ -29,19 +29,14 @@ _PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class TrainingStep:
-    """Moves `model` by AdamW on the loss against the true stems and, where there is one, the teacher's."""
+    """Moves `model` on the loss against the true stems and, where there is one, the teacher's."""
 
     def __init__(self, model: HTDemucs_n, config: TrainConfig, ranks: Ranks) -> None:
         self.model = model
         self.config = config.solver
         self.device = next(model.parameters()).device
         self.loss = SeparationLoss(config.solver.loss, config.solver.spectral_weight, model.samplerate)
-        self.optimizer = torch.optim.AdamW(
-            parameter_groups(model, config.solver.weight_decay),
-            lr=config.solver.lr,
-            betas=(0.9, config.solver.beta2),
-            fused=True,
-        )
+        self.optimizers = build_optimizers(model, config.solver)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.solver.precision == "fp16")
         self.teacher_weight = config.distill.weight
         self.teacher = (
@@ -61,14 +56,16 @@ class TrainingStep:
         A loss or gradient that is not finite leaves the weights as they are. Raises `UserError` after ten in a row.
         """
         value = self.backward(batches)
-        self.scaler.unscale_(self.optimizer)
+        for optimizer in self.optimizers:
+            self.scaler.unscale_(optimizer)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip).item()
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
         # The norm is that of the gradients of all ranks, so all ranks decide alike.
         finite = math.isfinite(norm)
         if finite or self.scaler.is_enabled():  # the scaler skips by itself, and learns from it
-            self.scaler.step(self.optimizer)
+            for optimizer in self.optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+                self.scaler.step(optimizer)
             self.scaler.update()
         if finite:
             self.skipped = 0
@@ -81,7 +78,7 @@ class TrainingStep:
 
     def backward(self, batches: Sequence[Batch]) -> float:
         """Set the gradients to those of the mean loss over `batches`, which it returns."""
-        self.optimizer.zero_grad(set_to_none=True)
+        self.model.zero_grad(set_to_none=True)
         total = 0.0
         for number, batch in enumerate(batches, 1):
             with self._gradients_stay_here(number < len(batches)):
