@@ -1,0 +1,117 @@
+"""`htdemucs-n profile`: what a model costs, by part, by length, and beside another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from htdemucs_n.cli.options import Device, ModelName
+from htdemucs_n.errors import UserError
+
+
+def profile(
+    name: ModelName = None,
+    preset: Annotated[
+        str | None, typer.Option(help="In place of a model, a preset with random weights.", show_default=False)
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PRESET",
+            help="Beside it a preset, or `official`: the htdemucs architecture of PyPI's demucs, random weights.",
+            show_default=False,
+        ),
+    ] = None,
+    device: Device = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16, fp16, as in separate.")] = "auto",
+    segment: Annotated[
+        float | None, typer.Option(help="Seconds that the model hears at once.", show_default="the model's")
+    ] = None,
+    batch: Annotated[int | None, typer.Option(help="Segments at once.", show_default="1 on a CPU, 4 elsewhere")] = None,
+    lengths: Annotated[
+        str | None,
+        typer.Option(help="Separate noise of so many seconds too: 30,60,600.", metavar="SECONDS", show_default="none"),
+    ] = None,
+    tokens: Annotated[
+        str | None,
+        typer.Option(
+            help="Linear beside softmax attention over so many tokens: 1000,4000,16000.",
+            metavar="NUMBERS",
+            show_default="none",
+        ),
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Passes to measure; the median counts.")] = 5,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="one a core")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write all figures there.", show_default=False)
+    ] = None,
+    png_file: Annotated[
+        Path | None, typer.Option("--png", metavar="FILE", help="Draw them there.", show_default=False)
+    ] = None,
+) -> None:
+    """Report parameters, FLOPs, time and memory of a model, by part.
+
+    Every measurement runs in a process of its own, so that its peak of memory is the model's.
+    """
+    import torch
+    from rich.console import Console
+
+    from htdemucs_n.cli.progress import progress_bar
+    from htdemucs_n.models.registry import DEFAULT_MODEL
+    from htdemucs_n.profiling.attention import measure_attention
+    from htdemucs_n.profiling.figures import Settings
+    from htdemucs_n.profiling.lengths import measure_lengths
+    from htdemucs_n.profiling.machine import describe_machine
+    from htdemucs_n.profiling.picture import save_picture
+    from htdemucs_n.profiling.profile import profile_model
+    from htdemucs_n.profiling.records import write_record
+    from htdemucs_n.profiling.subjects import Subject
+    from htdemucs_n.profiling.tables import attention_table, lengths_table, parts_table, summary_table
+
+    if name is not None and preset is not None:
+        raise UserError("give --name or --preset, not both")
+    seconds = _numbers("--lengths", lengths)
+    counts = [round(number) for number in _numbers("--tokens", tokens)]
+    subjects = [Subject(preset, untrained=True) if preset else Subject(name or DEFAULT_MODEL)]
+    subjects += [Subject(against, untrained=True)] if against else []
+    settings = Settings(device, precision, segment, batch, threads)
+    for subject in subjects:  # what is wrong is found before anything takes time
+        settings.separator(subject.load())
+    steps = len(subjects) * (1 + len(seconds)) + 3 * len(counts)
+    with progress_bar() as bar:
+        task = bar.add_task("measuring", total=steps)
+        profiles, curves = [], []
+        for subject in subjects:
+            profiles.append(profile_model(subject, settings, repeats))
+            bar.advance(task)
+            curves += measure_lengths(subject, settings, seconds, lambda: bar.advance(task))
+        attention = measure_attention(settings, counts, repeats, lambda: bar.advance(task))
+
+    console = Console()
+    for table in [parts_table(p) for p in profiles] + [summary_table(profiles)]:
+        console.print(table)
+    if curves:
+        console.print(lengths_table(curves))
+    if attention:
+        console.print(attention_table(attention))
+    if json_file:
+        about = describe_machine(threads or torch.get_num_threads(), profiles[0].device)
+        write_record(json_file, about, profiles=profiles, lengths=curves, attention=attention)
+    if png_file:
+        save_picture(png_file, profiles, curves, attention)
+    for file in (json_file, png_file):
+        if file:
+            typer.echo(f"-> {file}")
+
+
+def _numbers(option: str, text: str | None) -> list[float]:
+    """Numbers above 0 with commas between them. Raises `UserError` for anything else."""
+    try:
+        numbers = [float(number) for number in (text or "").split(",") if number.strip()]
+    except ValueError:
+        numbers = [-1.0]
+    if any(not 0 < number < float("inf") for number in numbers):
+        raise UserError(f"{option} {text}: it takes numbers above 0 with commas between them, as 30,60")
+    return numbers

@@ -1,0 +1,62 @@
+"""Time and peak memory over the length of the song, through the code that `separate` runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from htdemucs_n.errors import UserError
+from htdemucs_n.profiling.devices import gpu_peak_mib
+from htdemucs_n.profiling.figures import Settings, open_model, seconds_of
+from htdemucs_n.profiling.memory import in_fresh_process, peak_rss_mib
+from htdemucs_n.profiling.subjects import Subject
+
+
+@dataclass(frozen=True)
+class LengthFigures:
+    """A song of `length` seconds through `Separator.stream`: seconds, MiB; None and a `note` where it could not be."""
+
+    model: str
+    length: float
+    seconds: float | None
+    peak_rss_mib: float | None
+    gpu_mib: float | None
+    note: str = ""
+
+
+def measure_lengths(
+    subject: Subject, settings: Settings, lengths: Sequence[float], progress: Callable[[], None]
+) -> list[LengthFigures]:
+    """Separate noise of each of `lengths` (seconds), each in a fresh process; `progress` is called after each."""
+    rows = []
+    for length in lengths:
+        try:
+            rows.append(in_fresh_process(_measure, subject, settings, length))
+        except (MemoryError, UserError) as error:
+            rows.append(LengthFigures(subject.title, length, None, None, None, str(error)))
+        progress()
+    return rows
+
+
+def _measure(subject: Subject, settings: Settings, length: float) -> LengthFigures:
+    model, separator = open_model(subject, settings)
+
+    def separate(seconds: float) -> None:
+        for _ in separator.stream(_noise(seconds, model.samplerate), model.samplerate):
+            pass  # nothing is kept, as `separate` keeps nothing but what it writes
+
+    separate(1)  # sets kernels up
+    seconds = seconds_of(lambda: separate(length))
+    return LengthFigures(subject.title, length, seconds, peak_rss_mib(), gpu_peak_mib(separator.device))
+
+
+def _noise(seconds: float, rate: int) -> Iterator[Tensor]:
+    """Blocks `(2, n)` of a second of noise, always the same: the time does not depend on what the samples are."""
+    block = torch.randn(2, rate, generator=torch.Generator().manual_seed(0)) / 10
+    left = round(seconds * rate)
+    while left > 0:
+        yield block[:, :left]
+        left -= rate

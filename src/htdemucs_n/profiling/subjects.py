@@ -1,0 +1,72 @@
+"""The model to profile: a shipped one or a checkpoint, a preset, or the official architecture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from htdemucs_n.errors import UserError, suggestion
+from htdemucs_n.models.folding import prepare_for_inference
+from htdemucs_n.models.htdemucs_n import HTDemucs_n
+from htdemucs_n.models.official import OfficialModel
+from htdemucs_n.models.presets import load_preset, preset_names
+from htdemucs_n.models.registry import load_model
+
+Model = HTDemucs_n | OfficialModel
+
+OFFICIAL = "official"
+"""Name of the architecture of PyPI's `demucs`."""
+
+OFFICIAL_SEGMENT = 7.8
+"""Seconds."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What to profile, small enough to be sent to another process.
+
+    `name` is that of a model as `load_model` takes it; with `untrained`, of a preset or `official`, built with random
+    weights: what they cost does not depend on them.
+    """
+
+    name: str
+    untrained: bool = False
+
+    @property
+    def title(self) -> str:
+        """What tables call it."""
+        return f"{self.name} (random weights)" if self.untrained else self.name
+
+    def load(self) -> Model:
+        """The model, ready to separate, on the CPU. Raises `UserError` where it can't be."""
+        if not self.untrained:
+            return load_model(self.name)
+        torch.manual_seed(0)
+        if self.name == OFFICIAL:
+            return OfficialModel([official_architecture()]).eval()
+        if self.name not in preset_names():
+            known = [*preset_names(), OFFICIAL]
+            raise UserError(f"unknown preset '{self.name}': {suggestion(self.name, known)}")
+        return prepare_for_inference(HTDemucs_n(load_preset(self.name)), in_place=True)
+
+
+def official_architecture() -> Any:
+    """`demucs.htdemucs.HTDemucs` with random weights: 41,984,456 parameters.
+
+    The hyperparameters are the class's defaults but for three: `bottom_channels=512`, `dconv_mode=3` (as in
+    the package's `grids/mmi.py`) and a segment of 7.8 s.
+
+    Raises:
+        UserError: `demucs` is not installed.
+    """
+    try:
+        from demucs.htdemucs import HTDemucs
+    except ImportError as error:
+        raise UserError(
+            f"the official architecture needs the package demucs ({error.name} is missing): "
+            "python -m pip install 'htdemucs-n[official]'"
+        ) from None
+    sources = ["drums", "bass", "other", "vocals"]
+    return HTDemucs(sources, bottom_channels=512, dconv_mode=3, segment=OFFICIAL_SEGMENT)
