@@ -12,7 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from htdemucs_n.models.linear_attention import LinearAttention, LinearTransformerEncoder, elu_feature_map
+from htdemucs_n.models.linear_attention import (
+    LinearAttention,
+    LinearTransformerEncoder,
+    SoftmaxAttention,
+    elu_feature_map,
+)
 from models_helpers import Array, array, noise
 
 
@@ -190,3 +195,14 @@ def test_any_number_of_tokens(tokens: int) -> None:
     torch.manual_seed(0)
     y = LinearTransformerEncoder(8, depth=1, heads=2, dim_head=4)(noise(2, tokens, 8))
     assert y.shape == (2, tokens, 8) and bool(y.isfinite().all())
+
+
+def test_softmax_attention_is_the_textbook_form() -> None:
+    torch.manual_seed(0)
+    module = SoftmaxAttention(12, 3, 4).double()
+    x = noise(2, 17, 12).double()
+    q, k, v = np.moveaxis((array(x) @ array(module.to_qkv.weight).T).reshape(2, 17, 3, 3, 4), 2, 0)
+    scores = np.exp(np.einsum("bihd,bjhd->bhij", q, k) / np.sqrt(4))
+    attended = np.einsum("bhij,bjhd->bihd", scores / scores.sum(axis=-1, keepdims=True), v).reshape(2, 17, 12)
+    expected = attended @ array(module.to_out.weight).T + array(module.to_out.bias)
+    np.testing.assert_allclose(module(x).detach().numpy(), expected, rtol=1e-9, atol=1e-12)

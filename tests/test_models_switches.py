@@ -35,6 +35,7 @@ ALTERNATIVES: dict[str, list[Any]] = {
     "time_encoder_blocks": [0, 2],
     "time_decoder_blocks": [0, 2],
     "transformer_dim": [24],
+    "attention": ["softmax"],
     "linear_attn_layers": [2],
     "linear_attn_heads": [1],
     "linear_attn_dim_head": [4],

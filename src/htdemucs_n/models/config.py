@@ -17,6 +17,7 @@ N_FFT = 4096
 
 _CHOICES = {
     "stft_fusion_method": ("attention", "concat", "add"),
+    "attention": ("linear", "softmax"),
     "fusion_method": ("intelligent", "add", "none"),
     "spectral_head": ("mask", "softmax", "mapping", "none"),
 }
@@ -34,6 +35,7 @@ class HTDemucsNConfig:
     * `band_zones`: the common frequency grid from low to high, pairs (bands, bins a band), counted
       in bins of the 4096 STFT (10.8 Hz); narrow bands where music keeps its pitches.
     * `transformer_dim`: width of the tokens.
+    * `attention`: `linear`, or `softmax` over all pairs of tokens to compare it with.
     * `time_encoder_blocks`, `time_decoder_blocks`: residual blocks a level of the time branch.
     * `spectral_head`: how the frequency branch writes spectra: bounded complex `mask`, `softmax`
       magnitude mask with a bounded imaginary part, complex `mapping`, or `none` (time only).
@@ -67,6 +69,7 @@ class HTDemucsNConfig:
     time_decoder_blocks: int = 3
 
     transformer_dim: int = 512
+    attention: str = "linear"
     linear_attn_layers: int = 5
     linear_attn_heads: int = 8
     linear_attn_dim_head: int = 64

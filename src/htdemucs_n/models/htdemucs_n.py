@@ -76,6 +76,7 @@ class HTDemucs_n(nn.Module):
             config.linear_attn_heads,
             config.linear_attn_dim_head,
             config.linear_attn_ff_mult,
+            config.attention,
         )
         self.lstm = (
             nn.LSTM(dim, dim // 2, config.lstm_layers, batch_first=True, bidirectional=True)

@@ -35,25 +35,44 @@ class LinearAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Attend over the N tokens of `(B, N, dim)`."""
         q, k, v = self.to_qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # each (B, heads, N, d)
-        with torch.autocast(x.device.type, enabled=False):
+        return self.to_out(self.attend(q, k, v).transpose(1, 2).flatten(-2))
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Queries, keys and values `(B, heads, N, d)` -> the weighted values, float32."""
+        with torch.autocast(q.device.type, enabled=False):
             # Sums over thousands of tokens lose their tail in half precision.
             q, k, v = (t.float() if t.dtype in (torch.bfloat16, torch.float16) else t for t in (q, k, v))
             q, k = elu_feature_map(q), elu_feature_map(k) / k.shape[-2]
             summary = k.transpose(-2, -1) @ v  # (B, heads, d, d)
             normaliser = q @ k.sum(dim=-2).unsqueeze(-1)  # (B, heads, N, 1)
-            attended = (q @ summary) / (normaliser + 1e-12)
-        return self.to_out(attended.transpose(1, 2).flatten(-2))
+            return (q @ summary) / (normaliser + 1e-12)
+
+
+class SoftmaxAttention(LinearAttention):
+    """The plain form, for comparison: softmax(q . k / sqrt(d)) over all pairs, N^2 of them (Vaswani et al., 2017).
+
+    Shape and parameters are those of `LinearAttention`.
+    """
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Queries, keys and values `(B, heads, N, d)` -> the weighted values."""
+        return F.scaled_dot_product_attention(q, k, v)
+
+
+_ATTENTION = {"linear": LinearAttention, "softmax": SoftmaxAttention}
 
 
 class LinearTransformerBlock(nn.Module):
-    """Pre-norm linear attention and pre-norm GELU feed-forward, both residual.
+    """Pre-norm attention, `linear` or `softmax`, and pre-norm GELU feed-forward, both residual.
 
     Shape: `(B, N, dim)` -> `(B, N, dim)`.
     """
 
-    def __init__(self, dim: int, heads: int = 8, dim_head: int = 64, ff_mult: int = 4) -> None:
+    def __init__(
+        self, dim: int, heads: int = 8, dim_head: int = 64, ff_mult: int = 4, attention: str = "linear"
+    ) -> None:
         super().__init__()
-        self.attention = nn.Sequential(nn.LayerNorm(dim), LinearAttention(dim, heads, dim_head))
+        self.attention = nn.Sequential(nn.LayerNorm(dim), _ATTENTION[attention](dim, heads, dim_head))
         self.feed_forward = nn.Sequential(
             nn.LayerNorm(dim), nn.Linear(dim, ff_mult * dim), nn.GELU(), nn.Linear(ff_mult * dim, dim)
         )
@@ -74,10 +93,20 @@ class LinearTransformerEncoder(nn.Module):
     Shape: `(B, N, dim)` -> `(B, N, dim)`, any N >= 1.
     """
 
-    def __init__(self, dim: int, depth: int = 5, heads: int = 8, dim_head: int = 64, ff_mult: int = 4) -> None:
+    def __init__(
+        self,
+        dim: int,
+        depth: int = 5,
+        heads: int = 8,
+        dim_head: int = 64,
+        ff_mult: int = 4,
+        attention: str = "linear",
+    ) -> None:
         super().__init__()
         self.position = nn.Conv1d(dim, dim, 31, padding=15, groups=dim)
-        self.blocks = nn.Sequential(*(LinearTransformerBlock(dim, heads, dim_head, ff_mult) for _ in range(depth)))
+        self.blocks = nn.Sequential(
+            *(LinearTransformerBlock(dim, heads, dim_head, ff_mult, attention) for _ in range(depth))
+        )
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, x: Tensor) -> Tensor:
