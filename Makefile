@@ -1,7 +1,8 @@
 # `make check` does what .ci/run does after its install: lint, types, tests.
 PYTHON ?= python
 
-.PHONY: install check lint types test format
+.PHONY: install check lint types test format bench bench-slow
+.NOTPARALLEL:
 
 install:
 	$(PYTHON) -m pip install -c constraints.txt -e ".[dev]"
@@ -21,3 +22,42 @@ test:
 format:
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
+
+# Every figure of docs/benchmarks.md, on a machine that does nothing else; SONGS is a folder of held-out songs in stems.
+RESULTS := benchmarks/results
+
+bench: bench-complexity bench-attention bench-profile bench-speed $(if $(SONGS),bench-quality) bench-report
+
+bench-slow: bench-speed-long bench-lengths bench-memory bench-fuzz bench-report
+
+bench-complexity:
+	$(PYTHON) benchmarks/complexity.py --json $(RESULTS)/complexity.json
+
+bench-attention:
+	$(PYTHON) benchmarks/attention_scaling.py --json $(RESULTS)/attention_scaling.json --png docs/attention-scaling.png
+
+bench-profile:
+	$(PYTHON) -m htdemucs_n profile --preset default --against official --precision fp32 \
+		--json $(RESULTS)/profile.json --png docs/profile.png
+
+bench-speed:
+	$(PYTHON) benchmarks/speed.py --lengths 30 60 180 --json $(RESULTS)/speed.json
+
+bench-quality:
+	$(PYTHON) benchmarks/quality.py "$(SONGS)" --bss --json $(RESULTS)/quality.json
+
+bench-speed-long:
+	$(PYTHON) benchmarks/speed.py --lengths 300 600 --json $(RESULTS)/speed_long.json
+
+bench-lengths:
+	$(PYTHON) -m htdemucs_n profile --lengths 30,60,180,600,1800,3600 \
+		--json $(RESULTS)/lengths.json --png docs/lengths.png
+
+bench-memory:
+	$(PYTHON) benchmarks/memory.py --tiny --threads 1 --minutes 5 60 --json $(RESULTS)/memory.json
+
+bench-fuzz:
+	$(PYTHON) benchmarks/fuzz.py --count 250 --seed 5 --json $(RESULTS)/fuzz.json
+
+bench-report:
+	$(PYTHON) benchmarks/report.py

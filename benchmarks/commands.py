@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
-import importlib.metadata
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -14,7 +11,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -62,38 +58,6 @@ def noise_file(path: Path, seconds: float) -> Path:
     return path
 
 
-def describe_machine(threads: int) -> dict[str, Any]:
-    """Return where and with what the figures were made."""
-    cpu = platform.processor()
-    if (cpuinfo := Path("/proc/cpuinfo")).exists():
-        names = [line for line in cpuinfo.read_text(encoding="utf-8").splitlines() if line.startswith("model name")]
-        cpu = names[0].partition(":")[2].strip() if names else cpu
-    versions = {}
-    for name in ("htdemucs-n", "torch", "numpy", "demucs"):
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            versions[name] = "not installed"
-    return {
-        "date": datetime.date.today().isoformat(),
-        "system": platform.platform(),
-        "cpu": cpu,
-        "cores": os.cpu_count(),
-        "threads": threads,
-        "python": platform.python_version(),
-    } | versions
-
-
-def _peak_rss_mib() -> float | None:
-    """Return the most memory this process has held, MiB; None on Windows, which doesn't say."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return float(peak / 2**20 if sys.platform == "darwin" else peak / 2**10)
-
-
 def _run_here(report: Path, module: str, arguments: list[str]) -> None:
     """In the process of its own: run the program's `main`, then write what it took."""
     import importlib
@@ -104,9 +68,11 @@ def _run_here(report: Path, module: str, arguments: list[str]) -> None:
     except SystemExit as ended:
         if ended.code:
             raise
+    from htdemucs_n.profiling.memory import peak_rss_mib
+
     torch = sys.modules["torch"]
     gpu = torch.cuda.max_memory_reserved() / 2**20 if torch.cuda.is_initialized() else None
-    report.write_text(json.dumps({"peak_rss_mib": _peak_rss_mib(), "gpu_mib": gpu}), encoding="utf-8")
+    report.write_text(json.dumps({"peak_rss_mib": peak_rss_mib(), "gpu_mib": gpu}), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import json
 import multiprocessing
 import os
 import shutil
@@ -25,6 +24,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
+
+from htdemucs_n.profiling.machine import describe_machine
+from htdemucs_n.profiling.records import write_record
 
 FORMATS = ("wav", "flac", "mp3", "ogg", "opus", "m4a", "aiff")
 _SECONDS = 60.0
@@ -49,7 +51,7 @@ def main() -> None:
         for failure in failures[:5]:
             print(f"  {failure}")
     if options.json:
-        options.json.write_text(json.dumps({"seed": options.seed, "results": results}, indent=2) + "\n", "utf-8")
+        write_record(options.json, describe_machine(1) | {"seed": options.seed, "results": results})
     if any(result["failures"] for result in results.values()):
         sys.exit(1)
 

@@ -10,14 +10,15 @@ not in it.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from commands import describe_machine, noise_file, run_command
+from commands import noise_file, run_command
+from htdemucs_n.profiling.machine import describe_machine
+from htdemucs_n.profiling.records import write_record
 
 _TINY = (
     "import torch; from pathlib import Path; from htdemucs_n.models.htdemucs_n import HTDemucs_n\n"
@@ -38,7 +39,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
 
-    conditions = describe_machine(options.threads) | {"tiny": options.tiny, "device": options.device}
+    conditions = describe_machine(options.threads, options.device) | {"tiny": options.tiny, "device": options.device}
     results = []
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -58,7 +59,7 @@ def main() -> None:
                 f"{minutes:g} min: {taken.seconds:.0f} s, peak RSS {taken.peak_rss_mib or 0:.1f} MiB{gpu}", flush=True
             )
     if options.json:
-        options.json.write_text(json.dumps(conditions | {"results": results}, indent=2) + "\n", encoding="utf-8")
+        write_record(options.json, conditions, results=results)
     for measure in ("peak_rss_mib", "gpu_mib"):
         values = [result[measure] for result in results if result[measure]]
         if len(values) > 1 and values[-1] > 1.05 * values[0]:

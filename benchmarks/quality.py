@@ -1,48 +1,67 @@
 """Score a model on held-out songs, through the same code that `htdemucs-n separate` runs.
 
-    python benchmarks/quality.py SONGS [--model NAME] [--precision bf16] [--json FILE]
+    python benchmarks/quality.py SONGS [--model NAME] [--precision bf16] [--bss] [--json FILE]
 
 SONGS is a folder of `song/{drums,bass,other,vocals}.*`. The mixture is the sum of the stems. The score of a stem is the
-median over songs of the global SDR, dB; songs in which it is silent do not count. Beside the model stand two baselines:
-the mixture as every stem's estimate, and silence (0 dB by definition).
+median over songs of the global SDR, dB; songs in which it is silent do not count. `--bss` adds the metric that papers
+publish, the SDR of BSS Eval v4 (`museval`): median over frames of a second, then over songs. Beside the model stands
+the mixture as every stem's estimate; silence scores 0 dB of global SDR by definition.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import statistics
-from datetime import date
 from pathlib import Path
-from typing import Any
 
 import torch
+from torch import Tensor
 
+from htdemucs_n.evaluation.bss_eval import bss_eval, require_museval
 from htdemucs_n.evaluation.sdr import global_sdr
 from htdemucs_n.models.registry import DEFAULT_MODEL
+from htdemucs_n.profiling.machine import describe_machine
+from htdemucs_n.profiling.records import write_record
 from htdemucs_n.separation import Separator
 from htdemucs_n.training.bank import load_songs
 
+Scores = dict[str, dict[str, list[float]]]
+"""dB of every song, by estimate (`model`, `mixture`) and stem."""
 
-def score(folder: Path, model: str, precision: str) -> dict[str, dict[str, list[float]]]:
-    """SDR in dB of every song, by estimate (`model`, `mixture`) and stem."""
+NAMES = {"median_sdr_db": "global SDR", "median_bss_sdr_db": "BSS Eval v4 SDR"}
+
+
+def score(folder: Path, model: str, precision: str, bss: bool) -> dict[str, Scores]:
+    """The scores of all songs by metric, a key of `NAMES`."""
     separator = Separator(model, device="cpu", precision=precision)
-    rate = separator.model.samplerate
-    scores: dict[str, dict[str, list[float]]] = {
-        kind: {source: [] for source in separator.sources} for kind in ("model", "mixture")
+    rate, sources = separator.model.samplerate, separator.sources
+    scores: dict[str, Scores] = {
+        metric: {kind: {source: [] for source in sources} for kind in ("model", "mixture")}
+        for metric in list(NAMES)[: 1 + bss]
     }
-    for song in load_songs([folder], separator.sources, rate, workers=2):
-        mixture, stems = song.mixture_and_stems()
-        estimates = separator.separate(mixture, rate)
-        for index, source in enumerate(separator.sources):
-            if stems[index].any():
-                scores["model"][source].append(global_sdr(stems[index], estimates[source]).item())
-                scores["mixture"][source].append(global_sdr(stems[index], mixture).item())
+    for song in load_songs([folder], sources, rate, workers=2):
+        mixture, tracks = song.mixture_and_stems()
+        stems = dict(zip(sources, tracks, strict=True))
+        for kind, estimates in {
+            "model": separator.separate(mixture, rate),
+            "mixture": dict.fromkeys(sources, mixture),
+        }.items():
+            for source, stem in stems.items():
+                if stem.any():
+                    scores["median_sdr_db"][kind][source].append(global_sdr(stem, estimates[source]).item())
+            if bss:
+                for source, value in _bss_sdr(stems, estimates, rate).items():
+                    scores["median_bss_sdr_db"][kind][source].append(value)
     return scores
 
 
-def summary(scores: dict[str, dict[str, list[float]]]) -> dict[str, dict[str, float]]:
+def _bss_sdr(stems: dict[str, Tensor], estimates: dict[str, Tensor], rate: int) -> dict[str, float]:
+    """SDR of BSS Eval v4 by stem, of stems and estimates `(C, T)`; stems without a score are left out."""
+    truth, guess = ({name: track.numpy() for name, track in tracks.items()} for tracks in (stems, estimates))
+    return {stem: values["sdr"] for stem, values in bss_eval(truth, guess, rate)[0].items()}
+
+
+def summary(scores: Scores) -> dict[str, dict[str, float]]:
     """Medians over songs a stem, and their mean, dB."""
     table = {}
     for kind, stems in scores.items():
@@ -52,28 +71,31 @@ def summary(scores: dict[str, dict[str, list[float]]]) -> dict[str, dict[str, fl
 
 
 def main() -> None:
-    """Print the table; write it as JSON where asked."""
+    """Print the tables; write them as JSON where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("songs", type=Path)
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--precision", default="fp32", help="fp32, bf16, fp16, auto (fp32)")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--bss", action="store_true", help="BSS Eval v4 too (extra `evaluate`)")
+    parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
+    if arguments.bss:
+        require_museval()
 
-    scores = score(arguments.songs, arguments.model, arguments.precision)
-    table = summary(scores)
-    songs = max(len(values) for values in scores["model"].values())
-    about = f"{platform.machine()}, {arguments.precision}, torch {torch.__version__}, {date.today().isoformat()}"
-    print(f"Median global SDR over {songs} songs, dB ({about})")
-    columns = list(table["model"])
-    print("estimate".ljust(20) + "".join(column.rjust(9) for column in columns))
-    for kind, row in table.items():
-        name = arguments.model if kind == "model" else "mixture"
-        print(name.ljust(20) + "".join(f"{row[column]:9.2f}" for column in columns))
+    scores = score(arguments.songs, arguments.model, arguments.precision, arguments.bss)
+    tables = {metric: summary(values) for metric, values in scores.items()}
+    songs = max(len(values) for values in scores["median_sdr_db"]["model"].values())
+    about = describe_machine(torch.get_num_threads())
+    for metric, table in tables.items():
+        print(f"Median {NAMES[metric]} over {songs} songs, dB ({arguments.precision}, {about['date']})")
+        columns = list(table["model"])
+        print("estimate".ljust(20) + "".join(column.rjust(9) for column in columns))
+        for kind, row in table.items():
+            name = arguments.model if kind == "model" else "mixture"
+            print(name.ljust(20) + "".join(f"{row[column]:9.2f}" for column in columns))
     if arguments.json:
-        result: dict[str, Any] = {"model": arguments.model, "songs": songs, "about": about, "median_sdr_db": table}
-        arguments.json.parent.mkdir(parents=True, exist_ok=True)
-        arguments.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        facts = {"model": Path(arguments.model).name, "precision": arguments.precision, "songs": songs}
+        write_record(arguments.json, about | facts | tables)
 
 
 if __name__ == "__main__":

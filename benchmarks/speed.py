@@ -8,26 +8,25 @@ and overlap and no shifts:
 
 * `shipped`: `htdemucs-n separate`, in float32 and bfloat16.
 * `default`: the same with the `default` preset, random weights.
-* `official`: `demucs --shifts 0` with `demucs.htdemucs.HTDemucs`, random weights in a local repository.
-
-The official hyperparameters are the class's defaults but for three: `bottom_channels=512`, `dconv_mode=3` (as
-in the package's `grids/mmi.py`) and `segment=7.8`: 41,984,456 parameters, kept in float16 as released.
+* `official`: `demucs --shifts 0` with `demucs.htdemucs.HTDemucs` (`htdemucs_n.profiling.subjects` says which), random
+  weights in a local repository, kept in float16 as released.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from commands import Measured, describe_machine, noise_file, run_command
+from commands import Measured, noise_file, run_command
+from htdemucs_n.profiling.machine import describe_machine
+from htdemucs_n.profiling.records import write_record
 
 SEGMENT = 7.8
 """Seconds."""
@@ -61,7 +60,7 @@ def main() -> None:
     if "official" in options.models and importlib.util.find_spec("demucs") is None:
         sys.exit('demucs is missing: python -m pip install -e ".[official]", or leave `official` out of --models')
 
-    conditions = describe_machine(options.threads) | {
+    conditions = describe_machine(options.threads, options.device) | {
         "device": options.device,
         "segment": SEGMENT,
         "overlap": OVERLAP,
@@ -78,20 +77,20 @@ def main() -> None:
                 rows.append(_row(model, length, runs))
                 print(f"{model}, {length:g} s: {rows[-1].seconds:.1f} s", file=sys.stderr, flush=True)
                 if options.json:
-                    options.json.parent.mkdir(parents=True, exist_ok=True)
-                    report = conditions | {"results": [asdict(row) for row in rows]}
-                    options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+                    write_record(options.json, conditions, results=rows)
             song.unlink()
-    print_table(rows)
+    print("\n".join(table(rows)))
     for name, value in conditions.items():
         print(f"{name}: {value}")
 
 
-def print_table(rows: list[Row]) -> None:
-    """One row a contender and length, beside the official one of that length."""
+def table(rows: list[Row]) -> list[str]:
+    """One line a contender and length, beside the official one of that length."""
     official = {row.length: row for row in rows if row.model == "official"}
-    print("| model | song, s | time, s | x real time | peak RSS, MiB | GPU, MiB | x official | of its memory |")
-    print("|---|---|---|---|---|---|---|---|")
+    lines = [
+        "| model | song, s | time, s | x real time | peak RSS, MiB | GPU, MiB | x official | of its memory |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
     for row in rows:
         beside = official.get(row.length)
         speed = f"{beside.seconds / row.seconds:.2f}" if beside else "-"
@@ -108,7 +107,8 @@ def print_table(rows: list[Row]) -> None:
             speed,
             share,
         ]
-        print("| " + " | ".join(cells) + " |")
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
 
 
 def _run(model: str, song: Path, work: Path, threads: int, device: str) -> Measured:
@@ -133,7 +133,7 @@ def _row(model: str, length: float, runs: list[Measured]) -> Row:
 
 
 def _make_weights(work: Path, models: list[str]) -> None:
-    """Random weights where they are needed, in float16, by a process of its own: torch must not be loaded here."""
+    """Random weights where they are needed, in float16, by a process of its own: this one stays small."""
     code = {
         "default": (
             "import torch; from htdemucs_n.models.htdemucs_n import HTDemucs_n\n"
@@ -142,11 +142,11 @@ def _make_weights(work: Path, models: list[str]) -> None:
             " torch.float16)\n"
         ),
         "official": (
-            "import torch; from demucs.htdemucs import HTDemucs; from demucs.states import get_state\n"
-            "sources = ['drums', 'bass', 'other', 'vocals']\n"
-            f"model = HTDemucs(sources, bottom_channels=512, dconv_mode=3, segment={SEGMENT})\n"
+            "import torch; from demucs.states import get_state\n"
+            "from htdemucs_n.profiling.subjects import official_architecture\n"
+            "model = official_architecture()\n"
             "args, kwargs = model._init_args_kwargs\n"
-            "package = dict(klass=HTDemucs, args=args, kwargs=kwargs, state=get_state(model, None, half=True))\n"
+            "package = dict(klass=type(model), args=args, kwargs=kwargs, state=get_state(model, None, half=True))\n"
             f"torch.save(package, {str(work / 'official.th')!r})\n"
         ),
     }

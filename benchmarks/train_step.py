@@ -1,8 +1,9 @@
 """Time a training step of a preset on the CPU: noise in place of songs, bfloat16 autocast, batches of 4 crops of 3 s.
 
-    python benchmarks/train_step.py [--preset small] [--release-memory]
+    python benchmarks/train_step.py [--preset small] [--release-memory] [key=value ...]
 
 `--release-memory` leaves glibc as it is; without it freed memory stays in the process, as in `htdemucs-n train`.
+Keys are those of the training configuration: `solver.optimizer=adamw`.
 """
 
 from __future__ import annotations
@@ -10,16 +11,42 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from collections.abc import Sequence
+from typing import Any
 
 import torch
+from hydra import compose, initialize_config_module
+from omegaconf import OmegaConf
 
 from htdemucs_n.memory import keep_freed_memory
 from htdemucs_n.models.htdemucs_n import HTDemucs_n
-from htdemucs_n.models.presets import load_preset
-from htdemucs_n.training.loss import SeparationLoss
+from htdemucs_n.training.batches import Batch
+from htdemucs_n.training.config import TrainConfig
+from htdemucs_n.training.distributed import Ranks
+from htdemucs_n.training.step import TrainingStep
 
-_SAMPLES = 131072
+_ITEMS, _SAMPLES = 4, 131072
 _WARM_UP, _STEPS = 5, 10
+
+
+def seconds_a_step(overrides: Sequence[str]) -> float:
+    """Median over ten steps of the configuration with `overrides`, data not counted."""
+    with initialize_config_module("htdemucs_n.conf", version_base="1.3"):
+        values: Any = OmegaConf.to_container(compose("n_train", list(overrides)), resolve=True)
+    config = TrainConfig.from_dict(values)
+    torch.manual_seed(0)
+    model = HTDemucs_n(config.htdemucs_n).train()
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    take_step = TrainingStep(model, config, Ranks())
+    stems = torch.randn(_ITEMS, len(model.sources), model.audio_channels, _SAMPLES)
+    whole = torch.full(stems.shape[:2], torch.inf)
+    batch = Batch(stems.sum(dim=1), stems, whole, torch.ones(_ITEMS, dtype=torch.bool))
+    times = []
+    for _ in range(_WARM_UP + _STEPS):
+        start = time.perf_counter()
+        take_step([batch], config.solver.lr)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[_WARM_UP:])
 
 
 def main() -> None:
@@ -27,25 +54,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", default="small")
     parser.add_argument("--release-memory", action="store_true")
+    parser.add_argument("keys", nargs="*")
     arguments = parser.parse_args()
     if not arguments.release_memory:
         keep_freed_memory()
-    torch.manual_seed(0)
-    model = HTDemucs_n(load_preset(arguments.preset)).train()
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(model.parameters(), fused=True)
-    loss = SeparationLoss()
-    stems = torch.randn(4, len(model.sources), 2, _SAMPLES)
-    times = []
-    for _ in range(_WARM_UP + _STEPS):
-        start = time.perf_counter()
-        with torch.autocast("cpu", torch.bfloat16):
-            estimate = model(stems.sum(dim=1))
-        optimizer.zero_grad(set_to_none=True)
-        loss(estimate, stems).backward()
-        optimizer.step()
-        times.append(time.perf_counter() - start)
-    print(f"{arguments.preset}: {statistics.median(times[_WARM_UP:]):.2f} s a step, {torch.get_num_threads()} threads")
+    seconds = seconds_a_step([f"preset={arguments.preset}", *arguments.keys])
+    print(f"{arguments.preset}: {seconds:.2f} s a step, {torch.get_num_threads()} threads")
 
 
 if __name__ == "__main__":

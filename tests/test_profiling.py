@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from htdemucs_n.errors import UserError
 from htdemucs_n.models.folding import prepare_for_inference
+from htdemucs_n.models.linear_attention import SoftmaxAttention
 from htdemucs_n.models.official import OfficialModel
 from htdemucs_n.models.storage import save_model
 from htdemucs_n.profiling.attention import (
     KINDS,
     AttentionFigures,
     MatrixAttention,
-    SoftmaxAttention,
     measure_attention,
 )
 from htdemucs_n.profiling.cost import count_cost, real_fft_flops

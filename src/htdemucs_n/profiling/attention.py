@@ -11,11 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from htdemucs_n.memory import keep_freed_memory
-from htdemucs_n.models.linear_attention import LinearAttention
+from htdemucs_n.models.linear_attention import LinearAttention, SoftmaxAttention
 from htdemucs_n.profiling.devices import gpu_peak_mib, wait_for
 from htdemucs_n.profiling.figures import Settings, seconds_of
 from htdemucs_n.profiling.memory import in_fresh_process, peak_rss_mib, rss_mib
@@ -32,25 +31,11 @@ _BUDGET = 3.0
 """Seconds after which a measurement is not repeated."""
 
 
-class SoftmaxAttention(LinearAttention):
-    """The same projections around torch's `scaled_dot_product_attention`. Shape: `(B, N, dim)` -> `(B, N, dim)`."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Attend over the N tokens of `(B, N, dim)`."""
-        q, k, v = self.to_qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # each (B, heads, N, d)
-        attended: Tensor = self.attend(q, k, v)
-        return self.to_out(attended.transpose(1, 2).flatten(-2))
-
-    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Queries, keys and values `(B, heads, N, d)` to `(B, heads, N, d)`."""
-        return F.scaled_dot_product_attention(q, k, v)
-
-
 class MatrixAttention(SoftmaxAttention):
     """Softmax attention with its N x N matrix a head written out. Shape: `(B, N, dim)` -> `(B, N, dim)`."""
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """As `SoftmaxAttention.attend`, the same numbers."""
+        """Queries, keys and values `(B, heads, N, d)` -> the weighted values, those of `SoftmaxAttention`."""
         return (q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5).softmax(dim=-1) @ v
 
 
