@@ -5,13 +5,13 @@ A peak never falls, so what one run took can only be told in a process that did 
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -46,11 +46,32 @@ def in_fresh_process(
     Raises:
         MemoryError: the process was killed, as systems do when memory runs out.
     """
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        try:
-            return pool.submit(function, *args, **keys).result()
-        except BrokenProcessPool:
-            raise MemoryError("the process was killed, as happens when memory runs out") from None
+    context = get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_call_and_send, args=(sender, function, args, keys))
+    process.start()
+    sender.close()  # so that the end of the process ends the pipe
+    try:
+        returned, value = receiver.recv()
+    except EOFError:
+        raise MemoryError("the process was killed, as happens when memory runs out") from None
+    except BaseException:  # Ctrl-C: no one waits for the result
+        process.kill()
+        raise
+    finally:
+        process.join()
+    if not returned:
+        raise value
+    result: Result = value
+    return result
+
+
+def _call_and_send(sender: Connection, function: Callable[..., Any], args: Any, keys: Any) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to both; the one that started this ends it
+    try:
+        sender.send((True, function(*args, **keys)))
+    except Exception as error:
+        sender.send((False, error))
 
 
 def _status_mib(field: str) -> float | None:
