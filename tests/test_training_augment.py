@@ -8,41 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from htdemucs_n.training.augment import augment_mixture, augment_stem, change_speed, draw_speed
+from htdemucs_n.training.augment import augment_mixture, augment_stem, draw_pitch, draw_speed
 from htdemucs_n.training.config import AugmentConfig
 from training_helpers import NO_AUGMENT, default_values
 
 
 def config(**keys: Any) -> AugmentConfig:
     return AugmentConfig(**(default_values()["augment"] | NO_AUGMENT | keys))
-
-
-def sine(cycles: int, length: int, phase: float = 0.3) -> np.ndarray:
-    return np.cos(2 * np.pi * cycles * np.arange(length) / length + phase)
-
-
-@settings(max_examples=40, deadline=None)
-@given(old=st.integers(200, 3000), new=st.integers(200, 3000), cycles=st.integers(0, 90))
-def test_a_sine_keeps_its_cycles_amplitude_and_phase(old: int, new: int, cycles: int) -> None:
-    """`cycles` in `old` samples become `cycles` in `new`: the frequency is scaled by exactly old / new."""
-    stereo = torch.from_numpy(np.stack([sine(cycles, old), 2 * sine(cycles + 1, old, 1.0)])).float()
-    expected = np.stack([sine(cycles, new), 2 * sine(cycles + 1, new, 1.0)])
-    changed = change_speed(stereo, new)
-    assert changed.shape == (2, new)
-    np.testing.assert_allclose(changed.numpy(), expected, atol=2e-5)
-
-
-def test_what_a_faster_tape_cannot_hold_is_cut_not_folded() -> None:
-    """600 cycles in 2,000 samples cannot live in 1,000: silence, no alias at 400."""
-    assert change_speed(torch.from_numpy(sine(600, 2000)), 1000).abs().max() < 1e-6
-
-
-def test_the_same_length_is_left_alone() -> None:
-    audio = torch.randn(2, 333, generator=torch.Generator().manual_seed(0))
-    assert change_speed(audio, 333) is audio
 
 
 def test_speed_factors() -> None:
@@ -56,6 +29,17 @@ def test_speed_factors() -> None:
     assert abs(drawn.mean()) < 4 * (1 / math.sqrt(3)) / math.sqrt(4000)
     share = np.mean([draw_speed(random, sometimes) != 1 for _ in range(4000)])
     assert share == pytest.approx(0.25, abs=0.03)
+
+
+def test_pitches() -> None:
+    """Uniform in semitones where it is drawn, and none elsewhere."""
+    random = np.random.default_rng(0)
+    never, always, sometimes = (config(pitch=share, pitch_semitones=[-3.0, 2.0]) for share in (0.0, 1.0, 0.25))
+    assert {draw_pitch(random, never) for _ in range(50)} == {0.0}
+    drawn = np.array([draw_pitch(random, always) for _ in range(4000)])
+    assert -3 <= drawn.min() < -2.98 and 1.98 < drawn.max() <= 2
+    assert drawn.mean() == pytest.approx(-0.5, abs=4 * 5 / math.sqrt(12 * 4000))
+    assert np.mean([draw_pitch(random, sometimes) != 0 for _ in range(4000)]) == pytest.approx(0.25, abs=0.03)
 
 
 def augment_stems(stems: torch.Tensor, random: np.random.Generator, config: AugmentConfig) -> torch.Tensor:

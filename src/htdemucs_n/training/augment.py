@@ -19,24 +19,18 @@ _LONGEST_ROOM = 1.2
 """Seconds."""
 
 
-def change_speed(audio: Tensor, length: int) -> Tensor:
-    """Play `(..., T)` faster or slower so that it lasts `length` samples; pitch moves with it.
-
-    Band-limited: the spectrum of the whole crop is cut or zero-padded, which is exact for a periodic
-    signal; the wrap-around at the ends of a crop is no worse than the cut that made it.
-    """
-    if audio.shape[-1] == length:
-        return audio
-    spectrum = torch.fft.rfft(audio.float())
-    return torch.fft.irfft(spectrum, n=length) * (length / audio.shape[-1])
-
-
 def draw_speed(random: np.random.Generator, config: AugmentConfig) -> float:
     """A speed factor, log-uniform in `speed_range`, or 1."""
     if random.random() >= config.speed:
         return 1.0
     low, high = np.log(config.speed_range)
     return float(np.exp(random.uniform(low, high)))
+
+
+def draw_pitch(random: np.random.Generator, config: AugmentConfig) -> float:
+    """A shift in semitones, uniform in `pitch_semitones`, or 0."""
+    chosen, semitones = random.random() < config.pitch, random.uniform(*config.pitch_semitones)
+    return float(semitones) if chosen else 0.0
 
 
 def augment_stem(stem: Tensor, random: np.random.Generator, config: AugmentConfig, sample_rate: int) -> Tensor:

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from htdemucs_n.errors import UserError
 from htdemucs_n.models.config import HOP
-from htdemucs_n.training.augment import augment_mixture, augment_stem, change_speed, draw_speed
+from htdemucs_n.training.augment import augment_mixture, augment_stem, draw_pitch, draw_speed
 from htdemucs_n.training.bank import FULL_SCALE, Song, StemBank
 from htdemucs_n.training.config import AugmentConfig, DatasetConfig
+from htdemucs_n.training.effects import resampled, shift_pitch
 
 _WHOLE = 15000.0
 """Recordings that reach this far, Hz, count as whole: what good codecs cut above it is not worth a filter a step."""
@@ -93,21 +94,27 @@ class BatchSampler:
             recordings = list(zip(song.stems, song.bandwidths, strict=True))
         else:
             recordings = [self._single(source, random) for source in range(self.sources)]
-        speed, place = draw_speed(random, self.augment), random.random()
+        speed, pitch, place = self._draw(random)
         lengths = [0 if stem is None else stem.shape[-1] for stem, _ in recordings]
         crops, cutoffs = [], []
         for (stem, bandwidth), length in zip(recordings, lengths, strict=True):
             if not coherent:
-                speed, place = draw_speed(random, self.augment), random.random()
+                speed, pitch, place = self._draw(random)
             crop = self._crop(stem, speed, place, max(lengths) if coherent else length)
+            if pitch and stem is not None:
+                crop = shift_pitch(crop, pitch)
             crops.append(augment_stem(crop, random, self.augment, self.sample_rate))
-            cutoffs.append(bandwidth * speed if bandwidth < _WHOLE else math.inf)
+            cutoffs.append(bandwidth * speed * 2 ** (pitch / 12) if bandwidth < _WHOLE else math.inf)
         stems = augment_mixture(torch.stack(crops), random, self.augment, self.sample_rate)
         mixture = stems.sum(dim=0)
         if not labelled:
             unknown = mixture.new_zeros(self.sources, *mixture.shape)
             return mixture, unknown, [math.inf] * self.sources, False
         return mixture, stems, cutoffs, True
+
+    def _draw(self, random: np.random.Generator) -> tuple[float, float, float]:
+        """Speed, pitch in semitones, and place (0 to 1) of a crop."""
+        return draw_speed(random, self.augment), draw_pitch(random, self.augment), random.random()
 
     def _song(self, random: np.random.Generator, weights: NDArray[np.float64]) -> Song:
         return self.bank.songs[random.choice(len(weights), p=weights)]
@@ -129,4 +136,4 @@ class BatchSampler:
         start = int(place * max(0, total - wanted + 1))
         piece = stem[:, start : start + wanted].float() / FULL_SCALE
         piece = torch.nn.functional.pad(piece, (0, wanted - piece.shape[-1]))
-        return change_speed(piece, self.length).expand(2, -1)
+        return resampled(piece, self.length).expand(2, -1)

@@ -88,6 +88,8 @@ class AugmentConfig:
     remix: float
     speed: float
     speed_range: tuple[float, float]
+    pitch: float
+    pitch_semitones: tuple[float, float]
     gain_db: tuple[float, float]
     swap: float
     sign: float
@@ -108,7 +110,19 @@ class AugmentConfig:
 
     def off(self) -> AugmentConfig:
         """The same with nothing switched on: coherent songs as they are."""
-        names = ("remix", "speed", "swap", "sign", "silence", "eq", "saturation", "reverb", "compression", "band_limit")
+        names = (
+            "remix",
+            "speed",
+            "pitch",
+            "swap",
+            "sign",
+            "silence",
+            "eq",
+            "saturation",
+            "reverb",
+            "compression",
+            "band_limit",
+        )
         changes: dict[str, Any] = dict.fromkeys(names, 0.0)
         return dataclasses.replace(self, gain_db=(0.0, 0.0), **changes)
 
