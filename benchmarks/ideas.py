@@ -71,12 +71,15 @@ def main() -> None:
         steps = max(1, round(60 * arguments.minutes / costs[idea]["seconds_a_step"]))
         return {"idea": idea, "seed": seed, "steps": steps, **_train(IDEAS[idea], seed, steps, threads, arguments)}
 
+    about = describe_machine(threads) | {"minutes": arguments.minutes}
+    rows = [{"idea": idea, **cost} for idea, cost in costs.items()]
+    runs: list[dict[str, Any]] = []
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        runs = list(track(pool.map(run, jobs), "training", total=len(jobs), console=Console(stderr=True)))
+        for done in track(pool.map(run, jobs), "training", total=len(jobs), console=Console(stderr=True)):
+            runs.append(done)
+            if arguments.json:
+                write_record(arguments.json, about, costs=rows, runs=runs)
     Console(width=160).print(_table(runs, costs))
-    if arguments.json:
-        rows = [{"idea": idea, **cost} for idea, cost in costs.items()]
-        write_record(arguments.json, describe_machine(threads), costs=rows, runs=runs)
 
 
 def _cost(keys: dict[str, Any]) -> dict[str, float]:
