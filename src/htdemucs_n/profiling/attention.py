@@ -98,7 +98,7 @@ def _measure(kind: str, tokens: int, settings: Settings, repeats: int) -> Attent
     before = torch.cuda.memory_allocated(device) / 2**20 if device.type == "cuda" else rss_mib()
     try:
         seconds = [run(tokens)]
-        while len(seconds) < repeats and sum(seconds) < _BUDGET:
+        while len(seconds) <= repeats and sum(seconds) < _BUDGET:
             seconds.append(run(tokens))
     except RuntimeError as error:
         if "memory" not in str(error):
@@ -106,7 +106,7 @@ def _measure(kind: str, tokens: int, settings: Settings, repeats: int) -> Attent
         return AttentionFigures(kind, tokens, None, None, "not enough memory")
     peak = gpu_peak_mib(device) or peak_rss_mib()
     grown = None if peak is None or before is None else max(0.0, peak - before)
-    return AttentionFigures(kind, tokens, statistics.median(seconds), grown)
+    return AttentionFigures(kind, tokens, statistics.median(seconds[1:] or seconds), grown)  # the first one warms up
 
 
 def _memory(device: torch.device) -> float:
