@@ -15,7 +15,9 @@ from torch import Tensor, nn
 
 from audio_helpers import GAINS, SOURCES, SplitModel, tones
 from htdemucs_n.errors import UserError
+from htdemucs_n.models.storage import save_model
 from htdemucs_n.separation import Separator
+from models_helpers import tiny_model
 
 
 def noise(channels: int, length: int, seed: int = 0) -> Tensor:
@@ -273,3 +275,18 @@ def test_an_unknown_name_in_the_package() -> None:
 
     with pytest.raises(AttributeError, match="nothing"):
         htdemucs_n.nothing  # noqa: B018
+
+
+def test_a_shorter_segment_is_less_work_for_the_model(tmp_path: Path) -> None:
+    """Trained on 1 s, told 0.1 s: no more than that, rounded up to whole frames, reaches the networks."""
+    model = tiny_model(segment=1.0)
+    save_model(tmp_path / "tiny.safetensors", model, {})
+    heard = {}
+    for segment in (None, 0.1):
+        separator = Separator(tmp_path / "tiny.safetensors", segment=segment)
+        lengths: list[int] = []
+        separator.model.stft.register_forward_pre_hook(lambda _, audio, to=lengths: to.append(audio[0].shape[-1]))
+        separator.separate(noise(2, 44100), 44100)
+        heard[segment] = max(lengths)
+    frame = 1024 * model.config.frame_multiple
+    assert heard == {None: -(-44100 // frame) * frame, 0.1: -(-4410 // frame) * frame}

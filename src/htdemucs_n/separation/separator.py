@@ -76,7 +76,7 @@ class Separator:
     ) -> None:
         _check_options(segment, overlap, shifts, batch)
         self.device = choose_device(device)
-        models = [_load(m).to(self.device).eval() for m in _listed(model)]
+        models = [_load(m, segment).to(self.device).eval() for m in _listed(model)]
         if precision == "auto" and any(getattr(network, "full_precision", False) for network in models):
             precision = "fp32"
         dtype = choose_precision(precision, self.device)
@@ -278,13 +278,16 @@ def _listed(model: Model | Sequence[Model] | None) -> Sequence[Model | None]:
     return model if isinstance(model, Sequence) and not isinstance(model, str) else [model]
 
 
-def _load(model: Model | None) -> SeparationModel:
-    """Load a model by name or path."""
+def _load(model: Model | None, segment: float | None) -> SeparationModel:
+    """Load a model by name or path, for segments of so many seconds where it is told."""
     if model is not None and not isinstance(model, str | Path):
         return model
     from htdemucs_n.models.registry import DEFAULT_MODEL, load_model  # not needed to run a model of one's own
 
-    return load_model(model or DEFAULT_MODEL)
+    network = load_model(model or DEFAULT_MODEL)
+    if segment is not None:
+        network.segment = segment  # or it would pad shorter ones to those of its training, and take as much memory
+    return network
 
 
 def _voices(
