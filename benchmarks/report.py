@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from htdemucs_n.evaluation.files import write_whole
+from htdemucs_n.files import write_whole
 from published import published_table
 from speed import Row, table
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import uuid
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol
@@ -14,6 +15,7 @@ from htdemucs_n.audio.encoding import Encoding
 from htdemucs_n.audio.tags import NO_TAGS, Tags
 from htdemucs_n.audio.wav import WavEncoder
 from htdemucs_n.errors import UserError
+from htdemucs_n.files import moved_into_place
 
 
 class Encoder(Protocol):
@@ -72,43 +74,34 @@ class AudioWriter:
     ) -> None:
         self._target, self._rate, self._channels = target, sample_rate, channels
         self._encoding, self._tags = encoding, tags
-        if isinstance(target, Path):
-            self._part = target.with_name(f".{uuid.uuid4().hex[:12]}.part")  # as short as any name of a song
 
     def __enter__(self) -> AudioWriter:
-        try:
+        with self._explained(), contextlib.ExitStack() as opened:
             if isinstance(self._target, Path):
                 make_folder(self._target.parent)
-                self._file: BinaryIO = self._part.open("w+b")
+                part = opened.enter_context(moved_into_place(self._target))
+                self._file: BinaryIO = opened.enter_context(part.open("w+b"))
             else:
                 self._file = self._target
             self._encoder = self._start()
-        except OSError as error:
-            self._discard()
-            raise self._explained(error) from None
+            self._opened = opened.pop_all()
         return self
 
     def write(self, samples: NDArray[np.float32]) -> None:
         """Append a block `(C, n)`, full scale 1.0."""
-        try:
+        with self._explained():
             self._encoder.write(samples)
-        except OSError as error:
-            raise self._explained(error) from None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if kind is None:
+        with self._explained():
+            if kind is not None:
+                self._opened.__exit__(kind, error, trace)
+                return
+            with self._opened:
                 self._encoder.close()
                 self._file.flush()
-                if isinstance(self._target, Path):
-                    self._file.close()
-                    self._part.replace(self._target)
-        except OSError as failure:
-            raise self._explained(failure) from None
-        finally:
-            self._discard()
 
     def _start(self) -> Encoder:
         if self._encoding.format == "wav":
@@ -117,17 +110,18 @@ class AudioWriter:
 
         return start_encoder(self._file, self._rate, self._channels, self._encoding, self._tags)
 
-    def _discard(self) -> None:
-        if isinstance(self._target, Path):
-            if hasattr(self, "_file"):
-                self._file.close()
-            self._part.unlink(missing_ok=True)
-
-    def _explained(self, error: OSError) -> UserError:
-        reason = error.strerror or error
-        if not isinstance(self._target, Path):
-            return UserError(f"cannot write to standard output ({reason}): the program that reads it has ended")
-        return UserError(
-            f"cannot write '{self._target.name}' in '{self._target.parent}' ({reason}): "
-            "make room, make the folder writable, or choose another"
-        )
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """`OSError` as `UserError`: not `whole_file`'s, for there may be no file, and blocks are written between."""
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or error
+            if not isinstance(self._target, Path):
+                message = f"cannot write to standard output ({reason}): the program that reads it has ended"
+            else:
+                message = (
+                    f"cannot write '{self._target.name}' in '{self._target.parent}' ({reason}): "
+                    "make room, make the folder writable, or choose another"
+                )
+            raise UserError(message) from None

@@ -7,12 +7,9 @@ ever read; its old entry stays until the folder is deleted, which is safe at any
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import logging
-import os
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htdemucs_n.datasets.songs import StemFile
+from htdemucs_n.files import moved_into_place
 
 log = logging.getLogger(__name__)
 
@@ -52,15 +50,10 @@ class DecodedCache:
 
     def store(self, path: Path, samples: NDArray[np.int16]) -> None:
         """Write an entry, whole or not at all. A disk that is full or read-only is said once in the log."""
-        part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as file:
+            with moved_into_place(path) as part, part.open("wb") as file:
                 np.save(file, samples, allow_pickle=False)
-            part.replace(path)
         except OSError as error:
             if not self._full:
                 log.warning("the cache '%s' can't be written (%s): stems stay in memory", self.folder, error.strerror)
             self._full = True
-            with contextlib.suppress(OSError):
-                part.unlink()

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from htdemucs_n.evaluation.files import write_whole
+from htdemucs_n.files import write_whole
 
 _N_FFT = 4096
 _COLUMNS = 900

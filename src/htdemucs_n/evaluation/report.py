@@ -22,12 +22,12 @@ from torch import Tensor
 
 from htdemucs_n.datasets.songs import SongFiles
 from htdemucs_n.evaluation.estimators import Estimator
-from htdemucs_n.evaluation.files import write_whole
 from htdemucs_n.evaluation.picture import save_spectrograms
 from htdemucs_n.evaluation.reference import load_reference
 from htdemucs_n.evaluation.run import Evaluation, common_sources, file_name
 from htdemucs_n.evaluation.score import LOWER_IS_BETTER
 from htdemucs_n.evaluation.summary import Summary
+from htdemucs_n.files import write_whole
 
 _WORST = 10
 _EXCERPT = 8.0

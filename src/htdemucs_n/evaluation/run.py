@@ -16,9 +16,9 @@ from htdemucs_n import __version__
 from htdemucs_n.datasets.songs import SongFiles
 from htdemucs_n.errors import UserError
 from htdemucs_n.evaluation.estimators import Estimator
-from htdemucs_n.evaluation.files import write_whole
 from htdemucs_n.evaluation.reference import load_reference
 from htdemucs_n.evaluation.score import SongScore, score_song
+from htdemucs_n.files import write_whole
 
 log = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from htdemucs_n.evaluation.files import write_whole
 from htdemucs_n.evaluation.run import Evaluation
 from htdemucs_n.evaluation.score import LOWER_IS_BETTER
+from htdemucs_n.files import write_whole
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -6,7 +6,6 @@ Nothing is ever unpickled.
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from htdemucs_n.errors import UserError
+from htdemucs_n.files import whole_file
 from htdemucs_n.models.config import HTDemucsNConfig
 from htdemucs_n.models.htdemucs_n import HTDemucs_n
 
@@ -27,18 +27,14 @@ _FORMAT = "htdemucs_n"
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
     """Write tensors and JSON metadata to `path`, or leave what was there before.
 
-    The file is written beside its final name and moved there whole. Raises `UserError` when it can't be written.
+    Raises `UserError` when it can't be written.
     """
-    temporary = path.with_name(f".{path.name}.part")
     header = {"format": _FORMAT, **{key: json.dumps(value) for key, value in metadata.items()}}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, temporary, header)
-        temporary.replace(path)
-    except (OSError, SafetensorError) as error:
-        with contextlib.suppress(OSError):  # where the folder can't be made there is nothing to remove
-            temporary.unlink(missing_ok=True)
-        raise UserError(f"cannot write {path}: {error}; free some space or choose another folder") from error
+    with whole_file(path) as part:
+        try:
+            save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, part, header)
+        except SafetensorError as error:  # so it tells of a full disk
+            raise OSError(str(error)) from error
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

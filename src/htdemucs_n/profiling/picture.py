@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from htdemucs_n.evaluation.files import write_whole
+from htdemucs_n.files import write_whole
 from htdemucs_n.profiling.attention import AttentionFigures
 from htdemucs_n.profiling.lengths import LengthFigures
 from htdemucs_n.profiling.profile import Profile

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from htdemucs_n.evaluation.files import write_whole
+from htdemucs_n.files import write_whole
 
 
 def write_record(path: Path, about: Mapping[str, Any], **figures: Sequence[Any]) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from htdemucs_n.files import whole_file
+
 
 class Curve:
     """Adds one row a validation to `folder/curve.csv` and redraws `folder/curve.png`.
 
-    A run that goes on from `step` leaves out the rows after it, which it will write again. Raises `OSError` where
-    `folder` cannot be written.
+    A run that goes on from `step` leaves out the rows after it, which it will write again. Raises `UserError` where the
+    table or the picture cannot be written, `OSError` where the events cannot.
     """
 
     def __init__(self, folder: Path, step: int = 0) -> None:
@@ -23,13 +25,12 @@ class Curve:
     def add(self, row: dict[str, float]) -> None:
         """Add `row`, which has `step`, `minutes`, `loss`, and an SDR in dB a stem and as `mean`."""
         self.rows.append({k: str(v) if isinstance(v, int) else f"{v:.6g}" for k, v in row.items()})
-        path, part = self.folder / "curve.csv", self.folder / "curve.csv.part"
-        with part.open("w", newline="", encoding="utf-8") as file:
+        path = self.folder / "curve.csv"
+        with whole_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
             # The columns of today; rows of an older version may lack some.
             writer = csv.DictWriter(file, list(row), extrasaction="ignore")
             writer.writeheader()
             writer.writerows(self.rows)
-        part.replace(path)
         for key, value in row.items():
             self.events.add_scalar(key, value, int(row["step"]))
         self.events.flush()
@@ -44,7 +45,7 @@ def _read(table: Path) -> list[dict[str, str]]:
 
 
 def draw_curve(table: Path, picture: Path) -> None:
-    """Draw the SDR of every stem and the loss over the steps of `table` (a `curve.csv`) into `picture`."""
+    """Draw the SDR of every stem and the loss over the steps of `table` (a `curve.csv`) into `picture`, a PNG."""
     from matplotlib.figure import Figure  # slow to import
 
     rows = _read(table)
@@ -63,4 +64,5 @@ def draw_curve(table: Path, picture: Path) -> None:
     losses = axes.twinx()
     losses.plot(steps, [float(row["loss"]) for row in rows], color="grey", linestyle=":", linewidth=1)
     losses.set_ylabel("training loss (dotted)")
-    figure.savefig(picture, dpi=110)
+    with whole_file(picture) as part:
+        figure.savefig(part, dpi=110, format="png")

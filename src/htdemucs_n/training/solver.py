@@ -183,9 +183,7 @@ class Solver:
         try:
             curve.add(row)
         except OSError as error:
-            raise UserError(
-                f"cannot write {self.out / 'curve.csv'} or its picture ({error}): free some space"
-            ) from error
+            raise UserError(f"cannot write the events in '{self.out}' ({error}): free some space") from error
         log.info("  ".join(f"{key} {value:.4g}" for key, value in row.items()))
 
     def _is_stale(self) -> bool:

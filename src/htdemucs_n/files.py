@@ -1,0 +1,57 @@
+"""Write a file whole or not at all: beside its place first, then moved there, so that no reader meets half of it."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from htdemucs_n.errors import UserError
+
+
+@contextlib.contextmanager
+def moved_into_place(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to: the file moves to `path` when the `with` block ends well, and goes if not.
+
+    The folder is made where it is missing. What was at `path` stays until then. `OSError` is left to the caller, as is
+    closing the file before the block ends.
+    """
+    part = path.with_name(f".{uuid.uuid4().hex[:12]}.part")  # never longer than a name may be, whatever the target's is
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.touch(exist_ok=False)
+        mode = part.stat().st_mode  # what the user's umask gives
+        yield part
+        if part.stat().st_mode != mode:  # safetensors puts a file of its own there, which only its owner may read
+            part.chmod(mode)
+        part.replace(path)
+    finally:
+        with contextlib.suppress(OSError):  # where the folder can't be made there is nothing to remove
+            part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """As `moved_into_place`, for a block that does nothing but write.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    try:
+        with moved_into_place(path) as part:
+            yield part
+    except OSError as error:
+        reason = error.strerror or error
+        message = f"cannot write '{path}' ({reason}): make room, make the folder writable, or choose another"
+        raise UserError(message) from error
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write `content`, text as UTF-8, to `path`, with the folder where it is missing.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    with whole_file(path) as part:
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
