@@ -2,6 +2,6 @@
 
 MIDI sets --> score, groove --> arrangement --> instruments --> effects --> levels --> stems
              pop909, groove     styles, parts   soundfonts,     effects,    mixing     song, folder
-                                                synth, drums,   amplifier
+                                MMA's backing   synth, drums,   amplifier
                                                 singing
 """

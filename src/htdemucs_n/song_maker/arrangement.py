@@ -11,7 +11,7 @@ from htdemucs_n.song_maker.accompaniment import riff_chords
 from htdemucs_n.song_maker.chords import Chord
 from htdemucs_n.song_maker.drum_machine import programmed
 from htdemucs_n.song_maker.groove import GrooveSet
-from htdemucs_n.song_maker.notes import Note, window
+from htdemucs_n.song_maker.notes import Note, Part, window
 from htdemucs_n.song_maker.pop909 import BAR, Pop909, Score
 from htdemucs_n.song_maker.styles import STYLES, Style
 
@@ -28,6 +28,10 @@ class Arrangement:
     melody: list[Note]
     bridge: list[Note]
     piano: list[Note]
+    bass: Part | None = None
+    """The bass line; where there is none, one is made from the chords."""
+    parts: tuple[Part, ...] = ()
+    """Further parts with instruments of their own; where there are none, the style's instruments play."""
 
     @property
     def kicks(self) -> list[float]:

@@ -25,7 +25,7 @@ GROUPS = {
     "hats": (42, 44, 46),
     "toms": (41, 43, 45, 47, 48, 50),
     "cymbals": (49, 51, 52, 53, 55, 57, 59),
-    "percussion": (54, 56, 60, 61, 62, 63, 64, 69, 70, 75, 82),
+    "percussion": (54, 56, 58, *range(60, 71), 73, 74, 75, 76, 77, 78, 79, 80, 81, 82),
 }
 """General MIDI numbers of the pieces that share a channel of the mixing desk."""
 

@@ -28,6 +28,12 @@ def rms(signal: Signal) -> float:
     return float(np.sqrt(np.mean(np.square(signal)))) if signal.size else 0.0
 
 
+def levelled(signal: Signal, level: float = 0.1) -> Signal:
+    """`(..., T)` at an RMS of `level`; silence stays silence."""
+    now = rms(signal)
+    return signal * (level / now) if now > 1e-6 else signal
+
+
 def high_pass(signal: Signal, cutoff: float, order: int = 2) -> Signal:
     """Butterworth high-pass at `cutoff` Hz."""
     filtered: Signal = sosfilt(butter(order, cutoff, "high", fs=RATE, output="sos"), signal)

@@ -26,9 +26,7 @@ class Player:
 
     def play(self, name: str) -> Signal:
         """The layer `name` of `LAYERS`: `(2, T)`, RMS about 0.1."""
-        sound = LAYERS[name](self)
-        level = effects.rms(sound)
-        return sound * (0.1 / level) if level > 1e-6 else sound
+        return effects.levelled(LAYERS[name](self))
 
     def timed(self, notes: Sequence[Note], seconds: float = 0.008) -> list[Note]:
         """Notes in beats as a person plays them, in seconds."""
@@ -63,13 +61,10 @@ class Player:
         beats = float(self.rng.choice([0.5, 0.75, 1.0]))
         return effects.delay(sound, beats * 60 / self.plan.bpm, self.rng.uniform(0.2, 0.5), self.rng.uniform(0.1, 0.4))
 
-
-def _placed(player: Player, sound: Signal, spread: float = 0.7) -> Signal:
-    """Anywhere between left and right, and not always as wide as it was sampled."""
-    rng = player.rng
-    return effects.pan(
-        effects.widen(sound, rng.uniform(0.2, 1.2)), float(np.clip(rng.normal(0, spread / 2), -0.9, 0.9))
-    )
+    def placed(self, sound: Signal, spread: float = 0.7) -> Signal:
+        """Anywhere between left and right, and not always as wide as it was sampled."""
+        wide = effects.widen(sound, self.rng.uniform(0.2, 1.2))
+        return effects.pan(wide, float(np.clip(self.rng.normal(0, spread / 2), -0.9, 0.9)))
 
 
 def _distorted(player: Player) -> Signal:
@@ -127,7 +122,7 @@ def _clean(player: Player) -> Signal:
     sound = player.toned(player.sampled(player.one_of(26, CLEAN, CLEAN), notes))
     if rng.random() < 0.5:
         sound = effects.chorus(sound, rng, wet=rng.uniform(0.2, 0.7))
-    return _placed(player, player.echoed(sound, 0.4), 0.9)
+    return player.placed(player.echoed(sound, 0.4), 0.9)
 
 
 def _funk_guitar(player: Player) -> Signal:
@@ -135,7 +130,7 @@ def _funk_guitar(player: Player) -> Signal:
     sound = player.sampled(
         player.one_of(CLEAN, MUTED), parts.strums(plan.chords, plan.beats, rng), bank=int(rng.choice([0, 8]))
     )
-    return _placed(player, effects.high_pass(player.toned(sound), 180.0), 0.9)
+    return player.placed(effects.high_pass(player.toned(sound), 180.0), 0.9)
 
 
 def _acoustic(player: Player) -> Signal:
@@ -151,7 +146,7 @@ def _acoustic(player: Player) -> Signal:
     if rng.random() < 0.4:
         other = player.toned(player.sampled(program, notes, tuning=0.04))
         return effects.pan(sound.mean(axis=0), -0.7) + effects.pan(other.mean(axis=0), 0.7)
-    return _placed(player, sound)
+    return player.placed(sound)
 
 
 def _keys(*programs: int) -> Callable[[Player], Signal]:
@@ -161,14 +156,14 @@ def _keys(*programs: int) -> Callable[[Player], Signal]:
         sound = player.toned(player.sampled(player.one_of(*programs), make(plan.chords, plan.beats, rng)))
         if rng.random() < 0.2:
             sound = effects.chorus(sound, rng)
-        return _placed(player, player.echoed(sound, 0.15))
+        return player.placed(player.echoed(sound, 0.15))
 
     return play
 
 
 def _piano_score(player: Player) -> Signal:
     """The piano as the POP909 song has it."""
-    return _placed(player, player.toned(player.sampled(player.one_of(0, 0, 1, 4), player.plan.piano)))
+    return player.placed(player.toned(player.sampled(player.one_of(0, 0, 1, 4), player.plan.piano)))
 
 
 def _organ(player: Player) -> Signal:
@@ -178,13 +173,13 @@ def _organ(player: Player) -> Signal:
     sound = effects.tremolo(effects.chorus(sound, rng, 0.001, 0.6), rng.uniform(0.7, 7), rng.uniform(0, 0.4))
     if rng.random() < 0.4:
         sound = effects.saturate(sound * 3, rng.uniform(0, 12))
-    return _placed(player, sound)
+    return player.placed(sound)
 
 
 def _sustained(*programs: int) -> Callable[[Player], Signal]:
     def play(player: Player) -> Signal:
         notes = parts.pad(player.plan.chords, player.plan.beats, player.rng)
-        return _placed(player, player.toned(player.sampled(player.one_of(*programs), notes)), 0.3)
+        return player.placed(player.toned(player.sampled(player.one_of(*programs), notes)), 0.3)
 
     return play
 
@@ -192,7 +187,7 @@ def _sustained(*programs: int) -> Callable[[Player], Signal]:
 def _brass(player: Player) -> Signal:
     notes = parts.hits(player.plan.chords, player.plan.beats, player.rng)
     sound = player.sampled(player.one_of(61, 61, 56, 57, 62), notes)
-    return _placed(player, player.toned(sound))
+    return player.placed(player.toned(sound))
 
 
 def _lead(player: Player) -> Signal:
@@ -200,14 +195,14 @@ def _lead(player: Player) -> Signal:
     plan = player.plan
     notes = one_voice(plan.bridge or plan.melody)
     program = player.one_of(40, 42, 56, 65, 66, 71, 73, 11, 22, 4)
-    return player.echoed(_placed(player, player.toned(player.sampled(program, notes)), 0.4), 0.4)
+    return player.echoed(player.placed(player.toned(player.sampled(program, notes)), 0.4), 0.4)
 
 
 def _bells(player: Player) -> Signal:
     plan = player.plan
     notes = parts.arpeggio(plan.chords, plan.beats, player.rng)
     notes = [note._replace(pitch=note.pitch + 12) for note in notes]
-    return player.echoed(_placed(player, player.sampled(player.one_of(9, 8, 10, 11, 98, 88), notes)), 0.5)
+    return player.echoed(player.placed(player.sampled(player.one_of(9, 8, 10, 11, 98, 88), notes)), 0.5)
 
 
 def _synth_pad(player: Player) -> Signal:

@@ -25,6 +25,7 @@ from htdemucs_n.audio import make_folder
 from htdemucs_n.errors import UserError
 from htdemucs_n.song_maker.effects import RATE, Signal
 from htdemucs_n.song_maker.groove import GrooveSet
+from htdemucs_n.song_maker.mma import find_mma
 from htdemucs_n.song_maker.pop909 import Pop909
 from htdemucs_n.song_maker.song import SongMaker
 from htdemucs_n.song_maker.soundfonts import SoundFonts
@@ -50,7 +51,7 @@ class Sources:
     def open(self) -> SongMaker:
         """A maker of songs. Raises `UserError` where a source is missing."""
         voices = None if self.voices is None else VoiceBank(self.voices, self.cache)
-        return SongMaker(Pop909(self.pop909), GrooveSet(self.groove), SoundFonts(), voices)
+        return SongMaker(Pop909(self.pop909), GrooveSet(self.groove), SoundFonts(), voices, find_mma())
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,9 @@ def make_songs(
     missing = [number for number in range(request.count) if not request.folder(number).is_dir()]
     done, failed = request.count - len(missing), []
     progress(done, request.count)
-    sources.open()  # a missing source is said once, and here
+    maker = sources.open()  # a missing source is said once, and here
+    if maker.mma is None:
+        log.warning("no song is accompanied by MMA: for its styles too, on Debian: apt install mma")
     # A fresh interpreter each: a fork would share the state of FluidSynth.
     with ProcessPoolExecutor(workers, get_context("spawn"), _open_in_worker, (sources,)) as pool:
         try:

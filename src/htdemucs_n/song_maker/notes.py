@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
+import mido
 import numpy as np
 
 
@@ -24,6 +26,31 @@ class Note(NamedTuple):
     def end(self) -> float:
         """Where the note ends, in the unit of `start`."""
         return self.start + self.length
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What one instrument plays."""
+
+    program: int
+    """General MIDI, from 0."""
+    notes: list[Note]
+
+
+def read_notes(track: mido.MidiTrack, ticks: float) -> list[Note]:
+    """The notes of a MIDI track; times are in units of `ticks` ticks. A note ends where its pitch is played again."""
+    now, notes = 0, []
+    open_notes: dict[int, tuple[int, int]] = {}
+    for message in track:
+        now += message.time
+        if message.type not in ("note_on", "note_off"):
+            continue
+        if message.note in open_notes:
+            start, velocity = open_notes.pop(message.note)
+            notes.append(Note(start / ticks, (now - start) / ticks, message.note, velocity))
+        if message.type == "note_on" and message.velocity:
+            open_notes[message.note] = (now, message.velocity)
+    return sorted(notes)
 
 
 def window(notes: Iterable[Note], start: float, length: float) -> list[Note]:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from htdemucs_n.errors import UserError
 from htdemucs_n.song_maker.chords import Chord, parse_chord
-from htdemucs_n.song_maker.notes import Note
+from htdemucs_n.song_maker.notes import Note, read_notes
 
 BAR = 4
 """Beats in a bar: songs in other metres are left out."""
@@ -101,25 +101,14 @@ def _to_beats(times: NDArray[np.floating], seconds: float) -> float:
     return index + float((seconds - times[index]) / (times[index + 1] - times[index]))
 
 
-def _notes(midi: mido.MidiFile, track: mido.MidiTrack) -> list[tuple[float, float, int, int]]:
-    """Start and end in seconds, pitch and velocity of a track's notes; the whole file has one tempo."""
+def _notes(midi: mido.MidiFile, track: mido.MidiTrack) -> list[Note]:
+    """A track's notes in seconds; the whole file has one tempo."""
     tempo = next((message.tempo for part in midi.tracks for message in part if message.type == "set_tempo"), 500_000)
-    now, notes = 0.0, []
-    open_notes: dict[int, tuple[float, int]] = {}
-    for message in track:
-        now += mido.tick2second(message.time, midi.ticks_per_beat, tempo)
-        if message.type not in ("note_on", "note_off"):
-            continue
-        if message.note in open_notes:
-            start, velocity = open_notes.pop(message.note)
-            notes.append((start, now, message.note, velocity))
-        if message.type == "note_on" and message.velocity:
-            open_notes[message.note] = (now, message.velocity)
-    return sorted(notes)
+    return read_notes(track, midi.ticks_per_beat * 1e6 / tempo)
 
 
-def _on_beats(notes: list[tuple[float, float, int, int]], beat: Callable[[float], float]) -> list[Note]:
-    return [Note(beat(start), beat(end) - beat(start), pitch, velocity) for start, end, pitch, velocity in notes]
+def _on_beats(notes: list[Note], beat: Callable[[float], float]) -> list[Note]:
+    return [note._replace(start=beat(note.start), length=beat(note.end) - beat(note.start)) for note in notes]
 
 
 def _chords(lines: list[str], beat: Callable[[float], float]) -> list[Chord]:

@@ -13,7 +13,7 @@ from htdemucs_n.song_maker.bass_lines import bass_line
 from htdemucs_n.song_maker.drum_kits import GROUPS, ElectronicKit, HydrogenKit, Kit, SoundFontKit
 from htdemucs_n.song_maker.effects import Signal
 from htdemucs_n.song_maker.notes import humanize, in_seconds
-from htdemucs_n.song_maker.soundfonts import SoundFonts
+from htdemucs_n.song_maker.soundfonts import DRUM_BANK, SoundFonts
 
 HYDROGEN = Path("/usr/share/hydrogen/data/drumkits")
 """Where Debian keeps the kits of `hydrogen-drumkits`."""
@@ -49,6 +49,8 @@ def play_drums(plan: Arrangement, seconds: float, fonts: SoundFonts, rng: np.ran
             continue
         # Producers exchange single drums of a kit for samples of another; and some kits lack some drums.
         source = choose_kit(electronic, fonts, rng) if rng.random() < 0.25 else kit
+        if group == "percussion":  # only General MIDI's kits have all of it
+            source = SoundFontKit(fonts, fonts.preset(0, rng, DRUM_BANK))
         for candidate in (source, SoundFontKit(fonts, fonts.kits(electronic=False)[0])):
             sound = candidate.play(played, seconds)
             peak = float(np.abs(sound).max())
@@ -130,7 +132,13 @@ _BASS_PROGRAMS = {
 def play_bass(plan: Arrangement, seconds: float, fonts: SoundFonts, rng: np.random.Generator) -> Signal:
     """The stem `bass` `(2, T)`: a line on an electric, acoustic or synthetic bass."""
     pattern, instrument = str(rng.choice(plan.style.bass)), str(rng.choice(plan.style.basses))
-    line = in_seconds(bass_line(pattern, plan.chords, plan.beats, plan.kicks, rng), plan.bpm)
+    if plan.bass is None:
+        notes = bass_line(pattern, plan.chords, plan.beats, plan.kicks, rng)
+    else:  # on the bass that it is written for; what is written for no string plays on a bass of the style
+        notes = plan.bass.notes
+        own = (name for name, programs in _BASS_PROGRAMS.items() if plan.bass.program in programs)
+        instrument = next(own, instrument)
+    line = in_seconds(notes, plan.bpm)
     if instrument in _BASS_PROGRAMS or rng.random() < 0.25:
         program = int(rng.choice(_BASS_PROGRAMS.get(instrument, (38, 39))))
         played = humanize(line, rng, 0.006)
