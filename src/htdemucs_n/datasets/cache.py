@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +24,9 @@ log = logging.getLogger(__name__)
 
 _VERSION = 1
 """Raised when the same files decode to other samples."""
+
+_OPENING = threading.Lock()
+"""NumPy reads a header with `ast`, in which threads of Python 3.11 disturb each other: now and then a `SystemError`."""
 
 
 class DecodedCache:
@@ -43,7 +47,8 @@ class DecodedCache:
         """The samples `(C, T)` of an entry, mapped into memory; None where there is none or it is damaged."""
         try:
             # "c": pages are the file's own; what is written to them, which nobody does, stays in memory.
-            samples: NDArray[np.int16] = np.load(path, mmap_mode="c", allow_pickle=False)
+            with _OPENING:
+                samples: NDArray[np.int16] = np.load(path, mmap_mode="c", allow_pickle=False)
         except (OSError, ValueError, EOFError):
             return None
         return samples if samples.dtype == np.int16 and samples.ndim == 2 else None
