@@ -19,6 +19,7 @@ from audio_helpers import GAINS, SplitModel
 from htdemucs_n.cli.main import main
 from htdemucs_n.evaluation.bss_eval import require_museval
 from htdemucs_n.evaluation.sdr import global_sdr
+from htdemucs_n.separation.separator import Separator
 from training_helpers import SOURCES
 
 RATE = 44100
@@ -101,6 +102,23 @@ def test_a_model(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     assert "global SDR, dB, median over songs" in out
     assert f"{summary['small']['drums']['median']:.2f}" in out
     assert "NaN" not in Path("evaluation/small/scores.json").read_text(encoding="utf-8")
+
+
+def test_several_models_are_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One half of the mixture is drums to the first, one half bass to the second; new weights give new scores."""
+    models = {"x.safetensors": SplitModel((1, 0, 0, 0)), "y": SplitModel((0, 1, 0, 0))}
+    monkeypatch.setattr("htdemucs_n.models.registry.load_model", lambda name, *_: models[name])
+    monkeypatch.setattr("htdemucs_n.separation.Separator", Separator)
+    arguments = ["songs", "-n", "x.safetensors,y", "-d", "cpu", *QUICK, "--no-report", "--no-baselines"]
+    for weights, shares in (("old", (0.5, 0.5)), ("newer", (0.25, 0.75))):
+        Path("x.safetensors").write_text(weights)
+        models["x.safetensors"] = SplitModel((2 * shares[0], 2 * shares[1] - 1, 0, 0))
+        assert run(monkeypatch, *arguments) == 0
+        found = scores("evaluation/x+y")["songs"]["one"]["scores"]["x+y"]["global SDR"]
+        mixture = sum(torch.from_numpy(x.T) for x in stems_of(0).values())
+        for stem, share in zip(SOURCES, shares, strict=False):
+            truth = torch.from_numpy(stems_of(0)[stem].T)
+            assert found[stem] == pytest.approx(float(global_sdr(truth, share * mixture)), abs=1e-3)
 
 
 def test_the_csv_holds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,6 +262,7 @@ def test_a_song_that_cannot_be_read_does_not_stop_the_others(
         (["songs", "--metrics", ","], "empty"),
         (["songs", "--stems", "nowhere"], "nowhere"),
         (["songs", "--stems", "songs", "-n", "small"], "not both"),
+        (["songs", "-n", ","], "--name ,"),
         (["songs", "-o", "songs/one/bass.wav"], "bass.wav"),
     ],
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from htdemucs_n.cli.options import Device, ModelName
+from htdemucs_n.cli.options import Device, ModelNames, model_names
 from htdemucs_n.errors import UserError, suggestion
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def evaluate(
     dataset: Annotated[
         Path, typer.Argument(metavar="DATASET", help="Folder of songs, of stem files, or a MUSDB18 root.")
     ],
-    name: ModelName = None,
+    name: ModelNames = None,
     stems: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Score DIR/<song>/<stem>.wav in place of a model.", show_default=False),
@@ -124,12 +124,15 @@ def _estimator(name: str | None, stems: Path | None, device: str) -> Estimator:
     from htdemucs_n.separation import Separator
 
     keep_freed_memory()
-    name = name or DEFAULT_MODEL
-    separator = Separator(name, device)
-    # Weights are told from their older selves by size and time; official ones never change under their name.
-    weights = weights_path(name) if name in available_models() else Path(name)
-    key = f"{name} {weights.stat().st_size} {weights.stat().st_mtime_ns}" if weights.is_file() else name
-    return ModelEstimates(name, f"{key} {separator.device}", separator.sources, separator.separate)
+    names = model_names(name or DEFAULT_MODEL)
+    separator = Separator(names, device)
+    keys = []
+    for model in names:
+        # Weights are told from their older selves by size and time; official ones never change under their name.
+        weights = weights_path(model) if model in available_models() else Path(model)
+        keys.append(f"{model} {weights.stat().st_size} {weights.stat().st_mtime_ns}" if weights.is_file() else model)
+    shown = names[0] if len(names) == 1 else "+".join(_folder_name(model) for model in names)
+    return ModelEstimates(shown, f"{' '.join(keys)} {separator.device}", separator.sources, separator.separate)
 
 
 def _about(dataset: Path, split: str) -> dict[str, Any]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from htdemucs_n.errors import UserError
 
 ModelName = Annotated[
     str | None,
@@ -26,7 +29,15 @@ ModelNames = Annotated[
         show_default="the shipped one",
     ),
 ]
-"""Models for `Separator`, with commas between them."""
+"""Models for `Separator`, with commas between them; `model_names` splits them."""
 
 Device = Annotated[str, typer.Option("-d", "--device", help="cpu, cuda, mps; auto takes the fastest there is.")]
 """A device for `Separator`."""
+
+
+def model_names(text: str) -> list[str]:
+    """`a,b` as two models, unless there is a file of that name. Raises `UserError` where none is named."""
+    names = [text] if Path(text).exists() else [name for name in text.split(",") if name]
+    if not names:
+        raise UserError(f"--name {text}: give the name of a model, or several with commas between them")
+    return names

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from htdemucs_n.cli.options import Device, ModelNames
+from htdemucs_n.cli.options import Device, ModelNames, model_names
 from htdemucs_n.errors import UserError
 
 
@@ -113,7 +113,7 @@ def separate(
     output = Output(format_name, "float32" if float32 else depth, bitrate, rate, clip_mode, tags)
     if threads:
         torch.set_num_threads(threads)
-    names = _model_names(name or DEFAULT_MODEL)
+    names = model_names(name or DEFAULT_MODEL)
     models = [load_model(model, trust) for model in names]
     separator = Separator(
         models,
@@ -136,11 +136,6 @@ def separate(
     batch = Batch(separator, choice, output, namer, force, skip_existing, to_pipe, as_json)
     if not batch.run(list(find_tracks(tracks, out)), jobs):
         raise typer.Exit(1)
-
-
-def _model_names(text: str) -> list[str]:
-    """`a,b` as two models, unless there is a file of that name."""
-    return [text] if Path(text).exists() else [name for name in text.split(",") if name]
 
 
 def _numbers(text: str | None) -> list[float] | None:
