@@ -264,6 +264,36 @@ def test_accumulated_batches_are_one_large_batch(tmp_path: Path) -> None:
         torch.testing.assert_close(parts[name], value, atol=1e-5 * float(value.abs().max()) + 1e-9, rtol=1e-4)
 
 
+class Compiled(nn.Module):
+    """What `torch.compile` gives, without the compiling: it holds the module under a name of its own."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self._orig_mod, self.calls = module, 0
+
+    def forward(self, mixture: Tensor) -> Tensor:
+        self.calls += 1
+        return self._orig_mod(mixture)  # type: ignore[no-any-return]
+
+
+def test_a_compiled_run_is_the_same_run_under_the_same_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every batch goes through the compiled module; the files know nothing of it."""
+    quick = {"epochs": 1, "epoch_steps": 2, "accumulate": 2}
+    plain = solver(tmp_path / "plain", VALID[:1], solver=quick)
+    plain.train()
+    assert plain.take_step.forward is plain.model
+    monkeypatch.setattr(torch, "compile", Compiled)
+    compiled = solver(tmp_path / "compiled", VALID[:1], solver=quick | {"compile": True})
+    compiled.train()
+    assert isinstance(compiled.take_step.forward, Compiled)
+    assert compiled.take_step.forward.calls == 2 * 2
+    assert any("_orig_mod" in name for name in compiled.take_step.forward.state_dict()), "the stand-in has other names"
+    for name in ("last.safetensors", "best.safetensors"):
+        one, other = (load_file(tmp_path / folder / name) for folder in ("plain", "compiled"))
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[key], other[key]) for key in one)
+
+
 def test_patience_stops_a_run_that_gets_no_better(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Best at the second validation, patience of three: the run ends at the fifth."""
     scores = iter([1.0, 3.0, 2.0, 2.9, 3.0, 9.0, 9.0])
