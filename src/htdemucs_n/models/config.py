@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from htdemucs_n.errors import UserError, suggestion
+from htdemucs_n.models.kinds import check_kind
 
 HOP = 1024
 """Samples a frame of the common grid, a transformer token and a hop of the output STFT last."""
@@ -92,21 +94,16 @@ class HTDemucsNConfig:
         self._check()
 
     def _check_kinds(self) -> None:
-        """A number where a number belongs, a list where a list does."""
-        for field in dataclasses.fields(self):
-            value, default = getattr(self, field.name), field.default
-            wrong = f"config key '{field.name}' is '{value}': give "
-            if isinstance(default, bool):
-                if not isinstance(value, bool):
-                    raise UserError(wrong + "true or false")
-            elif isinstance(default, int | float):
-                whole = field.type == "int"
-                if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
-                    raise UserError(wrong + ("a whole number" if whole else "a number"))
-                if value < 0 or (value == 0 and field.name not in _FROM_ZERO):
-                    raise UserError(wrong + ("0 or more" if field.name in _FROM_ZERO else "a number above 0"))
-            elif isinstance(default, tuple) and (not isinstance(value, list | tuple) or not value):
-                raise UserError(wrong + "a list")
+        """A number where a number belongs, a list where a list does; numbers in their range."""
+        for key, kind in typing.get_type_hints(type(self)).items():
+            value = getattr(self, key)
+            if kind is not str:  # words have a choice each, which says more
+                check_kind(key, value, kind)
+            if kind in (int, float) and (value < 0 or (value == 0 and key not in _FROM_ZERO)):
+                lowest = "0 or more" if key in _FROM_ZERO else "a number above 0"
+                raise UserError(f"config key '{key}' is '{value}': give {lowest}")
+            if isinstance(value, list | tuple) and not value:
+                raise UserError(f"config key '{key}' is '{value}': give a list of one or more")
         if not all(len(zone) == 2 and min(zone) > 0 for zone in self.band_zones):
             raise UserError("config key 'band_zones': give pairs [bands, bins a band]")
 

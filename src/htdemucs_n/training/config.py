@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from htdemucs_n.errors import UserError, suggestion
 from htdemucs_n.models.config import HTDemucsNConfig
+from htdemucs_n.models.kinds import check_kind
 
 
 @dataclass(frozen=True)
@@ -194,16 +195,6 @@ def _section(name: str, section: type[Section], values: Mapping[str, Any]) -> Se
     return section(**values)
 
 
-_KINDS: dict[Any, tuple[Any, str]] = {
-    float: (int | float, "a number"),
-    int: (int, "a whole number"),
-    bool: (bool, "true or false"),
-    str: (str, "a word"),
-    tuple: (list | tuple, "a list, [a,b]"),
-    Mapping: (Mapping, "one of its keys"),
-}
-
-
 def _check_keys(section: type[Any], values: Mapping[str, Any], prefix: str = "") -> None:
     """Check that `values` holds the fields of the dataclass `section`, none other, each of its kind.
 
@@ -214,10 +205,7 @@ def _check_keys(section: type[Any], values: Mapping[str, Any], prefix: str = "")
         if key not in types:
             hint = suggestion(f"{prefix}{key}", [prefix + name for name in types])
             raise UserError(f"unknown config key '{prefix}{key}': {hint}")
-        kind = typing.get_origin(types[key]) or types[key]
-        accepted, words = _KINDS.get(Mapping if dataclasses.is_dataclass(kind) else kind, (object, ""))
-        if not isinstance(value, accepted) or (isinstance(value, bool) and kind in (int, float)):
-            raise UserError(f"config key '{prefix}{key}' is '{value}': give {words}")
+        check_kind(f"{prefix}{key}", value, types[key])
     for item in dataclasses.fields(section):
         if item.name not in values and item.default is dataclasses.MISSING:
             raise UserError(f"config key '{prefix}{item.name}' is missing: see conf/n_train.yaml")
