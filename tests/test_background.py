@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+import torch
 
 from htdemucs_n.background import Background
 
@@ -50,3 +51,15 @@ def test_waiting_is_counted_and_overlapped_drawing_is_not() -> None:
         time.sleep(0.1)
         hidden.next()
     assert hidden.waited < 0.02
+
+
+def test_alone_takes_one_thread_and_leaves_the_caller_its_own() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        made = Background((torch.get_num_threads() for _ in range(3)), alone=True)
+        assert [made.next() for _ in range(3)] == [1, 1, 1]
+        made.close()
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)

@@ -9,6 +9,8 @@ from queue import Empty, Full, Queue
 from threading import Event, Thread
 from typing import Any, Generic, TypeVar
 
+import torch
+
 Item = TypeVar("Item")
 
 _WAIT = 0.1
@@ -20,15 +22,23 @@ class Background(Generic[Item]):
 
     The order and content are those of a plain loop: only the time at which they are made differs. An exception in the
     making is raised by the `next` that would have returned its item.
+
+    With `alone`, torch runs the making on one thread. With a second team of OpenMP threads beside the model's there are
+    more threads than cores, and GNU's OpenMP then sends threads to sleep between any two loops of the model.
     """
 
-    def __init__(self, items: Iterable[Item], ahead: int = 4) -> None:
+    def __init__(self, items: Iterable[Item], ahead: int = 4, alone: bool = False) -> None:
         self.waited = 0.0
         """Seconds that `next` has waited in all."""
         self._ready: Queue[tuple[bool, Any]] = Queue(ahead)
         self._stop = Event()
-        self._thread = Thread(target=self._make, args=(items,), daemon=True)
+        self._started = Event()
+        self._thread = Thread(target=self._make, args=(items, alone), daemon=True)
+        threads = torch.get_num_threads()
         self._thread.start()
+        self._started.wait()
+        if alone:  # partly the thread's own setting, which stays, and partly the process's
+            torch.set_num_threads(threads)
 
     def next(self) -> Item:
         """The next item; raises `StopIteration` after the last. Not to be called again once it has raised."""
@@ -47,7 +57,10 @@ class Background(Generic[Item]):
             self._ready.get_nowait()  # makes room: the thread need not wait until it looks
         self._thread.join()
 
-    def _make(self, items: Iterable[Item]) -> None:
+    def _make(self, items: Iterable[Item], alone: bool) -> None:
+        if alone:
+            torch.set_num_threads(1)
+        self._started.set()
         try:
             for item in items:
                 if self._stop.is_set():
