@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
-import torch
 
 from htdemucs_n.background import Background
 
@@ -53,13 +53,19 @@ def test_waiting_is_counted_and_overlapped_drawing_is_not() -> None:
     assert hidden.waited < 0.02
 
 
-def test_alone_takes_one_thread_and_leaves_the_caller_its_own() -> None:
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    try:
-        made = Background((torch.get_num_threads() for _ in range(3)), alone=True)
-        assert [made.next() for _ in range(3)] == [1, 1, 1]
-        made.close()
-        assert torch.get_num_threads() == 3
-    finally:
-        torch.set_num_threads(before)
+def test_without_a_thread_items_are_made_when_they_are_asked_for() -> None:
+    made: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(3):
+            made.append(threading.get_ident())
+            yield number
+
+    data = Background(items(), ahead=0)
+    assert made == []
+    assert data.next() == 0
+    assert made == [threading.get_ident()]
+    assert [data.next(), data.next()] == [1, 2]
+    with pytest.raises(StopIteration):
+        data.next()
+    data.close()

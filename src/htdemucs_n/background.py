@@ -9,8 +9,6 @@ from queue import Empty, Full, Queue
 from threading import Event, Thread
 from typing import Any, Generic, TypeVar
 
-import torch
-
 Item = TypeVar("Item")
 
 _WAIT = 0.1
@@ -23,46 +21,46 @@ class Background(Generic[Item]):
     The order and content are those of a plain loop: only the time at which they are made differs. An exception in the
     making is raised by the `next` that would have returned its item.
 
-    With `alone`, torch runs the making on one thread. With a second team of OpenMP threads beside the model's there are
-    more threads than cores, and GNU's OpenMP then sends threads to sleep between any two loops of the model.
+    With `ahead=0` there is no thread, and `next` makes its item itself. Where torch makes the items on the CPU that the
+    model runs on, that is quicker: a second team of OpenMP threads makes more threads than cores, and GNU's OpenMP then
+    lets the model's threads sleep between any two of its loops.
     """
 
-    def __init__(self, items: Iterable[Item], ahead: int = 4, alone: bool = False) -> None:
+    def __init__(self, items: Iterable[Item], ahead: int = 4) -> None:
         self.waited = 0.0
         """Seconds that `next` has waited in all."""
+        self._items = iter(items)
         self._ready: Queue[tuple[bool, Any]] = Queue(ahead)
         self._stop = Event()
-        self._started = Event()
-        self._thread = Thread(target=self._make, args=(items, alone), daemon=True)
-        threads = torch.get_num_threads()
-        self._thread.start()
-        self._started.wait()
-        if alone:  # partly the thread's own setting, which stays, and partly the process's
-            torch.set_num_threads(threads)
+        self._thread = Thread(target=self._make, daemon=True) if ahead else None
+        if self._thread is not None:
+            self._thread.start()
 
     def next(self) -> Item:
         """The next item; raises `StopIteration` after the last. Not to be called again once it has raised."""
         start = time.monotonic()
+        if self._thread is None:
+            item = next(self._items)
+            self.waited += time.monotonic() - start
+            return item
         good, value = self._ready.get()
         self.waited += time.monotonic() - start
         if not good:
             raise value
-        item: Item = value
-        return item
+        made: Item = value
+        return made
 
     def close(self) -> None:
         """Stop making items and wait for the thread to end."""
         self._stop.set()
         with suppress(Empty):
             self._ready.get_nowait()  # makes room: the thread need not wait until it looks
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
 
-    def _make(self, items: Iterable[Item], alone: bool) -> None:
-        if alone:
-            torch.set_num_threads(1)
-        self._started.set()
+    def _make(self) -> None:
         try:
-            for item in items:
+            for item in self._items:
                 if self._stop.is_set():
                     return
                 self._offer((True, item))

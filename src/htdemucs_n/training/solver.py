@@ -100,7 +100,7 @@ class Solver:
             left = self.config.solver.steps - self.step
             preflight(self.model, lambda: self.take_step.backward(batches), left, self.device)
         handlers = {s: signal.signal(s, self._stop) for s in (signal.SIGINT, signal.SIGTERM)}
-        data = Background(map(self.sampler.batch, self._batch_numbers()), ahead=2, alone=True)
+        data = Background(map(self.sampler.batch, self._batch_numbers()), ahead=0 if self.device.type == "cpu" else 2)
         try:
             self._loop(curve, data)
         finally:
