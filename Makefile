@@ -54,10 +54,10 @@ bench-lengths:
 		--json $(RESULTS)/lengths.json --png docs/lengths.png
 
 bench-memory:
-	$(PYTHON) benchmarks/memory.py --tiny --threads 1 --minutes 5 60 --json $(RESULTS)/memory.json
+	$(PYTHON) benchmarks/memory.py --tiny --threads 1 --minutes 5 600 --stems drums,vocals --json $(RESULTS)/memory.json
 
 bench-fuzz:
-	$(PYTHON) benchmarks/fuzz.py --count 250 --seed 5 --json $(RESULTS)/fuzz.json
+	$(PYTHON) benchmarks/fuzz.py --seed 6 --json $(RESULTS)/fuzz.json
 
 bench-report:
 	$(PYTHON) benchmarks/report.py

@@ -26,10 +26,10 @@ COMMANDS = {
     "speed_long": "python benchmarks/speed.py --lengths 300 600",
     "profile": "htdemucs-n profile --preset default --against official --precision fp32",
     "lengths": "htdemucs-n profile --lengths 30,60,180,600,1800,3600",
-    "memory": "python benchmarks/memory.py --tiny --threads 1 --minutes 5 60",
+    "memory": "python benchmarks/memory.py --tiny --threads 1 --minutes 5 600 --stems drums,vocals",
     "attention_scaling": "python benchmarks/attention_scaling.py",
     "quality": "python benchmarks/quality.py SONGS --bss",
-    "fuzz": "python benchmarks/fuzz.py --count 250",
+    "fuzz": "python benchmarks/fuzz.py",
 }
 """By the name of the result file, without its `--json`."""
 

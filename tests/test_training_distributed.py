@@ -58,7 +58,12 @@ def test_two_ranks_are_one_with_the_double_batch(tmp_path: Path, optimizer: str)
         for rank in range(2)
     ]
     assert [rank.wait(timeout=240) for rank in ranks] == [0, 0]
-    start = train(tmp_path / "one", 2, Ranks(), optimizer)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as the ranks: AdamW makes a step of a rounding error where a gradient is nearly 0
+    try:
+        start = train(tmp_path / "one", 2, Ranks(), optimizer)
+    finally:
+        torch.set_num_threads(threads)
     two, one = (load_tensors(tmp_path / name / "last.safetensors")[0] for name in ("two", "one"))
     weights = [name for name in one if name.startswith("model.") and "running_" not in name and "num_b" not in name]
     assert two.keys() == one.keys() and len(weights) > 50
