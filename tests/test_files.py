@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import torch
 
 from htdemucs_n.audio import write_wav
 from htdemucs_n.errors import UserError
-from htdemucs_n.files import moved_into_place, whole_file, write_whole
+from htdemucs_n.files import moved_into_place, remove_leftovers, whole_file, write_whole
 from htdemucs_n.models.storage import save_tensors
 
 
@@ -100,3 +101,15 @@ def test_the_umask_gives_the_mode(tmp_path: Path, umask: int) -> None:
     save_tensors(tmp_path / "weights.safetensors", {"weight": torch.zeros(3)}, {})
     for path in tmp_path.iterdir():
         assert path.stat().st_mode & 0o777 == 0o666 & ~umask, path.name
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    writer = "import os, sys, pathlib, htdemucs_n.files as f\nwith f.whole_file(pathlib.Path(sys.argv[1])): os._exit(9)"
+    kept = ["a", ".hidden.part", ".0123456789ab", "0123456789ab.part"]
+    for name in kept:
+        (tmp_path / name).write_text("old")
+    assert subprocess.run([sys.executable, "-c", writer, str(tmp_path / "a")], check=False).returncode == 9
+    assert len(names(tmp_path)) == len(kept) + 1
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == sorted(kept)
+    assert (tmp_path / "a").read_text() == "old"

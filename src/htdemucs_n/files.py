@@ -47,6 +47,12 @@ def whole_file(path: Path) -> Iterator[Path]:
         raise UserError(message) from error
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a process that was killed while it wrote has left in `folder`, which nobody else writes to."""
+    for part in folder.glob(f".{'[0-9a-f]' * 12}.part"):
+        part.unlink(missing_ok=True)
+
+
 def write_whole(path: Path, content: bytes | str) -> None:
     """Write `content`, text as UTF-8, to `path`, with the folder where it is missing.
 

@@ -15,6 +15,7 @@ import torch
 
 from htdemucs_n.background import Background
 from htdemucs_n.errors import UserError
+from htdemucs_n.files import remove_leftovers
 from htdemucs_n.models.htdemucs_n import HTDemucs_n
 from htdemucs_n.models.registry import weights_path
 from htdemucs_n.models.storage import save_model
@@ -159,6 +160,7 @@ class Solver:
             return None
         try:
             self.out.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(self.out)
             return Curve(self.out, self.step)
         except OSError as error:
             raise UserError(f"cannot write into '{self.out}' ({error}): set misc.out to another") from error
