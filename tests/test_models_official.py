@@ -8,11 +8,14 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from htdemucs_n.cli.main import main
 from htdemucs_n.errors import UserError
 from htdemucs_n.models.official import OfficialModel
 from htdemucs_n.models.registry import load_model
@@ -115,3 +118,23 @@ def test_a_segment_beyond_the_models() -> None:
     model = OfficialModel([tiny()])
     with pytest.raises(UserError, match="1 seconds at most"):
         Separator(model, segment=2.0)
+
+
+@pytest.mark.parametrize("verb", ["separate song", "evaluate songs --metrics si --no-report", "profile --repeats 1"])
+def test_every_command_opens_a_pickle_with_trust_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("htdemucs_n.memory.keep_freed_memory", lambda **_: None)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    save(tiny(), tmp_path / "a.th")
+    noise = np.random.default_rng(0).uniform(-0.1, 0.1, (44100, 2))
+    for path in ("song/song.wav", "songs/one/bass.wav", "songs/one/vocals.wav"):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, noise, 44100)
+    for trust, code in (([], 1), (["--trust-checkpoint"], 0)):
+        monkeypatch.setattr(sys, "argv", ["htdemucs-n", *verb.split(), "-n", "a.th", "-d", "cpu", *trust])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        assert int(caught.value.code or 0) == code
+        assert ("--trust-checkpoint" in capsys.readouterr().err) == (not trust)

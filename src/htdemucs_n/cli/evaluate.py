@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from htdemucs_n.cli.options import Device, ModelNames, model_names
+from htdemucs_n.cli.options import Device, ModelNames, Trust, model_names
 from htdemucs_n.errors import UserError, suggestion
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def evaluate(
     baselines: Annotated[bool, typer.Option(help="Score mixture, silence and the oracles too.")] = True,
     report: Annotated[bool, typer.Option(help="Write the HTML report.")] = True,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Songs that are scored at the same time.")] = 1,
+    trust: Trust = False,
 ) -> None:
     """Score a model, or a folder of separated stems, on a dataset.
 
@@ -64,7 +65,7 @@ def evaluate(
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     groups = _groups(metrics)
-    estimator = _estimator(name, stems, device)
+    estimator = _estimator(name, stems, device, trust)
     sources = [*SOURCES, *(source for source in estimator.sources if source not in SOURCES)]
     songs = find_songs(dataset, sources, alias_table(sources), split.value)
     _, kept, _ = common_sources(songs, sources, estimator)
@@ -112,7 +113,7 @@ def _groups(metrics: str) -> list[str]:
     return groups
 
 
-def _estimator(name: str | None, stems: Path | None, device: str) -> Estimator:
+def _estimator(name: str | None, stems: Path | None, device: str, trust: bool) -> Estimator:
     from htdemucs_n.evaluation.estimators import FolderEstimates, ModelEstimates
 
     if stems is not None:
@@ -120,12 +121,12 @@ def _estimator(name: str | None, stems: Path | None, device: str) -> Estimator:
             raise UserError("give --name or --stems, not both")
         return FolderEstimates(stems, SOURCES)
     from htdemucs_n.memory import keep_freed_memory
-    from htdemucs_n.models.registry import DEFAULT_MODEL, available_models, weights_path
+    from htdemucs_n.models.registry import DEFAULT_MODEL, available_models, load_model, weights_path
     from htdemucs_n.separation import Separator
 
     keep_freed_memory()
     names = model_names(name or DEFAULT_MODEL)
-    separator = Separator(names, device)
+    separator = Separator([load_model(model, trust) for model in names], device)
     keys = []
     for model in names:
         # Weights are told from their older selves by size and time; official ones never change under their name.

@@ -34,6 +34,11 @@ ModelNames = Annotated[
 Device = Annotated[str, typer.Option("-d", "--device", help="cpu, cuda, mps; auto takes the fastest there is.")]
 """A device for `Separator`."""
 
+Trust = Annotated[
+    bool, typer.Option("--trust-checkpoint", help="Load a pickled official checkpoint, which can run any code.")
+]
+"""For `load_model`."""
+
 
 def model_names(text: str) -> list[str]:
     """`a,b` as two models, unless there is a file of that name. Raises `UserError` where none is named."""

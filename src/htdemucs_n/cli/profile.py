@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from htdemucs_n.cli.options import Device, ModelName
+from htdemucs_n.cli.options import Device, ModelName, Trust
 from htdemucs_n.errors import UserError
 
 
@@ -44,6 +44,7 @@ def profile(
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Passes to measure; the median counts.")] = 5,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="one a core")] = None,
+    trust: Trust = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write all figures there.", show_default=False)
     ] = None,
@@ -74,7 +75,7 @@ def profile(
         raise UserError("give --name or --preset, not both")
     seconds = _numbers("--lengths", lengths)
     counts = [round(number) for number in _numbers("--tokens", tokens)]
-    subjects = [Subject(preset, untrained=True) if preset else Subject(name or DEFAULT_MODEL)]
+    subjects = [Subject(preset, untrained=True) if preset else Subject(name or DEFAULT_MODEL, trusted=trust)]
     subjects += [Subject(against, untrained=True)] if against else []
     settings = Settings(device, precision, segment, batch, threads)
     for subject in subjects:  # what is wrong is found before anything takes time

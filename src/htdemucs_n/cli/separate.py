@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from htdemucs_n.cli.options import Device, ModelNames, model_names
+from htdemucs_n.cli.options import Device, ModelNames, Trust, model_names
 from htdemucs_n.errors import UserError
 
 
@@ -85,10 +85,7 @@ def separate(
         int | None, typer.Option(min=1, help="CPU threads of the model.", show_default="one a core")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a song, for programs.")] = False,
-    trust: Annotated[
-        bool,
-        typer.Option("--trust-checkpoint", help="Load a pickled official checkpoint, which can run any code."),
-    ] = False,
+    trust: Trust = False,
 ) -> None:
     """Separate songs into stems: drums, bass, other and vocals.
 

@@ -28,11 +28,12 @@ class Subject:
     """What to profile, small enough to be sent to another process.
 
     `name` is that of a model as `load_model` takes it; with `untrained`, of a preset or `official`, built with random
-    weights: what they cost does not depend on them.
+    weights: what they cost does not depend on them. `trusted` is for `load_model`.
     """
 
     name: str
     untrained: bool = False
+    trusted: bool = False
 
     @property
     def title(self) -> str:
@@ -42,7 +43,7 @@ class Subject:
     def load(self) -> Model:
         """The model, ready to separate, on the CPU. Raises `UserError` where it can't be."""
         if not self.untrained:
-            return load_model(self.name)
+            return load_model(self.name, self.trusted)
         torch.manual_seed(0)
         if self.name == OFFICIAL:
             return OfficialModel([official_architecture()]).eval()
