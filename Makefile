@@ -23,12 +23,13 @@ format:
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 
-# Every figure of docs/benchmarks.md, on a machine that does nothing else; SONGS is a folder of held-out songs in stems.
+# Every figure of docs/benchmarks.md, on a machine that does nothing else; SONGS is a folder of held-out songs in stems,
+# TRAIN one or more of songs to train on.
 RESULTS := benchmarks/results
 
 bench: bench-complexity bench-attention bench-profile bench-speed $(if $(SONGS),bench-quality) bench-report
 
-bench-slow: bench-speed-long bench-lengths bench-memory bench-fuzz bench-report
+bench-slow: bench-speed-long bench-lengths bench-memory bench-fuzz $(if $(TRAIN),bench-ideas) bench-report
 
 bench-complexity:
 	$(PYTHON) benchmarks/complexity.py --json $(RESULTS)/complexity.json
@@ -55,6 +56,9 @@ bench-lengths:
 
 bench-memory:
 	$(PYTHON) benchmarks/memory.py --tiny --threads 1 --minutes 5 600 --stems drums,vocals --json $(RESULTS)/memory.json
+
+bench-ideas:
+	$(PYTHON) benchmarks/ideas.py --train $(TRAIN) --valid "$(SONGS)" --minutes 5 --json $(RESULTS)/ideas.json
 
 bench-fuzz:
 	$(PYTHON) benchmarks/fuzz.py --seed 6 --json $(RESULTS)/fuzz.json

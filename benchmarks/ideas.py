@@ -35,7 +35,7 @@ from htdemucs_n.profiling.records import write_record
 from train_step import seconds_a_step
 
 IDEAS: dict[str, dict[str, Any]] = {
-    "all four": {},
+    "nothing": {},
     "one STFT (4096) in place of four": {"n_ffts": [4096]},
     "plain U-Net: no squeeze-excitation, no gates": {"resunet_use_se": False, "resunet_use_attention": False},
     "softmax attention in place of linear": {"attention": "softmax"},
@@ -79,7 +79,11 @@ def main() -> None:
             runs.append(done)
             if arguments.json:
                 write_record(arguments.json, about, costs=rows, runs=runs)
-    Console(width=160).print(_table(runs, costs))
+    columns, lines = table({"costs": rows, "runs": runs})
+    shown = Table(*columns, title=f"{arguments.minutes:g} minutes from random weights: median global SDR, dB")
+    for line in lines:
+        shown.add_row(*line)
+    Console(width=160).print(shown)
 
 
 def _cost(keys: dict[str, Any]) -> dict[str, float]:
@@ -145,23 +149,21 @@ def _listed(values: Sequence[Any]) -> str:
     return f"[{','.join(map(str, values))}]"
 
 
-def _table(runs: list[dict[str, Any]], costs: dict[str, dict[str, float]]) -> Table:
-    table = Table(
-        title="Equal minutes from random weights: median global SDR, dB (mean over seeds, +- half their range)"
-    )
-    for column in ("switched off", "parameters", "s a step", "s a segment", "steps", *_SCORES):
-        table.add_column(column, justify="left" if column == "switched off" else "right")
-    for idea, cost in costs.items():
-        mine = [run for run in runs if run["idea"] == idea]
-        table.add_row(
-            "nothing" if not IDEAS[idea] else idea,
+def table(record: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """The columns, and a row an idea that was switched off: what the model then costs, and how it scores."""
+    rows = []
+    for cost in record["costs"]:
+        mine = [run for run in record["runs"] if run["idea"] == cost["idea"]]
+        if not mine:  # the runs were ended before it
+            continue
+        spent = (
             f"{cost['parameters'] / 1e6:.1f} M",
             f"{cost['seconds_a_step']:.2f}",
             f"{cost['seconds_a_segment']:.2f}",
-            str(mine[0]["steps"]),
-            *(_spread([run[score] for run in mine]) for score in _SCORES),
         )
-    return table
+        scores = [_spread([run[score] for run in mine]) for score in _SCORES]
+        rows.append([cost["idea"], *spent, str(mine[0]["steps"]), *scores])
+    return ["switched off", "parameters", "s a step", "s a segment", "steps", *_SCORES], rows
 
 
 def _spread(values: list[float]) -> str:

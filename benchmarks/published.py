@@ -43,6 +43,14 @@ PUBLISHED = (
 )
 
 
+ABOUT = """## What others have published
+
+Published, not measured here. The metric is the SDR of BSS Eval v4 (`museval`), in dB: median over frames of 1 s, median
+over the 50 test songs of MUSDB18 or MUSDB18-HQ; overall is the mean over the four stems. **It is another metric than
+the global SDR above, and these are other songs**: the tables do not compare.
+"""
+
+
 def published_table() -> list[str]:
     """The table in Markdown."""
     lines = ["| model | extra training data | overall | drums | bass | other | vocals | source |"]

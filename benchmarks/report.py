@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from htdemucs_n.files import write_whole
-from published import published_table
+from ideas import table as ideas_table
+from published import ABOUT, published_table
 from speed import Row, table
 
 Record = dict[str, Any]
@@ -29,6 +30,7 @@ COMMANDS = {
     "memory": "python benchmarks/memory.py --tiny --threads 1 --minutes 5 600 --stems drums,vocals",
     "attention_scaling": "python benchmarks/attention_scaling.py",
     "quality": "python benchmarks/quality.py SONGS --bss",
+    "ideas": "python benchmarks/ideas.py --train SONGS --valid OTHER_SONGS --minutes 5",
     "fuzz": "python benchmarks/fuzz.py",
 }
 """By the name of the result file, without its `--json`."""
@@ -48,12 +50,6 @@ _HEAD = """# Benchmarks
 This page is written by `python benchmarks/report.py` from the files of `benchmarks/results/`: change these, not the
 page. How they are made, and how long that takes: [benchmarks](../benchmarks/README.md). Figures of different machines
 and of different metrics do not compare.
-"""
-_PUBLISHED = """## What others have published
-
-Published, not measured here. The metric is the SDR of BSS Eval v4 (`museval`), in dB: median over frames of 1 s, median
-over the 50 test songs of MUSDB18 or MUSDB18-HQ; overall is the mean over the four stems. **It is another metric than
-the global SDR above, and these are other songs**: the tables do not compare.
 """
 
 
@@ -88,7 +84,8 @@ def page(results: Path, docs: Path) -> str:
         _section(records, "attention_scaling", "Linear and softmax attention", attention),
         _picture(docs, "attention-scaling.png", "Time and memory of an attention layer over the number of tokens"),
         _section(records, "quality", "Quality", quality),
-        [_PUBLISHED, *published_table(), ""],
+        _section(records, "ideas", "What each idea buys", ideas),
+        [ABOUT, *published_table(), ""],
         _section(records, "fuzz", "Damaged files", fuzz),
     ]
     return "\n".join(line for part in parts for line in part).rstrip() + "\n"
@@ -245,6 +242,21 @@ def quality(record: Record) -> list[str]:
                 lines.append(f"| {shown} | {' | '.join(f'{row[column]:.2f}' for column in columns)} |")
             lines.append("")
     return lines[:-1]
+
+
+def ideas(record: Record) -> list[str]:
+    """The shipped preset with each idea switched off."""
+    count = len({run["seed"] for run in record["runs"]})
+    seeds = f"{count} seeds, mean +- half their range" if count > 1 else "one seed"
+    columns, rows = ideas_table(record)
+    return [
+        f"`small` with each idea switched off in turn, trained from random weights for {record['minutes']:g} minutes: "
+        f"what is slower takes fewer steps. Global SDR in dB, median over songs that none was trained on; {seeds}.",
+        "",
+        f"| {' | '.join(columns)} |",
+        f"|---|{'---:|' * (len(columns) - 1)}",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]
 
 
 def fuzz(record: Record) -> list[str]:

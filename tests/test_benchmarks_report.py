@@ -68,6 +68,20 @@ def test_figures_stand_beside_the_targets(tmp_path: Path) -> None:
     assert "The same on longer songs" not in text  # they are in the one table
 
 
+def test_ideas_have_a_row_each_with_the_spread_over_seeds(tmp_path: Path) -> None:
+    cost = {"parameters": 14_100_000, "seconds_a_step": 1.0, "seconds_a_segment": 0.4}
+    same = {"steps": 300, "drums": 1.0, "bass": 2.0, "other": 3.0, "vocals": 4.0}
+    runs = [{"idea": "nothing", "seed": seed, "mean": mean, **same} for seed, mean in ((1, 2.0), (2, 2.5))]
+    write(
+        tmp_path, "ideas", minutes=5.0, costs=[{"idea": name, **cost} for name in ("nothing", "not run yet")], runs=runs
+    )
+    text = page(tmp_path, tmp_path)
+    row = "1.00 +- 0.00 | 2.00 +- 0.00 | 3.00 +- 0.00 | 4.00 +- 0.00 | 2.25 +- 0.25 |"
+    assert f"| nothing | 14.1 M | 1.00 | 0.40 | 300 | {row}" in text
+    assert "2 seeds" in text
+    assert "not run yet" not in text
+
+
 def test_published_figures_add_up_and_have_their_source() -> None:
     for row in PUBLISHED:
         assert "https://" in row.source
