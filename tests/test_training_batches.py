@@ -13,7 +13,6 @@ from htdemucs_n.errors import UserError
 from htdemucs_n.training.bank import FULL_SCALE, Song, StemBank
 from htdemucs_n.training.batches import BatchSampler
 from htdemucs_n.training.config import AugmentConfig, DatasetConfig
-from htdemucs_n.training.loss import SeparationLoss
 from training_helpers import NO_AUGMENT, default_values, noise_bank, noise_song
 
 RATE = 44100
@@ -221,27 +220,3 @@ def test_songs_without_stems_come_as_mixtures() -> None:
     assert (~batch.labelled).double().mean().item() == pytest.approx(0.25, abs=0.08)
     assert not batch.stems[~batch.labelled].any()
     assert BatchSampler(noise_bank(), dset, quiet, RATE, 0, mixtures_share=0.9).batch(0).labelled.all()
-
-
-def test_songs_without_voices_teach_the_voice_alone() -> None:
-    """Their place and share; half have a voice over them, and only what is known of an item counts in the loss."""
-    backing = tone_song(12, stems=1).stems[0]
-    assert backing is not None
-    bank = StemBank(tuple(tone_song(n) for n in range(4)), {}, backing={3: (backing,)})
-    batch = sampler(bank, backing_share=0.4, batch_size=400).batch(0)
-    songs, stems = who(batch.stems)
-    backed = torch.from_numpy(songs[:, 2] == 12)
-    assert backed.double().mean().item() == pytest.approx(0.4, abs=0.08)
-    assert not batch.stems[backed, :2].any()
-    sung = batch.stems[backed, 3].flatten(1).any(dim=1)
-    assert sung.double().mean().item() == pytest.approx(0.5, abs=0.12)
-    assert set(songs[backed.numpy(), 3][sung.numpy()]) <= {0, 1, 2, 3}
-    assert set(stems[backed.numpy(), 3][sung.numpy()]) == {3}
-    assert (batch.cutoff[backed] == torch.tensor([0.0, 0.0, 0.0, math.inf])).all()
-    assert batch.cutoff[~backed].isinf().all()
-    assert batch.labelled.all()
-
-    wrong = torch.randn_like(batch.stems)
-    voice = 2 * wrong[backed, 3].square().mean().item() / 4
-    error = SeparationLoss("l2")(batch.stems[backed] + wrong[backed], batch.stems[backed], batch.cutoff[backed])
-    assert error.item() == pytest.approx(voice, rel=1e-4)

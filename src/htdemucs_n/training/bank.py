@@ -75,8 +75,6 @@ class StemBank:
     extra_bandwidths: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
     mixtures: tuple[Tensor, ...] = ()
     """Songs `(C, T)` of which the stems are not known."""
-    backing: Mapping[int, tuple[Tensor, ...]] = field(default_factory=dict)
-    """Songs `(C, T)` of which only this is known, that they lack a source: by its index."""
 
     @property
     def device(self) -> torch.device:

@@ -20,9 +20,6 @@ from htdemucs_n.training.effects import resampled, shift_pitch
 _WHOLE = 15000.0
 """Recordings that reach this far, Hz, count as whole: what good codecs cut above it is not worth a filter a step."""
 
-_SUNG = 0.5
-"""How often a song without voices gets one."""
-
 _Recording = tuple[Tensor | None, float]
 """Samples `(C, T)`, None for silence, and the frequency up to which they have sound, Hz."""
 
@@ -35,13 +32,10 @@ class Batch:
     """`(B, C, T)`, each scaled to an RMS of 1."""
 
     stems: Tensor
-    """`(B, S, C, T)`, which add up to the mixture; zeros where they are not known.
-
-    Of a song without voices the whole mixture stands for one of them: `cutoff` says that it is not to be believed.
-    """
+    """`(B, S, C, T)`, which add up to the mixture; zeros where they are not known."""
 
     cutoff: Tensor
-    """`(B, S)`, Hz, on the CPU: up to where each stem is known; infinite where all of it is, 0 where nothing is."""
+    """`(B, S)`, Hz, on the CPU: up to where each recording has sound; infinite where it has all."""
 
     labelled: Tensor
     """`(B,)`, on the CPU: whether the stems are known."""
@@ -65,7 +59,6 @@ class BatchSampler:
         self.sources = len(bank.songs[0].stems)
         self.weights = np.array(bank.weights())
         self.stem_weights = np.array([bank.weights(source) for source in range(self.sources)])
-        self.backing = [(source, song) for source, songs in bank.backing.items() for song in songs]
         self.dset = dset
         self.augment = augment
         self.sample_rate = sample_rate
@@ -93,7 +86,14 @@ class BatchSampler:
     def _item(self, random: np.random.Generator) -> tuple[Tensor, Tensor, list[float], bool]:
         """Mixture `(C, T)`, stems `(S, C, T)`, cutoffs in Hz, and whether the stems are known."""
         labelled = random.random() >= self.mixtures_share
-        recordings, coherent = self._recordings(random) if labelled else self._mixture(random)
+        recordings: list[_Recording]
+        if not labelled:
+            recordings, coherent = [(self.bank.mixtures[random.integers(len(self.bank.mixtures))], math.inf)], True
+        elif coherent := random.random() >= self.augment.remix:
+            song = self._song(random, self.weights)
+            recordings = list(zip(song.stems, song.bandwidths, strict=True))
+        else:
+            recordings = [self._single(source, random) for source in range(self.sources)]
         speed, pitch, place = self._draw(random)
         lengths = [0 if stem is None else stem.shape[-1] for stem, _ in recordings]
         crops, cutoffs = [], []
@@ -111,26 +111,6 @@ class BatchSampler:
             unknown = mixture.new_zeros(self.sources, *mixture.shape)
             return mixture, unknown, [math.inf] * self.sources, False
         return mixture, stems, cutoffs, True
-
-    def _recordings(self, random: np.random.Generator) -> tuple[list[_Recording], bool]:
-        """One a source, and whether they belong together."""
-        if self.backing and random.random() < self.dset.backing_share:
-            return self._sung(*self.backing[random.integers(len(self.backing))], random), False
-        if random.random() >= self.augment.remix:
-            song = self._song(random, self.weights)
-            return list(zip(song.stems, song.bandwidths, strict=True)), True
-        return [self._single(source, random) for source in range(self.sources)], False
-
-    def _mixture(self, random: np.random.Generator) -> tuple[list[_Recording], bool]:
-        """A song without stems, which is all of one piece."""
-        return [(self.bank.mixtures[random.integers(len(self.bank.mixtures))], math.inf)], True
-
-    def _sung(self, voice: int, backing: Tensor, random: np.random.Generator) -> list[_Recording]:
-        """A song that lacks the source `voice`, and one over it or none. Of the song's stems nothing is known."""
-        recordings: list[_Recording] = [(None, 0.0)] * self.sources
-        recordings[voice - 1] = (backing, 0.0)  # any place but the voice's
-        recordings[voice] = self._single(voice, random) if random.random() < _SUNG else (None, math.inf)
-        return recordings
 
     def _draw(self, random: np.random.Generator) -> tuple[float, float, float]:
         """Speed, pitch in semitones, and place (0 to 1) of a crop."""

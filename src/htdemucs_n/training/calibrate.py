@@ -19,7 +19,7 @@ from htdemucs_n.training.config import TrainConfig
 
 def calibration_batches(config: TrainConfig, bank: StemBank) -> BatchSampler:
     """Batches of whole segments of the training songs, each in its own mix."""
-    dset = dataclasses.replace(config.dset, segment=config.htdemucs_n.segment, backing_share=0.0)
+    dset = dataclasses.replace(config.dset, segment=config.htdemucs_n.segment)
     return BatchSampler(bank, dset, config.augment.off(), config.htdemucs_n.samplerate, config.misc.seed)
 
 

@@ -66,8 +66,6 @@ class DatasetConfig:
     valid: tuple[str, ...]
     extra: Mapping[str, tuple[str, ...]]
     extra_share: float
-    backing: tuple[str, ...]
-    backing_share: float
     aliases: Mapping[str, str | None] | None
     cache: str | None
     batch_size: int
@@ -79,8 +77,6 @@ class DatasetConfig:
             raise UserError(f"config key 'dset.batch_size' is {self.batch_size}: use 1 or more")
         if self.weights and len(self.weights) != len(self.train):
             raise UserError(f"config key 'dset.weights' has {len(self.weights)} numbers for {len(self.train)} folders")
-        if not 0 <= self.backing_share <= 1:
-            raise UserError(f"config key 'dset.backing_share' is {self.backing_share}: use a share from 0 to 1")
         for source, places in self.extra.items():
             if isinstance(places, str):
                 raise UserError(f"config key 'dset.extra.{source}' is '{places}': give a list, [{places}]")

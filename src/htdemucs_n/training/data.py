@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from htdemucs_n.errors import UserError
 from htdemucs_n.training.bank import Song, StemBank, load_extra, load_songs
 from htdemucs_n.training.config import TrainConfig
 
@@ -26,10 +25,5 @@ def load_data(config: TrainConfig) -> tuple[StemBank, tuple[Song, ...]]:
     extra = load_extra(dset.extra, sources, rate, workers, device, cache=dset.cache)
     # Mixtures lie in folders of plain files, as single stems do; they have no source.
     mixtures, _ = load_extra({sources[0]: config.distill.mixtures}, sources, rate, workers, device, cache=dset.cache)
-    if dset.backing and (len(sources) < 2 or "vocals" not in sources):
-        raise UserError("config key 'dset.backing' is for models that tell vocals from something else")
-    backing, _ = load_extra(
-        {"vocals": dset.backing} if dset.backing else {}, sources, rate, workers, device, cache=dset.cache
-    )
-    bank = StemBank(songs, *extra, mixtures=mixtures.get(0, ()), backing=backing)
+    bank = StemBank(songs, *extra, mixtures=mixtures.get(0, ()))
     return bank, load_songs(dset.valid, sources, rate, workers, split="valid", **found)

@@ -16,7 +16,7 @@ class SeparationLoss(nn.Module):
     both about the same gradient at an error 12 dB below the mixture, so that a run can change from one to the other.
 
     A recording that ends at 8 kHz must not teach that its instrument has no treble: where a stem has a cutoff, its
-    error above it does not count. A cutoff of 0 Hz leaves the stem out.
+    error above it does not count.
 
     Shape: estimate and reference `(B, S, C, T)`, cutoff `(B, S)` in Hz (on the CPU) -> scalar.
     """
@@ -44,10 +44,10 @@ class SeparationLoss(nn.Module):
 
 
 def low_passed(audio: Tensor, cutoff: Tensor, sample_rate: int) -> Tensor:
-    """`audio` `(N, C, T)` without what lies at `cutoff` `(N,)`, Hz, and above; the cut is ideal."""
+    """`audio` `(N, C, T)` without what lies above `cutoff` `(N,)`, Hz; the cut is ideal."""
     spectrum = torch.fft.rfft(audio)
     frequencies = torch.fft.rfftfreq(audio.shape[-1], 1 / sample_rate, device=audio.device)
-    kept = frequencies < cutoff.to(audio.device)[:, None]
+    kept = frequencies <= cutoff.to(audio.device)[:, None]
     return torch.fft.irfft(spectrum * kept[:, None], n=audio.shape[-1])
 
 
