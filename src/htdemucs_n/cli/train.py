@@ -6,11 +6,14 @@ import dataclasses
 import logging
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from htdemucs_n.errors import UserError, suggestion
+
+if TYPE_CHECKING:
+    from htdemucs_n.training.config import TrainConfig
 
 
 def train(
@@ -18,20 +21,16 @@ def train(
     config_name: Annotated[str, typer.Option(help="File of conf/ to start from, without .yaml.")] = "n_train",
 ) -> None:
     """Train a model: `htdemucs-n train preset=small dset.train=[songs] dset.valid=[held_out] solver.epochs=10`."""
-    values = _compose(config_name, context.args)
+    config = compose_config(config_name, context.args)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
 
     from htdemucs_n.memory import keep_freed_memory
     from htdemucs_n.models.htdemucs_n import HTDemucs_n
-    from htdemucs_n.separation.device import choose_device
-    from htdemucs_n.training.config import TrainConfig
     from htdemucs_n.training.data import load_data
     from htdemucs_n.training.distributed import joined_ranks
     from htdemucs_n.training.solver import Solver
 
     keep_freed_memory()
-    values["misc"]["device"] = str(choose_device(values["misc"]["device"]))
-    config = TrainConfig.from_dict(values)
     if config.misc.show:
         model = HTDemucs_n(config.htdemucs_n)
         typer.echo(model)
@@ -47,6 +46,16 @@ def train(
     if ranks.first:
         score = f"best mean SDR {best:.3f} dB" if valid else "not validated"
         typer.echo(f"step {solver.step}, {score}, in {config.misc.out}")
+
+
+def compose_config(config_name: str, overrides: list[str]) -> TrainConfig:
+    """The configuration of a run with its overrides, its device chosen. Raises `UserError` for any mistake."""
+    values = _compose(config_name, overrides)
+    from htdemucs_n.separation.device import choose_device
+    from htdemucs_n.training.config import TrainConfig
+
+    values["misc"]["device"] = str(choose_device(values["misc"]["device"]))
+    return TrainConfig.from_dict(values)
 
 
 def _compose(config_name: str, overrides: list[str]) -> dict[str, Any]:

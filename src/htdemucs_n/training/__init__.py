@@ -7,6 +7,7 @@ augment    what changes a crop: speed, gain, swap, sign, silence
 loss       L1 on waveforms, multi-resolution spectral term
 ema        averaged weights
 checkpoint everything a run needs to go on exactly
+average    the mean of several checkpoints
 calibrate  batch-norm statistics of songs as they are
 validate   SDR on held-out songs
 curve      the run's numbers as CSV, picture and tensorboard

@@ -55,6 +55,11 @@ def load_checkpoint(path: Path, model: HTDemucs_n, ema: EMA, optimizers: Sequenc
     return dict(metadata["progress"])
 
 
+def averaged_weights(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Of the tensors of a run its averaged weights, of a model's all, by the names of the model."""
+    return _under("ema", tensors) or tensors
+
+
 def _beside(parameter: Tensor, value: Tensor) -> Tensor:
     """`value` on the parameter's device, and in its memory layout, which the fused optimiser takes for granted."""
     if value.shape != parameter.shape:  # the step count
