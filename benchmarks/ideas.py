@@ -161,8 +161,10 @@ def table(record: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
             f"{cost['seconds_a_step']:.2f}",
             f"{cost['seconds_a_segment']:.2f}",
         )
+        counts = [run["steps"] for run in mine]
+        steps = " to ".join(map(str, sorted({min(counts), max(counts)})))
         scores = [_spread([run[score] for run in mine]) for score in _SCORES]
-        rows.append([cost["idea"], *spent, str(mine[0]["steps"]), *scores])
+        rows.append([cost["idea"], *spent, steps, *scores])
     return ["switched off", "parameters", "s a step", "s a segment", "steps", *_SCORES], rows
 
 
