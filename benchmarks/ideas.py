@@ -1,4 +1,4 @@
-"""What each idea buys: train `small` with each of them switched off in turn, for equal minutes on the same songs.
+"""What each idea buys: train a small model with each of them switched off in turn, for equal minutes on the same songs.
 
     python benchmarks/ideas.py --train SONGS [SONGS ...] --valid OTHER_SONGS [--minutes 8] [--seeds 1 2] [--jobs 2]
 
@@ -34,6 +34,9 @@ from htdemucs_n.profiling.machine import describe_machine
 from htdemucs_n.profiling.records import write_record
 from train_step import seconds_a_step
 
+WHOLE: dict[str, Any] = {"n_ffts": [512, 1024, 2048, 4096], "resunet_se_reduction": 16}
+"""What makes of `small`, which has one STFT, the whole design."""
+
 IDEAS: dict[str, dict[str, Any]] = {
     "nothing": {},
     "one STFT (4096) in place of four": {"n_ffts": [4096]},
@@ -62,14 +65,15 @@ def main() -> None:
     threads = max(1, torch.get_num_threads() // arguments.jobs)
     torch.set_num_threads(threads)
     keep_freed_memory()
-    costs = {idea: _cost(keys) for idea, keys in track(IDEAS.items(), "timing", console=Console(stderr=True))}
+    configs = {idea: WHOLE | keys for idea, keys in IDEAS.items()}
+    costs = {idea: _cost(keys) for idea, keys in track(configs.items(), "timing", console=Console(stderr=True))}
     jobs = list(product(arguments.seeds, IDEAS))  # a seed after the other, so that an early end leaves whole rounds
 
     def run(job: tuple[int, str]) -> dict[str, Any]:
         seed, idea = job
         # A run of its own also validates and loads; its steps take longer beside another run than alone.
         steps = max(1, round(60 * arguments.minutes / costs[idea]["seconds_a_step"]))
-        return {"idea": idea, "seed": seed, "steps": steps, **_train(IDEAS[idea], seed, steps, threads, arguments)}
+        return {"idea": idea, "seed": seed, "steps": steps, **_train(configs[idea], seed, steps, threads, arguments)}
 
     about = describe_machine(threads) | {"minutes": arguments.minutes}
     rows = [{"idea": idea, **cost} for idea, cost in costs.items()]

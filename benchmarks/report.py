@@ -245,13 +245,14 @@ def quality(record: Record) -> list[str]:
 
 
 def ideas(record: Record) -> list[str]:
-    """The shipped preset with each idea switched off."""
+    """The whole design in the size of `small`, with each idea switched off."""
     count = len({run["seed"] for run in record["runs"]})
     seeds = f"{count} seeds, mean +- half their range" if count > 1 else "one seed"
     columns, rows = ideas_table(record)
     return [
-        f"`small` with each idea switched off in turn, trained from random weights for {record['minutes']:g} minutes: "
-        f"what is slower takes fewer steps. Global SDR in dB, median over songs that none was trained on; {seeds}.",
+        "The whole design in the size of `small`, each idea switched off in turn, trained from random weights for "
+        f"{record['minutes']:g} minutes: what is slower takes fewer steps. Global SDR in dB, median over songs that "
+        f"none was trained on; {seeds}.",
         "",
         f"| {' | '.join(columns)} |",
         f"|---|{'---:|' * (len(columns) - 1)}",

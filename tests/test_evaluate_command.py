@@ -64,7 +64,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     return int(caught.value.code or 0)
 
 
-def scores(folder: str = "evaluation/small") -> dict[str, Any]:
+def scores(folder: str = "evaluation/duo") -> dict[str, Any]:
     return json.loads(Path(folder, "scores.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
 
 
@@ -76,40 +76,41 @@ def test_a_model(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     assert isinstance(mixture, torch.Tensor)
     for stem, gain in zip(SOURCES, GAINS, strict=True):
         truth = torch.from_numpy(stems_of(0)[stem].T)
-        found = result["songs"]["one"]["scores"]["small"]["global SDR"][stem]
+        found = result["songs"]["one"]["scores"]["duo"]["global SDR"][stem]
         assert found == pytest.approx(float(global_sdr(truth, gain * mixture)), abs=1e-3)
         assert result["songs"]["one"]["scores"]["mixture"]["global SDR"][stem] == pytest.approx(
             float(global_sdr(truth, mixture)), abs=1e-3
         )
         assert result["songs"]["one"]["scores"]["silence"]["global SDR"][stem] == pytest.approx(0, abs=1e-6)
     two = result["songs"]["two"]
-    assert two["scores"]["small"]["leak"] == pytest.approx(
+    assert two["scores"]["duo"]["leak"] == pytest.approx(
         {"bass": 20 * np.log10(GAINS[1]), "vocals": 20 * np.log10(GAINS[3])}, abs=1e-3
     )
     assert two["scores"]["silence"]["leak"] == {"bass": -120, "vocals": -120}
-    assert set(two["scores"]["small"]["global SDR"]) == {"drums", "other"}
+    assert set(two["scores"]["duo"]["global SDR"]) == {"drums", "other"}
     assert two["notes"] == ["bass: silent, only its leak is scored", "vocals: silent, only its leak is scored"]
 
     summary = result["summary"]["global SDR"]
-    drums = [result["songs"][song]["scores"]["small"]["global SDR"]["drums"] for song in ("one", "two", "three")]
-    assert summary["small"]["drums"]["median"] == pytest.approx(np.median(drums))
-    assert summary["small"]["drums"]["mean"] == pytest.approx(np.mean(drums))
-    assert summary["small"]["bass"]["songs"] == 2
+    drums = [result["songs"][song]["scores"]["duo"]["global SDR"]["drums"] for song in ("one", "two", "three")]
+    assert summary["duo"]["drums"]["median"] == pytest.approx(np.median(drums))
+    assert summary["duo"]["drums"]["mean"] == pytest.approx(np.mean(drums))
+    assert summary["duo"]["bass"]["songs"] == 2
     for oracle in ("ideal ratio mask", "Wiener oracle"):
-        for other in ("small", "mixture", "silence"):
+        for other in ("duo", "mixture", "silence"):
             assert all(summary[oracle][stem]["median"] > summary[other][stem]["median"] for stem in SOURCES)
     out = capsys.readouterr().out
     assert "global SDR, dB, median over songs" in out
-    assert f"{summary['small']['drums']['median']:.2f}" in out
-    assert "NaN" not in Path("evaluation/small/scores.json").read_text(encoding="utf-8")
+    assert f"{summary['duo']['drums']['median']:.2f}" in out
+    assert "NaN" not in Path("evaluation/duo/scores.json").read_text(encoding="utf-8")
 
 
 def test_several_models_are_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
     """One half of the mixture is drums to the first, one half bass to the second; new weights give new scores."""
-    models = {"x.safetensors": SplitModel((1, 0, 0, 0)), "y": SplitModel((0, 1, 0, 0))}
+    models = {"x.safetensors": SplitModel((1, 0, 0, 0)), "y.safetensors": SplitModel((0, 1, 0, 0))}
+    Path("y.safetensors").touch()
     monkeypatch.setattr("htdemucs_n.models.registry.load_model", lambda name, *_: models[name])
     monkeypatch.setattr("htdemucs_n.separation.Separator", Separator)
-    arguments = ["songs", "-n", "x.safetensors,y", "-d", "cpu", *QUICK, "--no-report", "--no-baselines"]
+    arguments = ["songs", "-n", "x.safetensors,y.safetensors", "-d", "cpu", *QUICK, "--no-report", "--no-baselines"]
     for weights, shares in (("old", (0.5, 0.5)), ("newer", (0.25, 0.75))):
         Path("x.safetensors").write_text(weights)
         models["x.safetensors"] = SplitModel((2 * shares[0], 2 * shares[1] - 1, 0, 0))
@@ -123,7 +124,7 @@ def test_several_models_are_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_csv_holds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(monkeypatch, "songs", *QUICK, "--no-report") == 0
-    with Path("evaluation/small/scores.csv").open(newline="", encoding="utf-8") as file:
+    with Path("evaluation/duo/scores.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     kept = scores()["songs"]
     assert len(rows) == 3 * 5 * 4
@@ -132,7 +133,7 @@ def test_the_csv_holds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
         for metric in ("global SDR", "SI-SDR", "LSD", "leak"):
             value = by_metric[metric].get(row["stem"])
             assert row[metric] == ("" if value is None else f"{value:.6f}")
-    assert not Path("evaluation/small/report").exists()
+    assert not Path("evaluation/duo/report").exists()
 
 
 def test_bss_eval_in_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,14 +147,14 @@ def test_bss_eval_in_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     direct = require_museval().bss_eval(truth, guess, window=RATE, hop=RATE)
     for name, values in zip(("SDR", "ISR", "SIR"), direct, strict=False):
         for index, stem in enumerate(("drums", "vocals")):
-            found = result["songs"]["a"]["scores"]["small"][f"BSS Eval {name}"][stem]
+            found = result["songs"]["a"]["scores"]["duo"][f"BSS Eval {name}"][stem]
             assert found == pytest.approx(np.median(values[index]), abs=0.01)
 
 
 def test_the_report_stands_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("htdemucs_n.evaluation.report._WORST", 1)
     assert run(monkeypatch, "songs", "--metrics", "global,lsd", "--no-baselines") == 0
-    folder = Path("evaluation/small/report")
+    folder = Path("evaluation/duo/report")
     page = (folder / "index.html").read_text(encoding="utf-8")
     sources: list[str] = []
 
@@ -201,7 +202,7 @@ def test_an_interrupted_run_goes_on(songs: Path, monkeypatch: pytest.MonkeyPatch
         more = ["--metrics", "global"] if changed == "metric" else []
         assert run(monkeypatch, *quick, *more) == 0
         assert calls == expected
-    damaged = next(Path("evaluation/small/songs").glob("one-*.json"))
+    damaged = next(Path("evaluation/duo/songs").glob("one-*.json"))
     damaged.write_text("{", encoding="utf-8")
     calls.clear()
     assert run(monkeypatch, *quick, "--metrics", "global") == 0
@@ -212,7 +213,7 @@ def test_songs_at_the_same_time_give_the_same(monkeypatch: pytest.MonkeyPatch) -
     quick = ["songs", *QUICK, "--no-report"]
     assert run(monkeypatch, *quick, "-o", "a") == 0
     assert run(monkeypatch, *quick, "-o", "b", "-j", "3") == 0
-    assert scores("a/small")["songs"] == scores("b/small")["songs"]
+    assert scores("a/duo")["songs"] == scores("b/duo")["songs"]
 
 
 def test_a_folder_of_stems(songs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -261,7 +262,7 @@ def test_a_song_that_cannot_be_read_does_not_stop_the_others(
         (["songs", "--metrics", "sdrr"], "global"),
         (["songs", "--metrics", ","], "empty"),
         (["songs", "--stems", "nowhere"], "nowhere"),
-        (["songs", "--stems", "songs", "-n", "small"], "not both"),
+        (["songs", "--stems", "songs", "-n", "duo"], "not both"),
         (["songs", "-n", ","], "--name ,"),
         (["songs", "-o", "songs/one/bass.wav"], "bass.wav"),
     ],

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
 from htdemucs_n.cli.main import main
 from htdemucs_n.errors import UserError
@@ -50,26 +50,6 @@ def test_a_safetensors_file_builds_no_class_but_demucs_own(tmp_path: Path) -> No
     save_file({"x": torch.zeros(1)}, tmp_path / "a.safetensors", header)
     with pytest.raises(UserError, match=r"unknown class subprocess\.Popen"):
         load_model(tmp_path / "a.safetensors")
-
-
-class Scale(nn.Module):
-    """A member that multiplies by a number."""
-
-    def __init__(self, gain: float) -> None:
-        super().__init__()
-        self.gain, self.sources, self.samplerate, self.segment = gain, ["a", "b"], 44100, Fraction(1, 10)
-
-    def forward(self, mixture: Tensor) -> Tensor:
-        return self.gain * mixture[:, None].repeat(1, 2, 1, 1)
-
-
-def test_a_bag_weighs_each_stem_by_itself() -> None:
-    mixture = torch.rand(1, 2, 50)
-    bag = OfficialModel([Scale(1.0), Scale(5.0)], [[1.0, 0.0], [1.0, 3.0]])
-    assert bag.sources == ("a", "b") and bag.segment == 0.1
-    stems = bag(mixture)
-    torch.testing.assert_close(stems[:, 0], 3 * mixture)
-    torch.testing.assert_close(stems[:, 1], 5 * mixture)
 
 
 def tiny() -> nn.Module:
@@ -115,7 +95,7 @@ def test_a_local_file_gives_the_stems_of_demucs(tmp_path: Path, suffix: str) -> 
 
 
 def test_a_segment_beyond_the_models() -> None:
-    model = OfficialModel([tiny()])
+    model = OfficialModel(tiny())
     with pytest.raises(UserError, match="1 seconds at most"):
         Separator(model, segment=2.0)
 

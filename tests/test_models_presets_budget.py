@@ -23,7 +23,7 @@ COSTS = {  # parameters, and GFLOPs of convolutions and matrix products for one 
     "fast": (28_047_138, 83.442),
     "high_quality": (72_762_483, 204.184),
     "low_memory": (28_053_574, 65.140),
-    "small": (14_085_158, 30.374),
+    "small": (13_461_338, 28.627),
 }
 BUDGET = {  # millions of parameters in the design document
     "multi-resolution encoder": (1.2, ["multi_stft", "multi_stft_encoder"]),

@@ -151,7 +151,7 @@ def test_the_official_architecture_has_its_parts() -> None:
     htdemucs = pytest.importorskip("demucs.htdemucs")
     sizes = {"channels": 8, "t_layers": 1, "t_heads": 2, "bottom_channels": 32, "segment": 1}
     member = htdemucs.HTDemucs(["drums", "bass", "other", "vocals"], **sizes)
-    model = OfficialModel([member]).eval()
+    model = OfficialModel(member).eval()
     parts = parts_of(model)
     assert [len(parts[part]) for part in ("frequency encoder", "time encoder", "time decoder")] == [5, 4, 4]
     cost = count_cost(model, 44100)

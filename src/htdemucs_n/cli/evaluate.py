@@ -121,7 +121,8 @@ def _estimator(name: str | None, stems: Path | None, device: str, trust: bool) -
             raise UserError("give --name or --stems, not both")
         return FolderEstimates(stems, SOURCES)
     from htdemucs_n.memory import keep_freed_memory
-    from htdemucs_n.models.registry import DEFAULT_MODEL, available_models, load_model, weights_path
+    from htdemucs_n.models.official import OFFICIAL_MODELS
+    from htdemucs_n.models.registry import DEFAULT_MODEL, load_model, model_files
     from htdemucs_n.separation import Separator
 
     keep_freed_memory()
@@ -130,8 +131,8 @@ def _estimator(name: str | None, stems: Path | None, device: str, trust: bool) -
     keys = []
     for model in names:
         # Weights are told from their older selves by size and time; official ones never change under their name.
-        weights = weights_path(model) if model in available_models() else Path(model)
-        keys.append(f"{model} {weights.stat().st_size} {weights.stat().st_mtime_ns}" if weights.is_file() else model)
+        files = [] if model in OFFICIAL_MODELS else model_files(model)
+        keys += [model, *(f"{stat.st_size} {stat.st_mtime_ns}" for stat in (file.stat() for file in files))]
     shown = names[0] if len(names) == 1 else "+".join(_folder_name(model) for model in names)
     return ModelEstimates(shown, f"{' '.join(keys)} {separator.device}", separator.sources, separator.separate)
 

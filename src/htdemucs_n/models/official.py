@@ -12,11 +12,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from htdemucs_n.errors import UserError
+from htdemucs_n.models.ensemble import Ensemble
 
 OFFICIAL_MODELS = {
     "htdemucs": "Hybrid Transformer Demucs (Rouard et al., 2023)",
@@ -30,33 +30,28 @@ _INSTALL = "python -m pip install 'htdemucs-n[official]'"
 
 
 class OfficialModel(nn.Module):
-    """One official model, or several with a weight for each stem, as one model that our `Separator` runs.
+    """An official model as one that our `Separator` runs.
 
     Shape: `(B, 2, T)` -> `(B, S, 2, T)`, T up to `max_segment` seconds.
     """
 
-    def __init__(self, members: list[nn.Module], weights: list[list[float]] | None = None) -> None:
+    def __init__(self, member: Any) -> None:
         super().__init__()
-        first: Any = members[0]
-        self.members = nn.ModuleList(members)
-        self.sources: tuple[str, ...] = tuple(first.sources)
-        self.samplerate: int = int(first.samplerate)
-        self.segment = min(float(getattr(member, "segment", 10.0)) for member in members)
-        transformers = [float(m.segment) for m in members if type(m).__name__ == "HTDemucs"]  # type: ignore[arg-type]
-        self.max_segment = min(transformers, default=float("inf"))
+        self.member: nn.Module = member
+        self.sources: tuple[str, ...] = tuple(member.sources)
+        self.samplerate: int = int(member.samplerate)
+        self.segment = float(getattr(member, "segment", 10.0))
+        self.max_segment = self.segment if type(member).__name__ == "HTDemucs" else float("inf")
         self.overlap = 0.25
         self.full_precision = True  # was never measured in less
-        table = torch.tensor(weights or [[1.0] * len(self.sources)] * len(members))  # (members, S)
-        self.register_buffer("weights", table / table.sum(dim=0), persistent=False)
 
     def forward(self, mixture: Tensor) -> Tensor:
         """Separate `(B, 2, T)` into `(B, S, 2, T)`."""
-        table = self.get_buffer("weights")
-        stems = [table[i, :, None, None] * member(mixture) for i, member in enumerate(self.members)]
-        return torch.stack(stems).sum(dim=0) if len(stems) > 1 else stems[0]
+        stems: Tensor = self.member(mixture)
+        return stems
 
 
-def load_official(name: str) -> OfficialModel:
+def load_official(name: str) -> OfficialModel | Ensemble:
     """A model of `OFFICIAL_MODELS`, fetched by `demucs` and kept where it keeps its downloads.
 
     Raises:
@@ -75,7 +70,7 @@ def load_official(name: str) -> OfficialModel:
     return _wrapped(model)
 
 
-def load_official_file(path: Path, trusted: bool) -> OfficialModel:
+def load_official_file(path: Path, trusted: bool) -> OfficialModel | Ensemble:
     """A model from a file of the official project, `.th` (pickled; only if `trusted`) or `.safetensors`.
 
     Raises:
@@ -133,11 +128,11 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
-def _wrapped(model: Any) -> OfficialModel:
+def _wrapped(model: Any) -> OfficialModel | Ensemble:
     """One model or a bag of them, in float32 (they are kept in float16) and evaluation mode."""
-    members = list(model.models) if hasattr(model, "models") else [model]
-    wrapped = OfficialModel(members, getattr(model, "weights", None))
-    return wrapped.float().eval()
+    if not hasattr(model, "models"):
+        return OfficialModel(model).float().eval()
+    return Ensemble([OfficialModel(member) for member in model.models], model.weights).float().eval()
 
 
 def _require_demucs(name: str) -> None:

@@ -1,25 +1,35 @@
-"""Models by name: the weights that ship inside the package, a checkpoint file of yours, the official ones."""
+"""Models by name: those that ship inside the package, a checkpoint file of yours, the official ones.
+
+A shipped model is a file of weights, or an ensemble: a JSON file that names `members`, weights beside it.
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from safetensors import safe_open
 
 from htdemucs_n.errors import UserError, suggestion
+from htdemucs_n.models.ensemble import Ensemble
 from htdemucs_n.models.folding import prepare_for_inference
 from htdemucs_n.models.htdemucs_n import HTDemucs_n
-from htdemucs_n.models.official import OFFICIAL_MODELS, is_official_file, load_official, load_official_file
+from htdemucs_n.models.official import (
+    OFFICIAL_MODELS,
+    OfficialModel,
+    is_official_file,
+    load_official,
+    load_official_file,
+)
 from htdemucs_n.models.storage import load_saved_model
 
-if TYPE_CHECKING:
-    from htdemucs_n.models.official import OfficialModel
-
-DEFAULT_MODEL = "small"
+DEFAULT_MODEL = "duo"
 """What `separate` uses when no model is named."""
+
+Model = HTDemucs_n | Ensemble | OfficialModel
+"""What `load_model` gives."""
 
 _WEIGHTS = Path(__file__).parent / "weights"
 
@@ -38,45 +48,56 @@ class ShippedModel:
 
 def available_models() -> list[str]:
     """Names of the shipped models, sorted."""
-    return sorted(file.stem for file in _WEIGHTS.glob("*.safetensors"))
+    return sorted(file.stem for file in _WEIGHTS.iterdir() if file.suffix in (".safetensors", ".json"))
 
 
 def describe_model(name: str) -> ShippedModel:
-    """A shipped model's size, score and licence, from its file's header."""
-    path = weights_path(name)
-    with safe_open(path, framework="pt") as file:
-        header = file.metadata() or {}
-        parameters = 0
-        for key in file.keys():  # noqa: SIM118 - not a mapping
-            size = 1
-            for length in file.get_slice(key).get_shape():
-                size *= length
-            parameters += size if "running_" not in key and "num_batches" not in key else 0
-    facts = {key: json.loads(value) for key, value in header.items() if key != "format"}
+    """A shipped model's size, score and licence, from the headers of its files."""
+    files = model_files(name)
+    parameters = 0
+    for path in files:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            for key in file.keys():  # noqa: SIM118 - not a mapping
+                size = 1
+                for length in file.get_slice(key).get_shape():
+                    size *= length
+                parameters += size if "running_" not in key and "num_batches" not in key else 0
+    facts = {key: json.loads(value) for key, value in header.items() if key != "format"} | _ensemble(name)
     sdr = facts.get("sdr_db", facts.get("sdr"))
     score = sdr.get("mean") if isinstance(sdr, dict) else sdr
     return ShippedModel(
         name,
         parameters,
-        path.stat().st_size / 2**20,
+        sum(path.stat().st_size for path in files) / 2**20,
         tuple(facts["config"]["sources"]),
         score if isinstance(score, float) else None,
         str(facts.get("licence", "research use: see the model card")),
     )
 
 
-def weights_path(name_or_path: str | Path) -> Path:
+def model_files(name_or_path: str | Path) -> list[Path]:
     """Where the weights of a shipped model, or of a checkpoint file, lie. Raises `UserError` if nowhere."""
-    if str(name_or_path) in available_models():
-        return _WEIGHTS / f"{name_or_path}.safetensors"
+    name = str(name_or_path)
+    if name in available_models():
+        return [_WEIGHTS / f"{member}.safetensors" for member in _ensemble(name).get("members", [name])]
     path = Path(name_or_path)
     if path.suffix or path.exists():
-        return path
-    hint = suggestion(str(name_or_path), [*available_models(), *OFFICIAL_MODELS])
-    raise UserError(f"unknown model '{name_or_path}': {hint} (or give the path of a .safetensors file)")
+        return [path]
+    hint = suggestion(name, [*available_models(), *OFFICIAL_MODELS])
+    raise UserError(f"unknown model '{name}': {hint} (or give the path of a .safetensors file)")
 
 
-def load_model(name_or_path: str | Path = DEFAULT_MODEL, trusted: bool = False) -> HTDemucs_n | OfficialModel:
+def weights_path(name_or_path: str | Path) -> Path:
+    """The one file of `model_files`. Raises `UserError` if there is none, or there are several, as of an ensemble."""
+    files = model_files(name_or_path)
+    if len(files) > 1:
+        members = " and ".join(file.stem for file in files)
+        raise UserError(f"{name_or_path} is the mean of {members}: name one of these")
+    return files[0]
+
+
+def load_model(name_or_path: str | Path = DEFAULT_MODEL, trusted: bool = False) -> Model:
     """A model ready to separate: float32 on the CPU, evaluation mode, batch norm folded, channels last in memory.
 
     A name of `available_models()` or `OFFICIAL_MODELS`, or a checkpoint file, ours or an official one. `trusted` allows
@@ -87,8 +108,14 @@ def load_model(name_or_path: str | Path = DEFAULT_MODEL, trusted: bool = False) 
     """
     if str(name_or_path) in OFFICIAL_MODELS and str(name_or_path) not in available_models():
         return load_official(str(name_or_path))
-    path = weights_path(name_or_path)
-    if is_official_file(path):
-        return load_official_file(path, trusted)
-    model, _ = load_saved_model(path)
-    return prepare_for_inference(model, in_place=True)
+    files = model_files(name_or_path)
+    if is_official_file(files[0]):
+        return load_official_file(files[0], trusted)
+    models = [prepare_for_inference(load_saved_model(file)[0], in_place=True) for file in files]
+    return Ensemble(models).eval() if len(models) > 1 else models[0]
+
+
+def _ensemble(name: str) -> dict[str, Any]:
+    """What the file of a shipped ensemble says; nothing for other models."""
+    file = _WEIGHTS / f"{name}.json"
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
+from htdemucs_n.models.ensemble import Ensemble
 from htdemucs_n.models.htdemucs_n import HTDemucs_n
 from htdemucs_n.profiling.parts import Meter, parameters_by_part
 
@@ -59,6 +60,8 @@ def real_fft_flops(size: int) -> float:
 
 def _as_trained(model: nn.Module) -> nn.Module:
     """Our model with its batch norms, which are folded away for inference: they are parameters too."""
+    if isinstance(model, Ensemble):
+        return Ensemble([_as_trained(member) for member in model.members])
     if not isinstance(model, HTDemucs_n):
         return model
     with torch.device("meta"):  # shapes without memory

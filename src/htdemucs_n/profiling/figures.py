@@ -11,10 +11,11 @@ import torch
 
 from htdemucs_n.memory import keep_freed_memory
 from htdemucs_n.models.folding import reduce_weights
+from htdemucs_n.models.registry import Model
 from htdemucs_n.profiling.devices import gpu_peak_mib, wait_for
 from htdemucs_n.profiling.memory import in_fresh_process, peak_rss_mib, rss_mib
 from htdemucs_n.profiling.parts import Meter
-from htdemucs_n.profiling.subjects import Model, Subject
+from htdemucs_n.profiling.subjects import Subject
 from htdemucs_n.separation import Separator
 from htdemucs_n.separation.estimate import Estimator
 

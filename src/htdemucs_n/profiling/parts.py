@@ -13,6 +13,9 @@ from typing import Any
 
 from torch import nn
 
+from htdemucs_n.models.ensemble import Ensemble
+from htdemucs_n.models.official import OfficialModel
+
 REST = "the rest"
 """What runs between the parts: scaling, padding, adding up."""
 
@@ -50,9 +53,11 @@ Owned = tuple[nn.Module, str]
 
 def parts_of(model: nn.Module) -> dict[str, list[Owned]]:
     """The parts of a model: those that we know by name, and every other child by itself."""
-    if type(model).__name__ == "OfficialModel":  # one model, or several: a part is the same in all of them
+    if isinstance(model, OfficialModel):
+        return parts_of(model.member)
+    if isinstance(model, Ensemble):  # a part is the same in all of them
         merged: dict[str, list[Owned]] = {}
-        for member in model.get_submodule("members").children():
+        for member in model.members:
             for part, owned in parts_of(member).items():
                 merged.setdefault(part, []).extend(owned)
         return merged

@@ -12,9 +12,7 @@ from htdemucs_n.models.folding import prepare_for_inference
 from htdemucs_n.models.htdemucs_n import HTDemucs_n
 from htdemucs_n.models.official import OfficialModel
 from htdemucs_n.models.presets import load_preset, preset_names
-from htdemucs_n.models.registry import load_model
-
-Model = HTDemucs_n | OfficialModel
+from htdemucs_n.models.registry import Model, load_model
 
 OFFICIAL = "official"
 """Name of the architecture of PyPI's `demucs`."""
@@ -46,7 +44,7 @@ class Subject:
             return load_model(self.name, self.trusted)
         torch.manual_seed(0)
         if self.name == OFFICIAL:
-            return OfficialModel([official_architecture()]).eval()
+            return OfficialModel(official_architecture()).eval()
         if self.name not in preset_names():
             known = [*preset_names(), OFFICIAL]
             raise UserError(f"unknown preset '{self.name}': {suggestion(self.name, known)}")
