@@ -9,6 +9,7 @@ fusion                 learned frequency-time fusion (idea 4)
 time_branch            strided encoder and decoder of the waveform
 spectral_head          features to the spectra of the stems
 htdemucs_n             the whole model
+ensemble               several models as one
 config, presets        its sizes and switches
 folding                batch norm into convolutions, for inference
 registry, storage      weights by name, weights on disk
