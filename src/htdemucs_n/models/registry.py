@@ -57,7 +57,7 @@ def describe_model(name: str) -> ShippedModel:
     parameters = 0
     for path in files:
         with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
+            header = file.metadata() or {}  # the last one's stays: members of an ensemble have the same sources
             for key in file.keys():  # noqa: SIM118 - not a mapping
                 size = 1
                 for length in file.get_slice(key).get_shape():
