@@ -15,6 +15,7 @@ import yaml
 
 from htdemucs_n.training.bank import Song, StemBank
 from htdemucs_n.training.config import TrainConfig
+from htdemucs_n.training.solver import Solver
 
 SOURCES = ("drums", "bass", "other", "vocals")
 
@@ -88,3 +89,8 @@ def write_song(folder: Path, seed: int, samples: int = 20_000) -> Path:
         assert stem is not None
         soundfile.write(folder / f"{name}.wav", stem.numpy().T, 44100, subtype="PCM_16")
     return folder
+
+
+def solver(out: Path, valid: bool = True, **sections: dict[str, Any]) -> Solver:
+    songs = (noise_song(7, 9000), noise_song(8, 9000)) if valid else ()
+    return Solver(tiny_config(out, **sections), noise_bank(), songs)

@@ -9,7 +9,7 @@ import pytest
 
 from audio_helpers import SplitModel
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from fuzz import FORMATS, fuzz, mutate
 
 GOOD = {"separated", "refused"}

@@ -21,7 +21,7 @@ from htdemucs_n.profiling.profile import Profile
 from htdemucs_n.profiling.subjects import Subject
 from models_helpers import tiny_model
 
-PAGE = (Path(__file__).parents[1] / "docs" / "profile.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "profile.md").read_text(encoding="utf-8")
 COMMANDS = [line.strip() for line in re.findall(r"^    (htdemucs-n .*)$", PAGE, re.MULTILINE)]
 CODE = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 

@@ -14,12 +14,12 @@ from htdemucs_n.models.storage import load_tensors
 from htdemucs_n.training.solver import Solver
 from training_helpers import noise_bank, tiny_config
 
-_TESTS = str(Path(__file__).parent)
+_TESTS = str(Path(__file__).parents[1])
 _RUN = """
 import sys, torch
-sys.path.insert(0, sys.argv[2])
+sys.path += [sys.argv[2], sys.argv[2] + "/training"]
 from pathlib import Path
-from test_training_killed import run
+from test_killed import run
 torch.set_num_threads(1)
 run(Path(sys.argv[1]))
 """

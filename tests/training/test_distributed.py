@@ -18,12 +18,12 @@ from htdemucs_n.training.distributed import Ranks, joined_ranks
 from htdemucs_n.training.solver import Solver
 from training_helpers import noise_bank, tiny_config
 
-_TESTS = str(Path(__file__).parent)
+_TESTS = str(Path(__file__).parents[1])
 _RANK = """
 import sys, torch
-sys.path.insert(0, sys.argv[2])
+sys.path += [sys.argv[2], sys.argv[2] + "/training"]
 from pathlib import Path
-from test_training_distributed import train
+from test_distributed import train
 from htdemucs_n.training.distributed import joined_ranks
 torch.set_num_threads(1)
 with joined_ranks(True, "cpu") as ranks:

@@ -7,7 +7,6 @@ import errno
 import signal
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -20,18 +19,13 @@ from htdemucs_n.models.htdemucs_n import HTDemucs_n
 from htdemucs_n.models.storage import load_tensors, save_model, save_tensors
 from htdemucs_n.training.batches import Batch
 from htdemucs_n.training.solver import Solver
-from training_helpers import noise_bank, noise_song, tiny_config
+from training_helpers import solver, tiny_config
 
 
 @pytest.fixture(autouse=True)
 def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes longer than training here."""
     monkeypatch.setattr("htdemucs_n.training.curve.draw_curve", lambda table, picture: None)
-
-
-def solver(out: Path, valid: bool = True, **sections: dict[str, Any]) -> Solver:
-    songs = (noise_song(7, 9000), noise_song(8, 9000)) if valid else ()
-    return Solver(tiny_config(out, **sections), noise_bank(), songs)
 
 
 def interrupt(solver: Solver, step: int, what: signal.Signals | BaseException) -> None:

@@ -14,7 +14,7 @@ from audio_helpers import SplitModel, encode, tones
 from htdemucs_n.audio import write_wav
 from htdemucs_n.cli.main import app, main
 
-PAGE = (Path(__file__).parents[1] / "docs" / "separate.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "separate.md").read_text(encoding="utf-8")
 COMMANDS = [line.strip() for line in re.findall(r"^    (htdemucs-n .*)$", PAGE, re.MULTILINE)]
 CODE = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 

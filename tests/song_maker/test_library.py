@@ -24,20 +24,9 @@ from htdemucs_n.song_maker.library import Request, Sources, make_songs, write_so
 from htdemucs_n.song_maker.notes import Note
 from htdemucs_n.song_maker.song import LEVELS, mixed
 from htdemucs_n.song_maker.soundfonts import FOLDERS, SoundFonts
-from test_song_maker_music import groove_zip, pop909_zip
+from song_maker_helpers import groove_zip, needs_fonts, pop909_zip
 
 SOURCES = ("drums", "bass", "other", "vocals")
-
-
-def installed() -> bool:
-    try:
-        SoundFonts()
-    except UserError:
-        return False
-    return True
-
-
-needs_fonts = pytest.mark.skipif(not installed(), reason="FluidSynth, its binding or SoundFonts are missing")
 
 
 def test_levels_are_those_of_real_songs() -> None:

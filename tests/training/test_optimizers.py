@@ -13,8 +13,7 @@ from htdemucs_n.errors import UserError
 from htdemucs_n.training.config import SolverConfig
 from htdemucs_n.training.optimizers import Muon, build_optimizers, matrices, orthogonalised
 from models_helpers import tiny_model
-from test_training_checkpoint import solver
-from training_helpers import tiny_config
+from training_helpers import solver, tiny_config
 
 
 @given(rows=st.integers(1, 24), columns=st.integers(1, 60), scale=st.sampled_from([1e-6, 1.0, 1e4]))

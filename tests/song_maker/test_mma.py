@@ -25,7 +25,7 @@ from htdemucs_n.song_maker.notes import Note, Part
 from htdemucs_n.song_maker.rhythm_section import play_bass
 from htdemucs_n.song_maker.soundfonts import SoundFonts
 from htdemucs_n.song_maker.styles import STYLES
-from test_song_maker_library import needs_fonts
+from song_maker_helpers import needs_fonts
 
 CHORDS = [
     Chord(-2.0, 2.5, 0, (0, 4, 7), 0),

@@ -105,7 +105,7 @@ def test_memory_does_not_grow_with_the_length() -> None:
     """Ten times the length, through resampling and back, within 5 %: peak of a process of its own each."""
     code = (
         "import resource, sys, torch\n"
-        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        f"sys.path.insert(0, {str(Path(__file__).parents[1])!r})\n"
         "from audio_helpers import SplitModel\n"
         "from htdemucs_n.separation import Separator\n"
         "blocks = (torch.randn(2, 48000) for _ in range(int(sys.argv[1])))\n"
