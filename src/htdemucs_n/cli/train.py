@@ -25,14 +25,14 @@ def train(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
 
     from htdemucs_n.memory import keep_freed_memory
-    from htdemucs_n.models.htdemucs_n import HTDemucs_n
+    from htdemucs_n.models.architectures import build_network
     from htdemucs_n.training.data import load_data
     from htdemucs_n.training.distributed import joined_ranks
     from htdemucs_n.training.solver import Solver
 
     keep_freed_memory()
     if config.misc.show:
-        model = HTDemucs_n(config.htdemucs_n)
+        model = build_network(config.network)
         typer.echo(model)
         typer.echo(f"{sum(p.numel() for p in model.parameters()):,} parameters")
         return

@@ -18,8 +18,7 @@ from torch import Tensor
 
 from htdemucs_n.errors import UserError
 from htdemucs_n.files import whole_file
-from htdemucs_n.models.config import HTDemucsNConfig
-from htdemucs_n.models.htdemucs_n import HTDemucs_n
+from htdemucs_n.models.architectures import Network, architecture_of, build_network, network_config
 
 _FORMAT = "htdemucs_n"
 
@@ -55,26 +54,26 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise UserError(f"{path} has a damaged header ({error}): fetch or train it again") from error
 
 
-def save_model(path: Path, model: HTDemucs_n, metadata: Mapping[str, Any], dtype: torch.dtype = torch.float32) -> None:
+def save_model(path: Path, model: Network, metadata: Mapping[str, Any], dtype: torch.dtype = torch.float32) -> None:
     """Write the model's weights (as `dtype`), config and `metadata` to `path`."""
     tensors = {k: v.to(dtype) if v.is_floating_point() else v for k, v in model.state_dict().items()}
-    save_tensors(path, tensors, {**metadata, "config": model.config.to_dict()})
+    save_tensors(path, tensors, {**metadata, "architecture": architecture_of(model.config), "config": model.config.to_dict()})
 
 
-def load_saved_model(path: Path) -> tuple[HTDemucs_n, dict[str, Any]]:
+def load_saved_model(path: Path) -> tuple[Network, dict[str, Any]]:
     """The model of `path` in float32, evaluation mode, and the file's metadata. Raises `UserError`."""
     tensors, metadata = load_tensors(path)
     if not isinstance(metadata.get("config"), dict):
         raise UserError(f"{path} holds no model config: use a file that `htdemucs-n train` wrote")
     try:
-        model = HTDemucs_n(HTDemucsNConfig.from_dict(metadata["config"]))
+        model = build_network(network_config(metadata.get("architecture", "htdemucs_n"), metadata["config"]))
     except UserError as error:
         raise UserError(f"{path}: {error}; its model may need a newer htdemucs-n") from error
     load_weights(model, tensors, path)
     return model.eval(), metadata
 
 
-def load_weights(model: HTDemucs_n, tensors: Mapping[str, Tensor], path: Path) -> None:
+def load_weights(model: Network, tensors: Mapping[str, Tensor], path: Path) -> None:
     """Copy `tensors` into `model`. Raises `UserError` naming `path` where names or shapes differ."""
     try:
         model.load_state_dict(dict(tensors))

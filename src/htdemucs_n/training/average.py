@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from htdemucs_n.errors import UserError
-from htdemucs_n.models.config import HTDemucsNConfig
+from htdemucs_n.models.architectures import build_network, network_config
 from htdemucs_n.models.htdemucs_n import HTDemucs_n
 from htdemucs_n.models.storage import load_tensors, load_weights
 from htdemucs_n.training.checkpoint import averaged_weights
@@ -42,6 +42,6 @@ def mean_model(paths: Sequence[Path]) -> HTDemucs_n:
                 mean[name] = tensor.double()
     if config is None:
         raise UserError("there is no checkpoint to take the mean of: name two or more")
-    model = HTDemucs_n(HTDemucsNConfig.from_dict(config))
+    model = build_network(network_config(metadata.get('architecture','htdemucs_n'),config))
     load_weights(model, {k: v.float() if v.is_floating_point() else v for k, v in mean.items()}, paths[0])
     return model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -19,8 +19,8 @@ from htdemucs_n.training.config import TrainConfig
 
 def calibration_batches(config: TrainConfig, bank: StemBank) -> BatchSampler:
     """Batches of whole segments of the training songs, each in its own mix."""
-    dset = dataclasses.replace(config.dset, segment=config.htdemucs_n.segment)
-    return BatchSampler(bank, dset, config.augment.off(), config.htdemucs_n.samplerate, config.misc.seed)
+    dset = dataclasses.replace(config.dset, segment=config.network.segment)
+    return BatchSampler(bank, dset, config.augment.off(), config.network.samplerate, config.misc.seed)
 
 
 @torch.inference_mode()

@@ -18,23 +18,23 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from htdemucs_n.errors import UserError
-from htdemucs_n.models.htdemucs_n import HTDemucs_n
+from htdemucs_n.models.architectures import Network, architecture_of
 from htdemucs_n.models.storage import load_tensors, load_weights, save_tensors
 from htdemucs_n.training.ema import EMA
 from htdemucs_n.training.optimizers import Muon
 
 
 def save_checkpoint(
-    path: Path, model: HTDemucs_n, ema: EMA, optimizers: Sequence[Optimizer], progress: dict[str, Any]
+    path: Path, model: Network, ema: EMA, optimizers: Sequence[Optimizer], progress: dict[str, Any]
 ) -> None:
     """Write the state of a run; `progress` is kept as metadata (JSON). The older file survives a failure."""
     tensors = _prefixed("model", model.state_dict()) | _prefixed("ema", ema.model.state_dict())
     for name, parameter, optimizer in _moved(model, optimizers):
         tensors |= _prefixed(f"optimizer.{name}", optimizer.state[parameter])
-    save_tensors(path, tensors, {"config": model.config.to_dict(), "progress": progress})
+    save_tensors(path, tensors, {"architecture": architecture_of(model.config), "config": model.config.to_dict(), "progress": progress})
 
 
-def load_checkpoint(path: Path, model: HTDemucs_n, ema: EMA, optimizers: Sequence[Optimizer]) -> dict[str, Any]:
+def load_checkpoint(path: Path, model: Network, ema: EMA, optimizers: Sequence[Optimizer]) -> dict[str, Any]:
     """Restore a run and return its progress.
 
     A file that holds weights only (a shipped model, `best.safetensors`) starts a new run from them: the
@@ -75,7 +75,7 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(f"{prefix}."): t for name, t in tensors.items() if name.startswith(f"{prefix}.")}
 
 
-def _moved(model: HTDemucs_n, optimizers: Sequence[Optimizer]) -> Iterator[tuple[str, nn.Parameter, Optimizer]]:
+def _moved(model: Network, optimizers: Sequence[Optimizer]) -> Iterator[tuple[str, nn.Parameter, Optimizer]]:
     """Every parameter with its name and the optimiser that moves it."""
     movers = {id(p): optimizer for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]}
     return ((name, parameter, movers[id(parameter)]) for name, parameter in model.named_parameters())

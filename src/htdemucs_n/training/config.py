@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from htdemucs_n.errors import UserError, suggestion
-from htdemucs_n.models.config import HTDemucsNConfig
+from htdemucs_n.models.architectures import NetworkConfig, network_config
 from htdemucs_n.models.kinds import check_kind
 
 
@@ -157,19 +157,17 @@ class MiscConfig:
 class TrainConfig:
     """All of a run."""
 
-    htdemucs_n: HTDemucsNConfig
+    network: NetworkConfig
     solver: SolverConfig
     dset: DatasetConfig
     augment: AugmentConfig
     distill: DistillConfig
     misc: MiscConfig
-    model: str = "htdemucs_n"
     continue_from: str | None = field(default=None)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:
         """Build from the composed YAML; raises `UserError` for an unknown, missing or misfit key."""
-        _check_keys(cls, values)
         sections: dict[str, type[Any]] = {
             "solver": SolverConfig,
             "dset": DatasetConfig,
@@ -177,11 +175,9 @@ class TrainConfig:
             "distill": DistillConfig,
             "misc": MiscConfig,
         }
-        if values.get("model", "htdemucs_n") != "htdemucs_n":
-            raise UserError(f"config key 'model' is '{values['model']}': the model here is htdemucs_n")
         built = {name: _section(name, section, values[name]) for name, section in sections.items()}
         return cls(
-            htdemucs_n=HTDemucsNConfig.from_dict(values["htdemucs_n"]),
+            network=network_config(values["model"], values[values["model"]]),
             continue_from=values.get("continue_from"),
             **built,
         )

@@ -14,7 +14,7 @@ def load_data(config: TrainConfig) -> tuple[StemBank, tuple[Song, ...]]:
 
     Raises `UserError` for a folder that is missing or empty.
     """
-    dset, sources, rate = config.dset, config.htdemucs_n.sources, config.htdemucs_n.samplerate
+    dset, sources, rate = config.dset, config.network.sources, config.network.samplerate
     workers, device = dset.num_workers, config.misc.device
     found: dict[str, Any] = {"aliases": dset.aliases, "cache": dset.cache}
     songs = tuple(

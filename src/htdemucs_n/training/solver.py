@@ -16,7 +16,7 @@ import torch
 from htdemucs_n.background import Background
 from htdemucs_n.errors import UserError
 from htdemucs_n.files import remove_leftovers
-from htdemucs_n.models.htdemucs_n import HTDemucs_n
+from htdemucs_n.models.architectures import build_network
 from htdemucs_n.models.registry import weights_path
 from htdemucs_n.models.storage import save_model
 from htdemucs_n.training.bank import Song, StemBank
@@ -61,10 +61,10 @@ class Solver:
         self.device = torch.device(config.misc.device)
         self.out = Path(config.misc.out)
         torch.manual_seed(config.misc.seed)
-        self.model = HTDemucs_n(config.htdemucs_n).to(self.device)
+        self.model = build_network(config.network).to(self.device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = EMA(self.model, config.solver.ema)
-        rate, share = config.htdemucs_n.samplerate, config.distill.share
+        rate, share = config.network.samplerate, config.distill.share
         self.sampler = BatchSampler(bank, config.dset, config.augment, rate, config.misc.seed, share)
         self.calibration = calibration_batches(config, bank)
         self.valid = valid

@@ -1,0 +1,243 @@
+"""A network of the spectrum alone: blocks that look along time, then across bands, then write a mask a stem.
+
+    audio -> STFT -> a matrix a band -> [ along frames -> feed-forward -> across bands -> feed-forward ] x blocks
+                                                                                      |
+    stems <- inverse STFT <- complex masks <- a matrix a band <- a hidden layer a stem <-+
+
+The weights of a block are shared by all bands and frames, as in the band-split networks of Luo and Yu (2023) and
+Tong et al. (2024), so few parameters see much data; what differs between bands is learnt by the first and last matrices
+and by the layer across bands.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from htdemucs_n.errors import UserError, suggestion
+from htdemucs_n.models.bands import BandMerge, BandSplit, Zones
+from htdemucs_n.models.linear_attention import LinearAttention, SoftmaxAttention
+from htdemucs_n.models.masked_synthesis import masked_synthesis
+from htdemucs_n.models.stft import STFT
+
+_ATTENTION = {"linear": LinearAttention, "softmax": SoftmaxAttention}
+
+
+@dataclass(frozen=True)
+class BandTransformerConfig:
+    """Sizes and switches of `BandTransformer`; `band_zones` as in `HTDemucsNConfig`.
+
+    * `n_ffts`: windows of the STFTs that the network reads; the masks are for the longest, hop 1024.
+    * `band_channels`: width of a token, one for each band and frame.
+    * `head_channels`: hidden width a stem before the masks.
+    * `time_attention`: `linear` or `softmax`, over the frames of a band.
+    """
+
+    sources: tuple[str, ...] = ("drums", "bass", "other", "vocals")
+    audio_channels: int = 2
+    samplerate: int = 44100
+    segment: float = 7.8
+    overlap: float = 0.25
+    use_train_segment: bool = True
+    n_ffts: tuple[int, ...] = (4096,)
+    band_zones: tuple[tuple[int, int], ...] = ((32, 4), (32, 8), (16, 16), (16, 88))
+    band_channels: int = 64
+    blocks: int = 5
+    heads: int = 4
+    dim_head: int = 16
+    time_attention: str = "softmax"
+    time_kernel: int = 9
+    band_kernel: int = 1
+    band_mixer: str = "linear"
+    band_mixer_width: int = 96
+    ff_mult: int = 3
+    head_channels: int = 96
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sources", tuple(self.sources))
+        object.__setattr__(self, "n_ffts", tuple(self.n_ffts))
+        object.__setattr__(self, "band_zones", tuple((n, k) for n, k in self.band_zones))
+
+    @property
+    def bands(self) -> int:
+        """Bands of the grid."""
+        return sum(bands for bands, _ in self.band_zones)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> BandTransformerConfig:
+        """Build from a mapping; an unknown key raises `UserError` with the nearest right name."""
+        known = [field.name for field in dataclasses.fields(cls)]
+        for key in values:
+            if key not in known:
+                raise UserError(f"unknown model config key '{key}': {suggestion(str(key), known)}")
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON types (tuples become lists when written)."""
+        return dataclasses.asdict(self)
+
+
+class AlongFrames(nn.Module):
+    """Attention over the frames of each band, beside a depthwise convolution that knows where neighbours are.
+
+    Shape: `(B, frames, bands, C)` -> the same.
+    """
+
+    def __init__(self, config: BandTransformerConfig) -> None:
+        super().__init__()
+        channels = config.band_channels
+        self.norm = nn.LayerNorm(channels)
+        kernel = (config.time_kernel, config.band_kernel)
+        padding = (config.time_kernel // 2, config.band_kernel // 2)
+        self.position = nn.Conv2d(channels, channels, kernel, padding=padding, groups=channels)
+        self.attention = _ATTENTION[config.time_attention](channels, config.heads, config.dim_head)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Add what the frames say to `(B, frames, bands, C)`."""
+        batch = x.shape[0]
+        normed = self.norm(x)
+        normed = normed + self.position(normed.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        sequences = normed.transpose(1, 2).flatten(0, 1)  # (B * bands, frames, C)
+        attended = self.attention(sequences).unflatten(0, (batch, -1)).transpose(1, 2)
+        return x + attended
+
+
+class AcrossBands(nn.Module):
+    """A two-layer map over the bands of a frame, the same for all channels: (Tolstikhin et al., 2021).
+
+    Shape: `(B, frames, bands, C)` -> the same.
+    """
+
+    def __init__(self, config: BandTransformerConfig) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(config.band_channels)
+        self.narrow = nn.Linear(config.bands, config.band_mixer_width)
+        self.widen = nn.Linear(config.band_mixer_width, config.bands)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Add what the other bands say to `(B, frames, bands, C)`."""
+        columns = self.norm(x).transpose(2, 3)  # (B, frames, C, bands)
+        return x + self.widen(F.gelu(self.narrow(columns))).transpose(2, 3)
+
+
+class AttentionAcrossBands(nn.Module):
+    """Softmax attention over the bands of a frame, with an embedding a band.
+
+    Shape: `(B, frames, bands, C)` -> the same.
+    """
+
+    def __init__(self, config: BandTransformerConfig) -> None:
+        super().__init__()
+        channels = config.band_channels
+        self.norm = nn.LayerNorm(channels)
+        self.place = nn.Parameter(torch.randn(config.bands, channels) * 0.1)
+        self.attention = SoftmaxAttention(channels, config.heads, config.dim_head)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Add what the other bands say to `(B, frames, bands, C)`."""
+        tokens = self.norm(x) + self.place
+        return x + self.attention(tokens.flatten(0, 1)).view_as(x)
+
+
+class FeedForward(nn.Module):
+    """Pre-norm GELU feed-forward with a residual, any shape `(..., C)`."""
+
+    def __init__(self, channels: int, ff_mult: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.LayerNorm(channels),
+            nn.Linear(channels, ff_mult * channels),
+            nn.GELU(),
+            nn.Linear(ff_mult * channels, channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One layer over `(..., C)`."""
+        return x + self.layers(x)
+
+
+class BandTransformer(nn.Module):
+    """The separator of the spectrum alone.
+
+    Shape: mixture `(B, C, T)` -> stems `(B, S, C, T)`, any T >= 1; S in the order of `sources`.
+    """
+
+    def __init__(self, config: BandTransformerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.sources = config.sources
+        self.audio_channels = config.audio_channels
+        self.samplerate = config.samplerate
+        self.segment = config.segment
+        self.overlap = config.overlap
+        channels, zones, audio = config.band_channels, config.band_zones, config.audio_channels
+        self.stfts = nn.ModuleList(STFT(n_fft) for n_fft in config.n_ffts)
+        self.stft = STFT(max(config.n_ffts))
+        self.split = nn.ModuleList(BandSplit(zones, n_fft, 2 * audio, channels) for n_fft in config.n_ffts)
+        across = AttentionAcrossBands if config.band_mixer == "attention" else AcrossBands
+        self.blocks = nn.Sequential(
+            *(
+                nn.Sequential(
+                    AlongFrames(config),
+                    FeedForward(channels, config.ff_mult),
+                    across(config),
+                    FeedForward(channels, config.ff_mult),
+                )
+                for _ in range(config.blocks)
+            )
+        )
+        self.heads = nn.ModuleList(_MaskHead(config) for _ in config.sources)
+
+    def forward(self, mixture: Tensor) -> Tensor:
+        """Separate `(B, C, T)` into `(B, S, C, T)`."""
+        length = mixture.shape[-1]
+        audio = F.pad(mixture, (0, self._padded_length(length) - length))
+        scale = audio.square().mean(dim=(1, 2), keepdim=True).sqrt() + 1e-5  # (B, 1, 1)
+        audio = audio / scale
+
+        spectrum = self.stft(audio)  # (B, C, 2048, frames)
+        grid = self.split[0](compressed(spectrum if self.stfts[0].n_fft == self.stft.n_fft else self.stfts[0](audio)))
+        for stft, split in list(zip(self.stfts, self.split, strict=True))[1:]:
+            grid = grid + split(compressed(stft(audio)))
+        x = self.blocks(grid.permute(0, 3, 2, 1))  # (B, frames, bands, channels)
+        heads = [head(x) for head in self.heads]  # a list a stem of zones (n, B, frames, C, k, 2)
+        zones = [torch.stack(zone, dim=3) for zone in zip(*heads, strict=True)]
+        stems = masked_synthesis(zones, spectrum, self.stft)  # (B, S, C, T)
+        stems = stems + (audio.unsqueeze(1) - stems.sum(dim=1, keepdim=True)) / len(self.sources)
+        return stems[..., :length] * scale.unsqueeze(1)
+
+    def _padded_length(self, length: int) -> int:
+        """The shortest length in samples, not below `length`, that the hop divides."""
+        if not self.training and self.config.use_train_segment:
+            length = max(length, round(self.segment * self.samplerate))
+        return -(-length // self.stft.hop) * self.stft.hop
+
+
+class _MaskHead(nn.Module):
+    """Tokens `(B, frames, bands, C)` to the mask values of one stem, a zone each: `(n, B, frames, C, k, 2)`."""
+
+    def __init__(self, config: BandTransformerConfig) -> None:
+        super().__init__()
+        self.hidden = nn.Sequential(
+            nn.LayerNorm(config.band_channels), nn.Linear(config.band_channels, config.head_channels), nn.GELU()
+        )
+        self.merge = BandMerge(config.band_zones, config.head_channels, config.audio_channels)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return self.merge.by_zone(self.hidden(x).permute(0, 3, 2, 1))
+
+
+def compressed(spectrum: Tensor) -> Tensor:
+    """Square-root magnitudes with the phase kept: `(B, C, F, frames)` complex -> `(B, 2C, F, frames)`.
+
+    The treble, 40 dB below the bass, comes in 20 dB below.
+    """
+    real, imaginary = torch.view_as_real(spectrum.transpose(-1, -2)).unbind(-1)
+    shrink = ((real.square() + imaginary.square()).sqrt() + 1e-6).rsqrt()
+    return torch.cat([real * shrink, imaginary * shrink], dim=1).transpose(-1, -2)
