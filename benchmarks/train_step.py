@@ -19,7 +19,7 @@ from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
 from htdemucs_n.memory import keep_freed_memory
-from htdemucs_n.models.htdemucs_n import HTDemucs_n
+from htdemucs_n.models.architectures import build_network
 from htdemucs_n.training.batches import Batch
 from htdemucs_n.training.config import TrainConfig
 from htdemucs_n.training.distributed import Ranks
@@ -35,12 +35,18 @@ def seconds_a_step(overrides: Sequence[str]) -> float:
         values: Any = OmegaConf.to_container(compose("n_train", list(overrides)), resolve=True)
     config = TrainConfig.from_dict(values)
     torch.manual_seed(0)
-    model = HTDemucs_n(config.htdemucs_n).train()
+    model = build_network(config.network).train()
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     take_step = TrainingStep(model, config, Ranks())
     stems = torch.randn(_ITEMS, len(model.sources), model.audio_channels, _SAMPLES)
-    whole = torch.full(stems.shape[:2], torch.inf)
-    batch = Batch(stems.sum(dim=1), stems, whole, torch.ones(_ITEMS, dtype=torch.bool))
+    sources = stems.shape[1]
+    batch = Batch(
+        mixture=stems.sum(dim=1),
+        targets=stems,
+        groups=torch.eye(sources).expand(_ITEMS, -1, -1),
+        cutoff=torch.full((_ITEMS, sources), torch.inf),
+        estimated=torch.zeros(_ITEMS, dtype=torch.bool),
+    )
     times = []
     for _ in range(_WARM_UP + _STEPS):
         start = time.perf_counter()

@@ -22,9 +22,7 @@ _ARCHITECTURES: dict[str, tuple[Any, Any]] = {
 def network_config(architecture: str, values: Mapping[str, Any]) -> NetworkConfig:
     """The config of a network from the keys of its section. Raises `UserError` for an unknown network or key."""
     if architecture not in _ARCHITECTURES:
-        raise UserError(
-            f"config key 'model' is '{architecture}': {suggestion(architecture, list(_ARCHITECTURES))}"
-        )
+        raise UserError(f"config key 'model' is '{architecture}': {suggestion(architecture, list(_ARCHITECTURES))}")
     config: NetworkConfig = _ARCHITECTURES[architecture][0].from_dict(values)
     return config
 
@@ -33,6 +31,16 @@ def build_network(config: NetworkConfig) -> Network:
     """The network of a config, with random weights."""
     network: Network = _ARCHITECTURES[architecture_of(config)][1](config)
     return network
+
+
+def architecture_metadata(config: NetworkConfig) -> dict[str, Any]:
+    """What a checkpoint has to say for its network to be built again."""
+    return {"architecture": architecture_of(config), "config": config.to_dict()}
+
+
+def network_from_metadata(metadata: Mapping[str, Any]) -> Network:
+    """The network that `architecture_metadata` describes, with random weights; without a name it is HTDemucs_n."""
+    return build_network(network_config(metadata.get("architecture", "htdemucs_n"), metadata["config"]))
 
 
 def architecture_of(config: NetworkConfig) -> str:

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from htdemucs_n.errors import UserError, suggestion
-from htdemucs_n.models.bands import BandMerge, BandSplit, Zones
+from htdemucs_n.models.bands import BandMerge, BandSplit
 from htdemucs_n.models.linear_attention import LinearAttention, SoftmaxAttention
 from htdemucs_n.models.masked_synthesis import masked_synthesis
 from htdemucs_n.models.stft import STFT

@@ -13,9 +13,9 @@ from typing import Any
 from safetensors import safe_open
 
 from htdemucs_n.errors import UserError, suggestion
+from htdemucs_n.models.architectures import Network
 from htdemucs_n.models.ensemble import Ensemble
 from htdemucs_n.models.folding import prepare_for_inference
-from htdemucs_n.models.htdemucs_n import HTDemucs_n
 from htdemucs_n.models.official import (
     OFFICIAL_MODELS,
     OfficialModel,
@@ -28,7 +28,7 @@ from htdemucs_n.models.storage import load_saved_model
 DEFAULT_MODEL = "duo"
 """What `separate` uses when no model is named."""
 
-Model = HTDemucs_n | Ensemble | OfficialModel
+Model = Network | Ensemble | OfficialModel
 """What `load_model` gives."""
 
 _WEIGHTS = Path(__file__).parent / "weights"

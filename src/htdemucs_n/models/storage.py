@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from htdemucs_n.errors import UserError
 from htdemucs_n.files import whole_file
-from htdemucs_n.models.architectures import Network, architecture_of, build_network, network_config
+from htdemucs_n.models.architectures import Network, architecture_metadata, network_from_metadata
 
 _FORMAT = "htdemucs_n"
 
@@ -57,7 +57,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def save_model(path: Path, model: Network, metadata: Mapping[str, Any], dtype: torch.dtype = torch.float32) -> None:
     """Write the model's weights (as `dtype`), config and `metadata` to `path`."""
     tensors = {k: v.to(dtype) if v.is_floating_point() else v for k, v in model.state_dict().items()}
-    save_tensors(path, tensors, {**metadata, "architecture": architecture_of(model.config), "config": model.config.to_dict()})
+    save_tensors(path, tensors, {**metadata, **architecture_metadata(model.config)})
 
 
 def load_saved_model(path: Path) -> tuple[Network, dict[str, Any]]:
@@ -66,14 +66,14 @@ def load_saved_model(path: Path) -> tuple[Network, dict[str, Any]]:
     if not isinstance(metadata.get("config"), dict):
         raise UserError(f"{path} holds no model config: use a file that `htdemucs-n train` wrote")
     try:
-        model = build_network(network_config(metadata.get("architecture", "htdemucs_n"), metadata["config"]))
+        model = network_from_metadata(metadata)
     except UserError as error:
         raise UserError(f"{path}: {error}; its model may need a newer htdemucs-n") from error
     load_weights(model, tensors, path)
     return model.eval(), metadata
 
 
-def load_weights(model: Network, tensors: Mapping[str, Tensor], path: Path) -> None:
+def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
     """Copy `tensors` into `model`. Raises `UserError` naming `path` where names or shapes differ."""
     try:
         model.load_state_dict(dict(tensors))

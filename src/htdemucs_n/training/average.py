@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from htdemucs_n.errors import UserError
-from htdemucs_n.models.architectures import build_network, network_config
-from htdemucs_n.models.htdemucs_n import HTDemucs_n
+from htdemucs_n.models.architectures import Network, network_from_metadata
 from htdemucs_n.models.storage import load_tensors, load_weights
 from htdemucs_n.training.checkpoint import averaged_weights
 
 
-def mean_model(paths: Sequence[Path]) -> HTDemucs_n:
+def mean_model(paths: Sequence[Path]) -> Network:
     """The model whose weights are the mean of those of `paths`, in evaluation mode; of runs, of their averaged weights.
 
     The mean of batch-norm statistics is not that of the mean model: `calibrate` sets them anew.
@@ -24,14 +24,14 @@ def mean_model(paths: Sequence[Path]) -> HTDemucs_n:
         UserError: a file that can't be read, or is of another model than the first.
     """
     mean: dict[str, Tensor] = {}
-    config = None
+    header: dict[str, Any] = {}
     for number, path in enumerate(paths, 1):
         tensors, metadata = load_tensors(path)
-        if config is None:
-            config = metadata.get("config")
-            if not isinstance(config, dict):
+        if not header:
+            header = metadata
+            if not isinstance(metadata.get("config"), dict):
                 raise UserError(f"{path} holds no model config: use a file that `htdemucs-n train` wrote")
-        elif metadata.get("config") != config:
+        elif metadata.get("config") != header["config"]:
             raise UserError(f"{path} is of another model than {paths[0]}: only weights of one model have a mean")
         for name, tensor in averaged_weights(tensors).items():
             if not tensor.is_floating_point():
@@ -40,8 +40,8 @@ def mean_model(paths: Sequence[Path]) -> HTDemucs_n:
                 mean[name] += (tensor.double() - mean[name]) / number
             else:
                 mean[name] = tensor.double()
-    if config is None:
+    if not header:
         raise UserError("there is no checkpoint to take the mean of: name two or more")
-    model = build_network(network_config(metadata.get('architecture','htdemucs_n'),config))
+    model = network_from_metadata(header)
     load_weights(model, {k: v.float() if v.is_floating_point() else v for k, v in mean.items()}, paths[0])
-    return model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model.eval().to(memory_format=torch.channels_last)

@@ -32,20 +32,28 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Song:
-    """A song: its name and one int16 tensor `(C, T)` a stem; a stem that the folder lacks is None.
+    """A song: its name and int16 recordings `(C, T)` that add up to the mixture; None is silence.
 
-    `bandwidths` says up to which frequency (Hz) each stem was recorded, as `datasets.bandwidth` measures it; it is
-    infinite for a stem that is silent or was not measured. `weight` says how gladly the song is drawn.
+    Usually every stem is known and there is a recording for each. Where only sums of stems are known, `groups` names
+    the sources (by index) that each recording holds: `((3,), (0, 1, 2))` for the vocals and everything else.
+
+    `bandwidths` says up to which frequency (Hz) each recording has content, as `datasets.bandwidth` measures it; it is
+    infinite for one that is silent or was not measured. `weight` is the relative probability with which the song is
+    drawn. `estimated` marks stems that a teacher separated, which contain errors.
     """
 
     name: str
     stems: tuple[Tensor | None, ...]
     bandwidths: tuple[float, ...] = ()
     weight: float = 1.0
+    groups: tuple[tuple[int, ...], ...] = ()
+    estimated: bool = False
 
     def __post_init__(self) -> None:
         if not self.bandwidths:
             object.__setattr__(self, "bandwidths", (math.inf,) * len(self.stems))
+        if not self.groups:
+            object.__setattr__(self, "groups", tuple((index,) for index in range(len(self.stems))))
 
     @property
     def length(self) -> int:
@@ -73,8 +81,10 @@ class StemBank:
     songs: tuple[Song, ...]
     extra: Mapping[int, tuple[Tensor, ...]]
     extra_bandwidths: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
-    mixtures: tuple[Tensor, ...] = ()
-    """Songs `(C, T)` of which the stems are not known."""
+    partial: tuple[Song, ...] = ()
+    """Songs of which only sums of stems are known."""
+    estimated: tuple[Song, ...] = ()
+    """Songs that a teacher separated."""
 
     @property
     def device(self) -> torch.device:
@@ -86,19 +96,19 @@ class StemBank:
         """Length of the songs together, minutes at 44.1 kHz."""
         return sum(song.length for song in self.songs) / 44100 / 60
 
-    def weights(self, source: int | None = None) -> list[float]:
-        """How often each song is drawn, summing to 1: by its weight and the square root of its length.
 
-        Drawn by length, five long songs would drown seventy previews; drawn evenly, they would hardly be heard. For a
-        single stem, the songs that have it are drawn (all of them, should none have it).
-        """
-        roots = [
-            song.weight * math.sqrt(song.length) * (source is None or song.stems[source] is not None)
-            for song in self.songs
-        ]
-        if source is not None and not any(roots):
-            return self.weights()
-        return [root / sum(roots) for root in roots]
+def draw_weights(songs: Sequence[Song], source: int | None = None) -> list[float]:
+    """The probability with which each song is drawn: by its weight and the square root of its length.
+
+    Drawn by length, five long songs would drown seventy previews; drawn evenly, they would hardly appear. For the stem
+    of one source, only the songs that have it are drawn (all of them, should none have it).
+    """
+    roots = [
+        song.weight * math.sqrt(song.length) * (source is None or song.stems[source] is not None) for song in songs
+    ]
+    if source is not None and not any(roots):
+        return draw_weights(songs)
+    return [root / sum(roots) for root in roots]
 
 
 def load_songs(

@@ -11,20 +11,20 @@ import dataclasses
 
 import torch
 
-from htdemucs_n.models.htdemucs_n import HTDemucs_n
+from htdemucs_n.models.architectures import Network
 from htdemucs_n.training.bank import StemBank
 from htdemucs_n.training.batches import BatchSampler
-from htdemucs_n.training.config import TrainConfig
+from htdemucs_n.training.config import AugmentConfig, TrainConfig
 
 
 def calibration_batches(config: TrainConfig, bank: StemBank) -> BatchSampler:
     """Batches of whole segments of the training songs, each in its own mix."""
     dset = dataclasses.replace(config.dset, segment=config.network.segment)
-    return BatchSampler(bank, dset, config.augment.off(), config.network.samplerate, config.misc.seed)
+    return BatchSampler(bank, dset, AugmentConfig.off(), config.network.samplerate, config.misc.seed)
 
 
 @torch.inference_mode()
-def calibrate(model: HTDemucs_n, batches: BatchSampler, count: int) -> None:
+def calibrate(model: Network, batches: BatchSampler, count: int) -> None:
     """Set the batch-norm statistics of `model` to their averages over the first `count` batches.
 
     Leaves the model in evaluation mode, its weights as they were; does nothing where `count` is 0.

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from htdemucs_n.errors import UserError
-from htdemucs_n.models.architectures import Network, architecture_of
+from htdemucs_n.models.architectures import Network, architecture_metadata
 from htdemucs_n.models.storage import load_tensors, load_weights, save_tensors
 from htdemucs_n.training.ema import EMA
 from htdemucs_n.training.optimizers import Muon
@@ -31,7 +31,11 @@ def save_checkpoint(
     tensors = _prefixed("model", model.state_dict()) | _prefixed("ema", ema.model.state_dict())
     for name, parameter, optimizer in _moved(model, optimizers):
         tensors |= _prefixed(f"optimizer.{name}", optimizer.state[parameter])
-    save_tensors(path, tensors, {"architecture": architecture_of(model.config), "config": model.config.to_dict(), "progress": progress})
+    save_tensors(
+        path,
+        tensors,
+        {**architecture_metadata(model.config), "progress": progress},
+    )
 
 
 def load_checkpoint(path: Path, model: Network, ema: EMA, optimizers: Sequence[Optimizer]) -> dict[str, Any]:

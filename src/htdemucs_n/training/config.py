@@ -1,4 +1,9 @@
-"""The sections of `conf/n_train.yaml` as frozen dataclasses; the file's comments say what each key means."""
+"""The configuration of a run as frozen dataclasses, which `conf/n_train.yaml` documents key by key.
+
+Every key has its default here, so that a configuration can be made in Python from the keys that differ:
+
+    TrainConfig(dset=DatasetConfig(train=("songs",), valid=("held out",)), misc=MiscConfig(out="runs/first"))
+"""
 
 from __future__ import annotations
 
@@ -10,46 +15,50 @@ from typing import Any, TypeVar
 
 from htdemucs_n.errors import UserError, suggestion
 from htdemucs_n.models.architectures import NetworkConfig, network_config
+from htdemucs_n.models.config import HTDemucsNConfig
 from htdemucs_n.models.kinds import check_kind
+from htdemucs_n.training.augment import MIXTURE_EFFECTS, STEM_EFFECTS, Effect, Pitch, Speed
+
+_CHOICES = {
+    "precision": ("bf16", "fp16", "fp32"),
+    "optimizer": ("muon", "adamw"),
+    "loss": ("l1", "l2", "log"),
+}
 
 
 @dataclass(frozen=True)
 class SolverConfig:
     """The optimisation."""
 
-    optimizer: str
-    lr: float
-    beta2: float
-    weight_decay: float
-    epochs: int
-    epoch_steps: int
-    accumulate: int
-    warmup_steps: int
-    decay: float
-    clip: float
-    ema: float
-    calibration_batches: int
-    patience: int
-    precision: str
-    compile: bool
-    ddp: bool
-    loss: str
-    spectral_weight: float
-    checkpoint_minutes: float
+    optimizer: str = "muon"
+    lr: float = 3e-4
+    beta2: float = 0.999
+    weight_decay: float = 0.01
+    epochs: int = 180
+    epoch_steps: int = 500
+    accumulate: int = 1
+    warmup_steps: int = 500
+    decay: float = 1.0
+    clip: float = 5.0
+    ema: float = 0.999
+    calibration_batches: int = 16
+    patience: int = 0
+    precision: str = "bf16"
+    compile: bool = False
+    ddp: bool = False
+    loss: str = "l2"
+    checkpoint_minutes: float = 3.0
 
     def __post_init__(self) -> None:
-        if self.precision not in ("bf16", "fp16", "fp32"):
-            raise UserError(f"config key 'solver.precision' is '{self.precision}': use bf16, fp16 or fp32")
-        if self.optimizer not in ("muon", "adamw"):
-            raise UserError(f"config key 'solver.optimizer' is '{self.optimizer}': use muon or adamw")
-        if self.loss not in ("l1", "l2"):
-            raise UserError(f"config key 'solver.loss' is '{self.loss}': use l1 or l2")
-        if self.accumulate < 1:
-            raise UserError(f"config key 'solver.accumulate' is {self.accumulate}: use 1 or more")
+        for key, allowed in _CHOICES.items():
+            value = getattr(self, key)
+            if value not in allowed:
+                raise UserError(f"config key 'solver.{key}' is '{value}': use one of {', '.join(allowed)}")
+        for key in ("accumulate", "epoch_steps"):
+            if getattr(self, key) < 1:
+                raise UserError(f"config key 'solver.{key}' is {getattr(self, key)}: use 1 or more")
         if not 0 <= self.decay <= 1:
             raise UserError(f"config key 'solver.decay' is {self.decay}: use a share from 0 to 1")
-        if self.epoch_steps < 1:
-            raise UserError(f"config key 'solver.epoch_steps' is {self.epoch_steps}: use 1 or more")
 
     @property
     def steps(self) -> int:
@@ -61,16 +70,18 @@ class SolverConfig:
 class DatasetConfig:
     """Where the stems lie and how crops are cut. Lengths in seconds."""
 
-    train: tuple[str, ...]
-    weights: tuple[float, ...]
-    valid: tuple[str, ...]
-    extra: Mapping[str, tuple[str, ...]]
-    extra_share: float
-    aliases: Mapping[str, str | None] | None
-    cache: str | None
-    batch_size: int
-    num_workers: int
-    segment: float
+    train: tuple[str, ...] = ()
+    weights: tuple[float, ...] = ()
+    valid: tuple[str, ...] = ()
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    extra_share: float = 0.25
+    partial: tuple[str, ...] = ()
+    partial_share: float = 0.25
+    aliases: Mapping[str, str | None] | None = None
+    cache: str | None = None
+    batch_size: int = 4
+    num_workers: int = 8
+    segment: float = 7.8
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
@@ -80,106 +91,114 @@ class DatasetConfig:
         for source, places in self.extra.items():
             if isinstance(places, str):
                 raise UserError(f"config key 'dset.extra.{source}' is '{places}': give a list, [{places}]")
+        _check_probability("dset.extra_share", self.extra_share)
+        _check_probability("dset.partial_share", self.partial_share)
 
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Probabilities and ranges of the augmentation. Raises `UserError` for a probability outside 0 to 1."""
+    """How often and how much crops are changed. Raises `UserError` for a probability outside 0 to 1."""
 
-    remix: float
-    speed: float
-    speed_range: tuple[float, float]
-    pitch: float
-    pitch_semitones: tuple[float, float]
-    gain_db: tuple[float, float]
-    swap: float
-    sign: float
-    silence: float
-    eq: float
-    eq_db: float
-    saturation: float
-    saturation_drive: tuple[float, float]
-    reverb: float
-    compression: float
-    band_limit: float
-    band_limit_hz: tuple[float, float]
+    remix: float = 0.75
+    doubling: float = 0.0
+    speed: Speed = field(default_factory=Speed)
+    pitch: Pitch = field(default_factory=Pitch)
+    stem_effects: Mapping[str, Effect] = field(default_factory=lambda: {k: e() for k, e in STEM_EFFECTS.items()})
+    mixture_effects: Mapping[str, Effect] = field(default_factory=lambda: {k: e() for k, e in MIXTURE_EFFECTS.items()})
 
     def __post_init__(self) -> None:
-        for name, value in dataclasses.asdict(self).items():
-            if isinstance(value, int | float) and name != "eq_db" and not 0 <= value <= 1:
-                raise UserError(f"config key 'augment.{name}' is {value}: use a probability from 0 to 1")
+        _check_probability("augment.remix", self.remix)
+        _check_probability("augment.doubling", self.doubling)
+        effects: dict[str, Any] = {
+            "speed": self.speed,
+            "pitch": self.pitch,
+            **self.stem_effects,
+            **self.mixture_effects,
+        }
+        for name, effect in effects.items():
+            _check_probability(f"augment.{name}.probability", effect.probability)
 
-    def off(self) -> AugmentConfig:
-        """The same with nothing switched on: coherent songs as they are."""
-        names = (
-            "remix",
-            "speed",
-            "pitch",
-            "swap",
-            "sign",
-            "silence",
-            "eq",
-            "saturation",
-            "reverb",
-            "compression",
-            "band_limit",
-        )
-        changes: dict[str, Any] = dict.fromkeys(names, 0.0)
-        return dataclasses.replace(self, gain_db=(0.0, 0.0), **changes)
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> AugmentConfig:
+        """Build from the section `augment`, in which every effect is a section of its own."""
+        known = ["remix", "doubling", "speed", "pitch", *STEM_EFFECTS, *MIXTURE_EFFECTS]
+        for key in values:
+            if key not in known:
+                raise UserError(f"unknown config key 'augment.{key}': {suggestion(f'augment.{key}', known)}")
+
+        def effects(table: Mapping[str, type[Any]]) -> dict[str, Any]:
+            return {name: _section(f"augment.{name}", kind, values.get(name, {})) for name, kind in table.items()}
+
+        numbers = {key: values[key] for key in ("remix", "doubling") if key in values}
+        for key, value in numbers.items():
+            check_kind(f"augment.{key}", value, float)
+        tempo = effects({"speed": Speed, "pitch": Pitch})
+        return cls(**numbers, **tempo, stem_effects=effects(STEM_EFFECTS), mixture_effects=effects(MIXTURE_EFFECTS))
+
+    @classmethod
+    def off(cls) -> AugmentConfig:
+        """Nothing is changed: coherent songs as they are."""
+
+        def never(table: Mapping[str, type[Any]]) -> dict[str, Any]:
+            return {name: kind(probability=0.0) for name, kind in table.items()}
+
+        return cls(0.0, 0.0, Speed(0.0), Pitch(0.0), never(STEM_EFFECTS), never(MIXTURE_EFFECTS))
 
 
 @dataclass(frozen=True)
 class DistillConfig:
-    """What a teacher has to say beside the true stems."""
+    """A teacher, and the songs without stems that it separates."""
 
-    teacher: str | None
-    weight: float
-    mixtures: tuple[str, ...]
-    share: float
+    teacher: str | None = None
+    teacher_weights: str | None = None
+    weight: float = 1.0
+    mixtures: tuple[str, ...] = ()
+    share: float = 0.25
 
     def __post_init__(self) -> None:
         if self.mixtures and self.teacher is None:
-            raise UserError("config key 'distill.mixtures' needs a teacher for them: give distill.teacher")
+            raise UserError("config key 'distill.mixtures' needs a teacher that separates them: give distill.teacher")
+        _check_probability("distill.share", self.share)
 
 
 @dataclass(frozen=True)
 class MiscConfig:
     """Seed, device and folder of the run."""
 
-    show: bool
-    preflight: bool
-    seed: int
-    device: str
-    out: str
+    show: bool = False
+    preflight: bool = True
+    seed: int = 0
+    device: str = "auto"
+    out: str = "runs/n_train"
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """All of a run."""
 
-    network: NetworkConfig
-    solver: SolverConfig
-    dset: DatasetConfig
-    augment: AugmentConfig
-    distill: DistillConfig
-    misc: MiscConfig
-    continue_from: str | None = field(default=None)
+    network: NetworkConfig = field(default_factory=HTDemucsNConfig)
+    solver: SolverConfig = field(default_factory=SolverConfig)
+    dset: DatasetConfig = field(default_factory=DatasetConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    distill: DistillConfig = field(default_factory=DistillConfig)
+    misc: MiscConfig = field(default_factory=MiscConfig)
+    continue_from: str | None = None
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:
-        """Build from the composed YAML; raises `UserError` for an unknown, missing or misfit key."""
-        sections: dict[str, type[Any]] = {
-            "solver": SolverConfig,
-            "dset": DatasetConfig,
-            "augment": AugmentConfig,
-            "distill": DistillConfig,
-            "misc": MiscConfig,
-        }
-        built = {name: _section(name, section, values[name]) for name, section in sections.items()}
+        """Build from the composed YAML, in which `model` names the section of the network.
+
+        Raises `UserError` for a key that is unknown or has the wrong type.
+        """
+        model = values.get("model", "htdemucs_n")
         return cls(
-            network=network_config(values["model"], values[values["model"]]),
+            network=network_config(model, values.get(model, {})),
+            solver=_section("solver", SolverConfig, values.get("solver", {})),
+            dset=_section("dset", DatasetConfig, values.get("dset", {})),
+            augment=AugmentConfig.from_dict(values.get("augment", {})),
+            distill=_section("distill", DistillConfig, values.get("distill", {})),
+            misc=_section("misc", MiscConfig, values.get("misc", {})),
             continue_from=values.get("continue_from"),
-            **built,
         )
 
 
@@ -187,21 +206,23 @@ Section = TypeVar("Section")
 
 
 def _section(name: str, section: type[Section], values: Mapping[str, Any]) -> Section:
-    _check_keys(section, values, f"{name}.")
-    return section(**values)
-
-
-def _check_keys(section: type[Any], values: Mapping[str, Any], prefix: str = "") -> None:
-    """Check that `values` holds the fields of the dataclass `section`, none other, each of its kind.
-
-    Raises `UserError` that names the key, which `prefix` precedes, and the nearest right one or what it takes.
-    """
+    """The dataclass `section` from `values`. Raises `UserError` that names the key and the nearest right one."""
+    if not isinstance(values, Mapping):
+        raise UserError(f"config key '{name}' is '{values}': give its keys, such as {name}.{_first_key(section)}")
     types = typing.get_type_hints(section)
     for key, value in values.items():
         if key not in types:
-            hint = suggestion(f"{prefix}{key}", [prefix + name for name in types])
-            raise UserError(f"unknown config key '{prefix}{key}': {hint}")
-        check_kind(f"{prefix}{key}", value, types[key])
-    for item in dataclasses.fields(section):
-        if item.name not in values and item.default is dataclasses.MISSING:
-            raise UserError(f"config key '{prefix}{item.name}' is missing: see conf/n_train.yaml")
+            raise UserError(
+                f"unknown config key '{name}.{key}': {suggestion(f'{name}.{key}', [f'{name}.{k}' for k in types])}"
+            )
+        check_kind(f"{name}.{key}", value, types[key])
+    return section(**values)
+
+
+def _first_key(section: type[Any]) -> str:
+    return dataclasses.fields(section)[0].name
+
+
+def _check_probability(key: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise UserError(f"config key '{key}' is {value}: use a number from 0 to 1")

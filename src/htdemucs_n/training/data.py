@@ -7,6 +7,8 @@ from typing import Any
 
 from htdemucs_n.training.bank import Song, StemBank, load_extra, load_songs
 from htdemucs_n.training.config import TrainConfig
+from htdemucs_n.training.distill import load_estimated
+from htdemucs_n.training.partial import load_partial
 
 
 def load_data(config: TrainConfig) -> tuple[StemBank, tuple[Song, ...]]:
@@ -23,7 +25,7 @@ def load_data(config: TrainConfig) -> tuple[StemBank, tuple[Song, ...]]:
         for song in load_songs([folder], sources, rate, workers, device, without=dset.valid, **found)
     )
     extra = load_extra(dset.extra, sources, rate, workers, device, cache=dset.cache)
-    # Mixtures lie in folders of plain files, as single stems do; they have no source.
-    mixtures, _ = load_extra({sources[0]: config.distill.mixtures}, sources, rate, workers, device, cache=dset.cache)
-    bank = StemBank(songs, *extra, mixtures=mixtures.get(0, ()))
+    partial = load_partial(dset.partial, sources, rate, workers, device, **found)
+    estimated, instrumental = load_estimated(config)
+    bank = StemBank(songs, *extra, partial=partial + instrumental, estimated=estimated)
     return bank, load_songs(dset.valid, sources, rate, workers, split="valid", **found)

@@ -6,7 +6,7 @@ import copy
 
 import torch
 
-from htdemucs_n.models.htdemucs_n import HTDemucs_n
+from htdemucs_n.models.architectures import Network
 
 
 class EMA:
@@ -15,12 +15,12 @@ class EMA:
     Early on the decay is (1 + n) / (10 + n), so that the random start is forgotten soon.
     """
 
-    def __init__(self, model: HTDemucs_n, decay: float) -> None:
-        self.model: HTDemucs_n = copy.deepcopy(model).eval().requires_grad_(False)
+    def __init__(self, model: Network, decay: float) -> None:
+        self.model: Network = copy.deepcopy(model).eval().requires_grad_(False)
         self.decay = decay
 
     @torch.no_grad()
-    def update(self, model: HTDemucs_n, step: int) -> None:
+    def update(self, model: Network, step: int) -> None:
         """Move towards `model`, after optimiser step number `step` (from 1)."""
         weight = 1 - min(self.decay, (1 + step) / (10 + step))
         average, current = list(self.model.state_dict().values()), list(model.state_dict().values())

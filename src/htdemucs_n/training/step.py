@@ -12,10 +12,9 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from htdemucs_n.errors import UserError
-from htdemucs_n.models.htdemucs_n import HTDemucs_n
+from htdemucs_n.models.architectures import Network
 from htdemucs_n.training.batches import Batch
 from htdemucs_n.training.config import TrainConfig
-from htdemucs_n.training.distill import Teacher
 from htdemucs_n.training.distributed import Ranks
 from htdemucs_n.training.loss import SeparationLoss
 from htdemucs_n.training.optimizers import build_optimizers
@@ -29,21 +28,15 @@ _PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class TrainingStep:
-    """Moves `model` on the loss against the true stems and, where there is one, the teacher's."""
+    """Moves `model` one step down the loss of some batches."""
 
-    def __init__(self, model: HTDemucs_n, config: TrainConfig, ranks: Ranks) -> None:
+    def __init__(self, model: Network, config: TrainConfig, ranks: Ranks) -> None:
         self.model = model
         self.config = config.solver
         self.device = next(model.parameters()).device
-        self.loss = SeparationLoss(config.solver.loss, config.solver.spectral_weight, model.samplerate)
+        self.loss = SeparationLoss(config.solver.loss, model.samplerate, config.distill.weight)
         self.optimizers = build_optimizers(model, config.solver)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.solver.precision == "fp16")
-        self.teacher_weight = config.distill.weight
-        self.teacher = (
-            Teacher(config.distill.teacher, model.sources, model.samplerate, config.dset.segment, self.device)
-            if config.distill.teacher
-            else None
-        )
         self.forward: torch.nn.Module = torch.compile(model) if config.solver.compile else model  # type: ignore[assignment]
         if ranks.count > 1:
             self.forward = DistributedDataParallel(self.forward)
@@ -91,15 +84,8 @@ class TrainingStep:
         dtype = _PRECISIONS.get(self.config.precision, torch.float32)
         with torch.autocast(self.device.type, dtype, enabled=dtype != torch.float32):
             estimate = self.forward(batch.mixture).float()
-            heard = None if self.teacher is None else self.teacher(batch.mixture)
-        known = batch.labelled
-        if known.all():
-            loss: Tensor = self.loss(estimate, batch.stems, batch.cutoff)
-        elif known.any():
-            loss = self.loss(estimate[known], batch.stems[known], batch.cutoff[known]) * known.float().mean()
-        else:
-            loss = estimate.new_zeros(())
-        return loss if heard is None else loss + self.teacher_weight * self.loss(estimate, heard)
+        loss: Tensor = self.loss(estimate, batch)
+        return loss
 
     def _gradients_stay_here(self, stay: bool) -> contextlib.AbstractContextManager[None]:
         """Ranks exchange gradients once a step, after the last batch."""

@@ -1,0 +1,42 @@
+"""Effects that need no parameter: left and right swapped, the sign turned, a stem left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Swap:
+    """Left and right change places."""
+
+    probability: float = 0.5
+
+    def __call__(self, audio: Tensor, random: np.random.Generator, sample_rate: int) -> Tensor:
+        """`(C, T)` with its channels in reverse order."""
+        return audio.flip(0)
+
+
+@dataclass(frozen=True)
+class Polarity:
+    """The sign of all samples is turned."""
+
+    probability: float = 0.5
+
+    def __call__(self, audio: Tensor, random: np.random.Generator, sample_rate: int) -> Tensor:
+        """`(C, T)` times -1."""
+        return -audio
+
+
+@dataclass(frozen=True)
+class Silence:
+    """The stem is left out, as in a song that does not have it."""
+
+    probability: float = 0.06
+
+    def __call__(self, audio: Tensor, random: np.random.Generator, sample_rate: int) -> Tensor:
+        """Zeros `(C, T)`."""
+        return torch.zeros_like(audio)

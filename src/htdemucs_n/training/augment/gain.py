@@ -1,0 +1,20 @@
+"""A change of level."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Gain:
+    """A gain drawn uniformly from the range `db`, dB."""
+
+    probability: float = 1.0
+    db: tuple[float, float] = (-9.0, 4.0)
+
+    def __call__(self, audio: Tensor, random: np.random.Generator, sample_rate: int) -> Tensor:
+        """`(C, T)` at another level."""
+        return audio * float(10 ** (random.uniform(*self.db) / 20))
