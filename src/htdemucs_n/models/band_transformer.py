@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from htdemucs_n.errors import UserError, suggestion
 from htdemucs_n.models.bands import BandMerge, BandSplit
+from htdemucs_n.models.config import HOP, N_FFT
 from htdemucs_n.models.linear_attention import LinearAttention, SoftmaxAttention
 from htdemucs_n.models.masked_synthesis import masked_synthesis
 from htdemucs_n.models.stft import STFT
@@ -33,7 +34,8 @@ _ATTENTION = {"linear": LinearAttention, "softmax": SoftmaxAttention}
 class BandTransformerConfig:
     """Sizes and switches of `BandTransformer`; `band_zones` as in `HTDemucsNConfig`.
 
-    * `n_ffts`: windows of the STFTs that the network reads; the masks are for the longest, hop 1024.
+    * `n_ffts`: windows of the STFTs that the network reads, hop n_fft / 4.
+    * `mask_n_fft`: window of the STFT that the masks multiply.
     * `band_channels`: width of a token, one for each band and frame.
     * `head_channels`: hidden width a stem before the masks.
     * `time_attention`: `linear` or `softmax`, over the frames of a band.
@@ -46,6 +48,7 @@ class BandTransformerConfig:
     overlap: float = 0.25
     use_train_segment: bool = True
     n_ffts: tuple[int, ...] = (4096,)
+    mask_n_fft: int = 4096
     band_zones: tuple[tuple[int, int], ...] = ((32, 4), (32, 8), (16, 16), (16, 88))
     band_channels: int = 64
     blocks: int = 5
@@ -178,7 +181,7 @@ class BandTransformer(nn.Module):
         self.overlap = config.overlap
         channels, zones, audio = config.band_channels, config.band_zones, config.audio_channels
         self.stfts = nn.ModuleList(STFT(n_fft) for n_fft in config.n_ffts)
-        self.stft = STFT(max(config.n_ffts))
+        self.stft = STFT(config.mask_n_fft)
         self.split = nn.ModuleList(BandSplit(zones, n_fft, 2 * audio, channels) for n_fft in config.n_ffts)
         across = AttentionAcrossBands if config.band_mixer == "attention" else AcrossBands
         self.blocks = nn.Sequential(
@@ -202,9 +205,11 @@ class BandTransformer(nn.Module):
         audio = audio / scale
 
         spectrum = self.stft(audio)  # (B, C, 2048, frames)
-        grid = self.split[0](compressed(spectrum if self.stfts[0].n_fft == self.stft.n_fft else self.stfts[0](audio)))
-        for stft, split in list(zip(self.stfts, self.split, strict=True))[1:]:
-            grid = grid + split(compressed(stft(audio)))
+        spectra = (spectrum if stft.n_fft == self.stft.n_fft else stft(audio) for stft in self.stfts)
+        grids = [split(compressed(read)) for read, split in zip(spectra, self.split, strict=True)]
+        grid = torch.stack(grids).sum(dim=0) if len(grids) > 1 else grids[0]
+        if torch.is_autocast_enabled(grid.device.type):
+            grid = grid.to(torch.get_autocast_dtype(grid.device.type))
         x = self.blocks(grid.permute(0, 3, 2, 1))  # (B, frames, bands, channels)
         heads = [head(x) for head in self.heads]  # a list a stem of zones (n, B, frames, C, k, 2)
         zones = [torch.stack(zone, dim=3) for zone in zip(*heads, strict=True)]
@@ -216,7 +221,7 @@ class BandTransformer(nn.Module):
         """The shortest length in samples, not below `length`, that the hop divides."""
         if not self.training and self.config.use_train_segment:
             length = max(length, round(self.segment * self.samplerate))
-        return -(-length // self.stft.hop) * self.stft.hop
+        return -(-length // HOP) * HOP
 
 
 class _MaskHead(nn.Module):
@@ -227,10 +232,17 @@ class _MaskHead(nn.Module):
         self.hidden = nn.Sequential(
             nn.LayerNorm(config.band_channels), nn.Linear(config.band_channels, config.head_channels), nn.GELU()
         )
-        self.merge = BandMerge(config.band_zones, config.head_channels, config.audio_channels)
+        self.frames_per_step = N_FFT // config.mask_n_fft
+        zones = tuple((n, k // self.frames_per_step) for n, k in config.band_zones)
+        self.merge = BandMerge(zones, config.head_channels, config.audio_channels * self.frames_per_step)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        return self.merge.by_zone(self.hidden(x).permute(0, 3, 2, 1))
+        zones = self.merge.by_zone(self.hidden(x).permute(0, 3, 2, 1))
+        if self.frames_per_step == 1:
+            return zones
+        # (n, B, steps, r C, k, 2): the r frames of a step follow each other.
+        r = self.frames_per_step
+        return [zone.unflatten(3, (r, -1)).flatten(2, 3) for zone in zones]
 
 
 def compressed(spectrum: Tensor) -> Tensor:
