@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import dataclasses
 import statistics
 import subprocess
 import sys
@@ -28,7 +29,7 @@ from rich.progress import track
 from rich.table import Table
 
 from htdemucs_n.memory import keep_freed_memory
-from htdemucs_n.models.htdemucs_n import HTDemucs_n
+from htdemucs_n.models.architectures import build_network
 from htdemucs_n.models.presets import load_preset
 from htdemucs_n.profiling.machine import describe_machine
 from htdemucs_n.profiling.records import write_record
@@ -92,7 +93,7 @@ def main() -> None:
 
 def _cost(keys: dict[str, Any]) -> dict[str, float]:
     """Parameters, seconds of a training step (4 crops of 3 s, bfloat16) and of separating one segment (float32)."""
-    model = HTDemucs_n(load_preset("small"), **keys).eval()
+    model = build_network(dataclasses.replace(load_preset("small"), **keys)).eval()
     segment = torch.randn(1, 2, round(model.segment * model.samplerate))
     times = []
     with torch.inference_mode():

@@ -13,8 +13,9 @@ import soundfile
 import torch
 import yaml
 
+from htdemucs_n.training.augment import MIXTURE_EFFECTS, STEM_EFFECTS
 from htdemucs_n.training.bank import Song, StemBank
-from htdemucs_n.training.config import TrainConfig
+from htdemucs_n.training.config import AugmentConfig, TrainConfig
 from htdemucs_n.training.solver import Solver
 
 SOURCES = ("drums", "bass", "other", "vocals")
@@ -34,14 +35,22 @@ TINY: dict[str, Any] = {
 }
 """The model of the tests: every part is there, none is wide."""
 
-NO_AUGMENT = {
+NO_AUGMENT: dict[str, Any] = {
     "remix": 0.0,
-    "speed": 0.0,
-    "gain_db": [0.0, 0.0],
-    "swap": 0.0,
-    "sign": 0.0,
-    "silence": 0.0,
+    "doubling": 0.0,
+    **{name: {"probability": 0.0} for name in ("speed", "pitch", *STEM_EFFECTS, *MIXTURE_EFFECTS)},
 }
+"""The section `augment` with everything switched off."""
+
+
+def augment_config(**effects: Any) -> AugmentConfig:
+    """Nothing but `effects`: by name, a probability or the keys of the section (then it is always applied)."""
+    values = {}
+    for name, effect in effects.items():
+        always: dict[str, Any] = {"probability": 1.0}
+        plain = name in ("remix", "doubling")
+        values[name] = effect if plain else always | (effect if isinstance(effect, dict) else {"probability": effect})
+    return AugmentConfig.from_dict(NO_AUGMENT | values)
 
 
 @functools.cache

@@ -13,17 +13,19 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from htdemucs_n.errors import UserError
+from htdemucs_n.models.architectures import Network, NetworkConfig, build_network
 from htdemucs_n.models.config import HTDemucsNConfig
-from htdemucs_n.models.htdemucs_n import HTDemucs_n
 from htdemucs_n.models.presets import load_preset, preset_names
 
 SEGMENT = 343_980  # samples: 7.8 s
 COSTS = {  # parameters, and GFLOPs of convolutions and matrix products for one segment of 7.8 s
+    "bands": (4_131_072, 30.022),
     "default": (43_406_533, 107.654),
     "fast": (28_047_138, 83.442),
     "high_quality": (72_762_483, 204.184),
     "low_memory": (28_053_574, 65.140),
     "small": (13_461_338, 28.627),
+    "small_multi": (14_085_158, 30.374),
 }
 BUDGET = {  # millions of parameters in the design document
     "multi-resolution encoder": (1.2, ["multi_stft", "multi_stft_encoder"]),
@@ -39,9 +41,9 @@ def parameters(module: torch.nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 
 
-def unmaterialised(config: HTDemucsNConfig) -> HTDemucs_n:
+def unmaterialised(config: NetworkConfig) -> Network:
     """The model with shapes and no memory, to be used within the same `FakeTensorMode`."""
-    return HTDemucs_n(config).eval()
+    return build_network(config).eval()
 
 
 def document(name: str) -> dict[str, Any]:
@@ -135,5 +137,5 @@ def test_a_preset_differs_by_what_the_design_says_and_no_more(
 def test_an_unknown_preset_gets_the_nearest_name() -> None:
     with pytest.raises(UserError, match=r"unknown preset 'high-quality': did you mean 'high_quality'\?"):
         load_preset("high-quality")
-    with pytest.raises(UserError, match="known: default, fast, high_quality, low_memory, small"):
+    with pytest.raises(UserError, match="known: bands, default, fast, high_quality, low_memory, small, small_multi"):
         load_preset("zzz")

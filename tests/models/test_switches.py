@@ -131,7 +131,7 @@ def test_keywords_override_the_config() -> None:
         ({"stft_fusion_method": "sum"}, "'stft_fusion_method' is 'sum': use one of attention, concat, add"),
         ({"fusion_method": "smart"}, "'fusion_method' is 'smart': use one of intelligent, add, none"),
         ({"spectral_head": "masks"}, "'spectral_head' is 'masks': use one of mask, softmax, mapping, none"),
-        ({"n_ffts": [512, 8192]}, "'n_ffts' holds 8192: use 512, 1024, 2048 or 4096"),
+        ({"n_ffts": [512, 8192]}, "has 8192: use 512, 1024, 2048 or 4096"),
         ({"band_zones": [[64, 8]]}, "'band_zones' must cover 2048 bins"),
         ({"band_zones": [[512, 4]]}, "4 bins a band is no multiple of 8"),
         ({"band_zones": [[2, 1024]]}, "2 bands don't halve 3 times"),

@@ -1,50 +1,30 @@
-"""Augmentation against closed forms: sines at other speeds, gains with known statistics."""
+"""Effects against closed forms: gains with known statistics, tones at other speeds, peaks under a ceiling."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from htdemucs_n.training.augment import augment_mixture, augment_stem, draw_pitch, draw_speed
+from htdemucs_n.training.augment import MIXTURE_EFFECTS, STEM_EFFECTS, Pitch, Speed, apply_effects
+from htdemucs_n.training.augment.equaliser import equalise
+from htdemucs_n.training.augment.limiter import Limiter, limiting_gain
 from htdemucs_n.training.config import AugmentConfig
-from training_helpers import NO_AUGMENT, default_values
+from training_helpers import augment_config
+
+RATE = 44100
 
 
-def config(**keys: Any) -> AugmentConfig:
-    return AugmentConfig(**(default_values()["augment"] | NO_AUGMENT | keys))
-
-
-def test_speed_factors() -> None:
-    """Log-uniform: faster and slower are as likely, and the mean of the logarithm is the middle's."""
-    random = np.random.default_rng(0)
-    never, always, sometimes = (config(speed=share, speed_range=[0.5, 2.0]) for share in (0.0, 1.0, 0.25))
-    assert {draw_speed(random, never) for _ in range(50)} == {1.0}
-    drawn = np.log2([draw_speed(random, always) for _ in range(4000)])
-    assert -1 <= drawn.min() < -0.99
-    assert 0.99 < drawn.max() <= 1
-    assert abs(drawn.mean()) < 4 * (1 / math.sqrt(3)) / math.sqrt(4000)
-    share = np.mean([draw_speed(random, sometimes) != 1 for _ in range(4000)])
-    assert share == pytest.approx(0.25, abs=0.03)
-
-
-def test_pitches() -> None:
-    """Uniform in semitones where it is drawn, and none elsewhere."""
-    random = np.random.default_rng(0)
-    never, always, sometimes = (config(pitch=share, pitch_semitones=[-3.0, 2.0]) for share in (0.0, 1.0, 0.25))
-    assert {draw_pitch(random, never) for _ in range(50)} == {0.0}
-    drawn = np.array([draw_pitch(random, always) for _ in range(4000)])
-    assert -3 <= drawn.min() < -2.98 and 1.98 < drawn.max() <= 2
-    assert drawn.mean() == pytest.approx(-0.5, abs=4 * 5 / math.sqrt(12 * 4000))
-    assert np.mean([draw_pitch(random, sometimes) != 0 for _ in range(4000)]) == pytest.approx(0.25, abs=0.03)
+def noise(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def augment_stems(stems: torch.Tensor, random: np.random.Generator, config: AugmentConfig) -> torch.Tensor:
     """Every stem of `(B, S, C, T)` in turn."""
-    done = [augment_stem(stem, random, config, 44100) for stem in stems.flatten(0, 1)]
+    effects = list(config.stem_effects.values())
+    done = [apply_effects(stem, effects, random, RATE) for stem in stems.flatten(0, 1)]
     return torch.stack(done).view_as(stems)
 
 
@@ -53,12 +33,36 @@ def stems(batch: int = 500, length: int = 3) -> torch.Tensor:
     return torch.tensor([1.0, 2.0]).view(1, 1, 2, 1).expand(batch, 4, 2, length).clone()
 
 
+def test_speed_factors() -> None:
+    """Log-uniform: faster and slower are as likely, and the mean of the logarithm is the middle's."""
+    random = np.random.default_rng(0)
+    assert {Speed(0.0).draw(random) for _ in range(50)} == {1.0}
+    drawn = np.log2([Speed(1.0, (0.5, 2.0)).draw(random) for _ in range(4000)])
+    assert -1 <= drawn.min() < -0.99
+    assert 0.99 < drawn.max() <= 1
+    assert abs(drawn.mean()) < 4 * (1 / math.sqrt(3)) / math.sqrt(4000)
+    share = np.mean([Speed(0.25).draw(random) != 1 for _ in range(4000)])
+    assert share == pytest.approx(0.25, abs=0.03)
+
+
+def test_pitches() -> None:
+    """Uniform in semitones where it is drawn, and none elsewhere."""
+    random = np.random.default_rng(0)
+    assert {Pitch(0.0).draw(random) for _ in range(50)} == {0.0}
+    drawn = np.array([Pitch(1.0, (-3.0, 2.0)).draw(random) for _ in range(4000)])
+    assert -3 <= drawn.min() < -2.98 and 1.98 < drawn.max() <= 2
+    assert drawn.mean() == pytest.approx(-0.5, abs=4 * 5 / math.sqrt(12 * 4000))
+    assert np.mean([Pitch(0.25).draw(random) != 0 for _ in range(4000)]) == pytest.approx(0.25, abs=0.03)
+
+
 def test_nothing_to_do_does_nothing() -> None:
-    assert torch.equal(augment_stems(stems(20), np.random.default_rng(0), config()), stems(20))
+    assert torch.equal(augment_stems(stems(20), np.random.default_rng(0), AugmentConfig.off()), stems(20))
+    assert AugmentConfig.off() == augment_config()
 
 
 def test_gain_is_uniform_in_decibels_and_one_for_both_channels() -> None:
-    out = augment_stems(stems(), np.random.default_rng(0), config(gain_db=[-9.0, 4.0])).double().numpy()
+    config = augment_config(gain={"db": [-9.0, 4.0]})
+    out = augment_stems(stems(), np.random.default_rng(0), config).double().numpy()
     gain = 20 * np.log10(out[:, :, 0, 0])
     assert (out[:, :, 1] == 2 * out[:, :, 0]).all()
     assert (out == out[..., :1]).all()
@@ -69,10 +73,10 @@ def test_gain_is_uniform_in_decibels_and_one_for_both_channels() -> None:
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
-@pytest.mark.parametrize("what", ["sign", "swap", "silence"])
+@pytest.mark.parametrize("what", ["polarity", "swap", "silence"])
 def test_probabilities(what: str, probability: float) -> None:
-    out = augment_stems(stems(), np.random.default_rng(1), config(**{what: probability}))
-    changed = {"sign": [-1.0, -2.0], "swap": [2.0, 1.0], "silence": [0.0, 0.0]}[what]
+    out = augment_stems(stems(), np.random.default_rng(1), augment_config(**{what: probability}))
+    changed = {"polarity": [-1.0, -2.0], "swap": [2.0, 1.0], "silence": [0.0, 0.0]}[what]
     hits = (out == torch.tensor(changed).view(1, 1, 2, 1)).all(dim=3).all(dim=2)
     rest = (out == stems()).all(dim=3).all(dim=2)
     assert (hits ^ rest).all(), "a stem is changed in this way or not at all"
@@ -83,48 +87,67 @@ def test_probabilities(what: str, probability: float) -> None:
 
 def test_mono_has_nothing_to_swap() -> None:
     mono = stems(8)[:, :, 1:]
-    assert torch.equal(augment_stems(mono, np.random.default_rng(0), config(swap=1.0)), mono)
+    assert torch.equal(augment_stems(mono, np.random.default_rng(0), augment_config(swap=1.0)), mono)
 
 
 def test_the_same_seed_gives_the_same_change() -> None:
-    everything = config(gain_db=[-9.0, 4.0], swap=0.5, sign=0.5, silence=0.1)
+    everything = augment_config(gain={"db": [-9.0, 4.0]}, swap=0.5, polarity=0.5, silence=0.1)
     first, again, other = (augment_stems(stems(9), np.random.default_rng(seed), everything) for seed in (5, 5, 6))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
-@pytest.mark.parametrize("effect", ["eq", "saturation", "reverb"])
-def test_effects_on_a_stem_are_off_at_0_and_change_the_sound_at_1(effect: str) -> None:
-    stem = torch.randn(2, 9000, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(augment_stem(stem, np.random.default_rng(0), config(), 44100), stem)
-    changed, again = (augment_stem(stem, np.random.default_rng(0), config(**{effect: 1.0}), 44100) for _ in range(2))
-    assert torch.equal(changed, again)
-    assert changed.shape == stem.shape
-    assert not torch.allclose(changed, stem, atol=0.01)
+@pytest.mark.parametrize("effect", [*STEM_EFFECTS, *MIXTURE_EFFECTS])
+def test_switching_one_effect_on_leaves_the_draws_of_the_others(effect: str) -> None:
+    """Two generators that are used with and without it give the same number afterwards, and the others' effects."""
+    some, none = augment_config(**{effect: 1.0}), augment_config()
+    after = []
+    for config in (some, none):
+        random = np.random.default_rng(3)
+        apply_effects(torch.ones(2, 3000), list(config.stem_effects.values()), random, RATE)
+        apply_effects(torch.ones(4, 2, 3000), list(config.mixture_effects.values()), random, RATE)
+        after.append(apply_effects(torch.ones(2, 8), list(augment_config(gain={}).stem_effects.values()), random, RATE))
+    assert torch.equal(*after)
 
 
-@pytest.mark.parametrize("effect", ["eq", "saturation", "reverb", "silence", "sign", "swap"])
-def test_switching_one_effect_on_leaves_the_others_draws(effect: str) -> None:
-    """The generator has moved as far with the effect as without it."""
-    with_effect, without = np.random.default_rng(3), np.random.default_rng(3)
-    stem = torch.ones(2, 3000)
-    augment_stem(stem, with_effect, config(**{effect: 1.0}), 44100)
-    augment_stem(stem, without, config(), 44100)
-    assert with_effect.random() == without.random()
+@pytest.mark.parametrize(("hz", "expected_db"), [(20, -6.0), (60, -6.0), (980, 0.0), (16000, 6.0), (20000, 6.0)])
+def test_an_equaliser_hits_its_points(hz: int, expected_db: float) -> None:
+    """Three points: 60 Hz, the geometric middle 980 Hz, 16 kHz; level outside. A sine is scaled and keeps its phase."""
+    length = RATE  # whole Hz are whole bins
+    sine = torch.sin(2 * torch.pi * hz * torch.arange(length, dtype=torch.float64) / RATE + 0.4).float()
+    scaled = equalise(sine, [-6.0, 0.0, 6.0], RATE)
+    np.testing.assert_allclose(scaled.numpy(), sine.numpy() * 10 ** (expected_db / 20), atol=2e-3)
 
 
-def test_a_bus_compressor_and_a_codec_treat_all_stems_of_a_mixture_alike() -> None:
-    random = torch.Generator().manual_seed(0)
-    mixture = torch.randn(4, 2, 8192, generator=random) * torch.linspace(0.1, 3, 8192)
-    pressed = augment_mixture(mixture, np.random.default_rng(0), config(compression=1.0), 44100)
-    gain = pressed / mixture
+def test_an_equaliser_between_its_points_is_straight_in_octaves() -> None:
+    hz = np.sqrt(60 * 16000)  # halfway
+    sine = torch.sin(2 * torch.pi * round(hz) * torch.arange(RATE, dtype=torch.float64) / RATE).float()
+    gain = equalise(sine, [0.0, 8.0], RATE).abs().max().item()
+    assert 20 * np.log10(gain) == pytest.approx(4.0, abs=0.05)
+
+
+def test_a_limiter_holds_peaks_at_the_ceiling_and_leaves_what_is_far_below() -> None:
+    audio = torch.full((2, 44100), 0.1)
+    audio[:, 20000:20400] = 1.0
+    gain = limiting_gain(audio, 0.5)
+    limited = audio * gain
+    assert limited.abs().max() <= 0.5 * (1 + 1e-5)
+    assert limited[:, 20100:20300].min() == pytest.approx(0.5, rel=1e-5)
+    assert (gain[:16000] == 1).all() and (gain[24400:] == 1).all(), "80 ms away nothing happens"
+    assert gain.diff().abs().max() < 0.001, "the gain moves without a click"
+
+
+@pytest.mark.parametrize("length", [1, 63, 65, 9000])
+def test_a_limiter_takes_any_length_and_silence(length: int) -> None:
+    gain = limiting_gain(noise(2, length), 0.5)
+    assert gain.shape == (length,) and gain.isfinite().all() and (gain <= 1).all()
+    assert torch.equal(limiting_gain(torch.zeros(2, length), 0.0), torch.zeros(length))
+
+
+def test_a_limiter_treats_all_recordings_of_an_item_alike() -> None:
+    recordings = noise(4, 2, 8192) * torch.linspace(0.1, 3, 8192)
+    limited = Limiter(1.0, (6.0, 6.0))(recordings, np.random.default_rng(0), RATE)
+    gain = limited / recordings
     torch.testing.assert_close(gain, gain[:1, :1].expand_as(gain), rtol=1e-4, atol=1e-6)
-    assert gain.max() <= 1 + 1e-5 and gain.min() < 0.9
-    cut = augment_mixture(mixture, np.random.default_rng(0), config(band_limit=1.0, band_limit_hz=[5e3, 5e3]), 44100)
-    spectrum = torch.fft.rfft(cut).abs()
-    edge = 5000 * 8192 / 44100
-    assert spectrum[..., int(edge) + 1 :].max() < 1e-3
-    torch.testing.assert_close(
-        spectrum[..., : int(edge)], torch.fft.rfft(mixture).abs()[..., : int(edge)], atol=1e-3, rtol=1e-4
-    )
-    assert torch.equal(augment_mixture(mixture, np.random.default_rng(0), config(), 44100), mixture)
+    peak = recordings.sum(dim=0).abs().max()
+    assert limited.sum(dim=0).abs().max() <= peak * 10 ** (-6 / 20) * 1.001

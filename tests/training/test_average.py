@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from htdemucs_n.errors import UserError
-from htdemucs_n.models.htdemucs_n import HTDemucs_n
+from htdemucs_n.models.architectures import Network, build_network
 from htdemucs_n.models.storage import save_model
 from htdemucs_n.training.average import mean_model
 from htdemucs_n.training.checkpoint import save_checkpoint
@@ -19,7 +19,7 @@ from models_helpers import tiny_model
 from training_helpers import tiny_config
 
 
-def saved(path: Path, model: HTDemucs_n, dtype: torch.dtype = torch.float32) -> Path:
+def saved(path: Path, model: Network, dtype: torch.dtype = torch.float32) -> Path:
     save_model(path, model, {}, dtype)
     return path
 
@@ -43,8 +43,8 @@ def test_of_one_alone_it_is_that_one(tmp_path: Path) -> None:
 
 def test_of_a_run_the_averaged_weights_count(tmp_path: Path) -> None:
     config = tiny_config(tmp_path)
-    model = HTDemucs_n(config.htdemucs_n)
-    ema = EMA(HTDemucs_n(config.htdemucs_n), 0.9)
+    model = build_network(config.network)
+    ema = EMA(build_network(config.network), 0.9)
     save_checkpoint(tmp_path / "last.safetensors", model, ema, build_optimizers(model, config.solver), {"step": 1})
     mean = mean_model([tmp_path / "last.safetensors"])
     assert all(tensor.equal(ema.model.state_dict()[name]) for name, tensor in mean.state_dict().items())

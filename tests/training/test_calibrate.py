@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from htdemucs_n.models.htdemucs_n import HTDemucs_n
+from htdemucs_n.models.architectures import build_network
 from htdemucs_n.training.calibrate import calibrate, calibration_batches
 from training_helpers import noise_bank, tiny_config
 
@@ -20,7 +20,7 @@ def batch_norms(model: nn.Module) -> dict[str, nn.BatchNorm1d | nn.BatchNorm2d]:
 
 def test_statistics_are_the_averages_over_the_batches(tmp_path: Path) -> None:
     config = tiny_config(tmp_path)
-    model = HTDemucs_n(config.htdemucs_n)
+    model = build_network(config.network)
     name, norm = next(iter(batch_norms(model).items()))
     fed: list[np.ndarray] = []
 
@@ -43,7 +43,7 @@ def test_statistics_are_the_averages_over_the_batches(tmp_path: Path) -> None:
 @pytest.mark.parametrize("count", [0, 2])
 def test_nothing_else_changes(tmp_path: Path, count: int) -> None:
     config = tiny_config(tmp_path)
-    model = HTDemucs_n(config.htdemucs_n).train()
+    model = build_network(config.network).train()
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     calibrate(model, calibration_batches(config, noise_bank()), count)
     changed = {key.rsplit(".", 1)[1] for key, tensor in model.state_dict().items() if not tensor.equal(before[key])}
@@ -56,7 +56,7 @@ def test_batches_are_songs_as_they_are(tmp_path: Path) -> None:
     """A stem of a calibration batch is a crop of one song's, up to the one gain that sets the mixture's level."""
     config = tiny_config(tmp_path)
     bank = noise_bank(1)
-    batch = calibration_batches(config, bank).batch(0).stems
+    batch = calibration_batches(config, bank).batch(0).targets
     song = bank.songs[0].mixture_and_stems()[1]
     assert batch.shape[-1] == 4096  # 0.1 s, rounded to whole frames
     for item in batch:

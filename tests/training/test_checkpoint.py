@@ -15,7 +15,7 @@ from torch import Tensor
 
 import htdemucs_n.models.storage
 from htdemucs_n.errors import UserError
-from htdemucs_n.models.htdemucs_n import HTDemucs_n
+from htdemucs_n.models.architectures import build_network
 from htdemucs_n.models.storage import load_tensors, save_model, save_tensors
 from htdemucs_n.training.batches import Batch
 from htdemucs_n.training.solver import Solver
@@ -53,7 +53,7 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
 @pytest.mark.parametrize(("precision", "stop"), [("fp32", signal.SIGINT), ("bf16", signal.SIGTERM)])
 def test_stopped_and_resumed_is_the_same_run(tmp_path: Path, precision: str, stop: signal.Signals) -> None:
     """Six steps in one go; two, a signal, four more. Weights, averages, optimiser and best model agree in every bit."""
-    settings = {"precision": precision, "spectral_weight": 0.1}
+    settings = {"precision": precision}
     whole = solver(tmp_path / "whole", solver=settings)
     whole.train()
 
@@ -131,7 +131,7 @@ def test_a_finished_run_stays_finished(tmp_path: Path) -> None:
 def test_continue_from_weights_starts_a_new_run_from_them(tmp_path: Path) -> None:
     torch.manual_seed(5)
     config = tiny_config(tmp_path / "run")
-    model = HTDemucs_n(config.htdemucs_n)
+    model = build_network(config.network)
     save_model(tmp_path / "weights.safetensors", model, {"card": "what it is"})
     run = solver(tmp_path / "run")
     assert not same(dict(run.model.state_dict()), dict(model.state_dict()))
@@ -146,7 +146,7 @@ def test_continue_from_weights_starts_a_new_run_from_them(tmp_path: Path) -> Non
 
 def test_half_precision_weights_are_widened(tmp_path: Path) -> None:
     torch.manual_seed(5)
-    model = HTDemucs_n(tiny_config(tmp_path).htdemucs_n)
+    model = build_network(tiny_config(tmp_path).network)
     save_model(tmp_path / "weights.safetensors", model, {}, torch.float16)
     run = solver(tmp_path / "run")
     object.__setattr__(run.config, "continue_from", str(tmp_path / "weights.safetensors"))
@@ -191,7 +191,7 @@ def test_a_checkpoint_that_will_not_do_is_named(tmp_path: Path, kind: str) -> No
         save_file({"weight": torch.zeros(2)}, path)
     if kind == "another size":
         other = tiny_config(tmp_path, htdemucs_n={"channels": 8})
-        save_model(path, HTDemucs_n(other.htdemucs_n), {})
+        save_model(path, build_network(other.network), {})
     object.__setattr__(run.config, "continue_from", str(path))
     with pytest.raises(UserError) as caught:
         run.restore()

@@ -1,93 +1,138 @@
-"""Distillation: what the teacher says is learned, beside the true stems and where there are none."""
+"""Distillation: mixtures that a teacher separated, and their passages without vocals."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 
 from htdemucs_n.errors import UserError
-from htdemucs_n.models.htdemucs_n import HTDemucs_n
+from htdemucs_n.models.architectures import build_network
 from htdemucs_n.models.registry import load_model
 from htdemucs_n.models.storage import save_model
-from htdemucs_n.training.bank import StemBank
+from htdemucs_n.separation.separator import Separator
+from htdemucs_n.training import distill
 from htdemucs_n.training.config import TrainConfig
-from htdemucs_n.training.distill import Teacher
-from htdemucs_n.training.solver import Solver
-from training_helpers import noise_bank, noise_song, tiny_config
+from htdemucs_n.training.data import load_data
+from htdemucs_n.training.distill import Teacher, load_estimated
+from training_helpers import SOURCES, tiny_config, write_song
 
-DEVICE = torch.device("cpu")
+RATE = 44100
 
 
 @pytest.fixture
 def teacher(tmp_path: Path) -> Path:
     torch.manual_seed(11)
     path = tmp_path / "teacher.safetensors"
-    save_model(path, HTDemucs_n(tiny_config(tmp_path).htdemucs_n).eval(), {})
+    save_model(path, build_network(tiny_config(tmp_path).network).eval(), {})
     return path
 
 
-def config(out: Path, teacher: Path | None, **distill: Any) -> TrainConfig:
-    return tiny_config(out, solver={"loss": "l1"}, distill={"teacher": teacher and str(teacher), **distill})
+def write_mixture(path: Path, seconds: float = 1.0) -> torch.Tensor:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(0).integers(-9000, 9000, (round(seconds * RATE), 2), dtype=np.int16)
+    soundfile.write(path, noise, RATE)
+    return torch.from_numpy(noise.T / 32768).float()
 
 
-def test_a_teacher_says_what_its_model_says_in_the_students_order(teacher: Path) -> None:
-    mixture = noise_song(0, 8192).mixture_and_stems()[0][None]
-    expected = load_model(teacher)(mixture)
-    said = Teacher(str(teacher), ("vocals", "drums", "other", "bass"), 44100, 3.0, DEVICE)(mixture)
-    assert torch.equal(said, expected[:, [3, 0, 2, 1]])
-    assert not said.requires_grad
+def config(out: Path, **keys: Any) -> TrainConfig:
+    dset = {"cache": str(out / "cache")}
+    return tiny_config(out, dset=dset, distill={"mixtures": [str(out / "music")], **keys})
+
+
+def test_a_model_separates_the_mixtures_in_the_order_of_the_run(tmp_path: Path, teacher: Path) -> None:
+    mixture = write_mixture(tmp_path / "music" / "album" / "song.wav")
+    expected = Separator(load_model(teacher)).separate(mixture, RATE)
+    settings = config(tmp_path, teacher=str(teacher))
+    (song,), _ = load_estimated(settings)
+    assert song.estimated and song.groups == ((0,), (1,), (2,), (3,))
+    for name, stem in zip(SOURCES, song.stems, strict=True):
+        assert stem is not None
+        np.testing.assert_allclose(stem.numpy() / 32768, expected[name].numpy(), atol=0.6 / 32768)
+
+
+def test_the_stems_are_kept_in_the_cache(tmp_path: Path, teacher: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_mixture(tmp_path / "music" / "song.wav")
+    settings = config(tmp_path, teacher=str(teacher))
+    (first,), _ = load_estimated(settings)
+    monkeypatch.setattr(Separator, "separate", None)
+    (second,), _ = load_estimated(settings)
+    assert all(torch.equal(a, b) for a, b in zip(first.stems, second.stems, strict=True))  # type: ignore[arg-type]
+
+
+def test_spleeter_knows_the_vocals_and_the_rest_up_to_11_khz(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mixture = write_mixture(tmp_path / "music" / "song.wav")
+    monkeypatch.setattr(distill.SpleeterTeacher, "load", classmethod(lambda cls, path: lambda audio: 0.25 * audio))
+    (tmp_path / "weights").touch()
+    settings = config(tmp_path, teacher="spleeter-2stems", teacher_weights=str(tmp_path / "weights"))
+    (song,), _ = load_estimated(settings)
+    assert song.groups == ((3,), (0, 1, 2))
+    assert song.bandwidths == (11025.0, 11025.0)
+    vocals, rest = song.stems
+    assert vocals is not None and rest is not None
+    np.testing.assert_allclose(vocals.numpy() / 32768, 0.25 * mixture.numpy(), atol=0.6 / 32768)
+    np.testing.assert_allclose(rest.numpy() / 32768, 0.75 * mixture.numpy(), atol=0.6 / 32768)
+
+
+def test_passages_without_vocals_are_known_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The teacher hears a voice in seconds 5 to 6 of 11.2: one passage of 5 s before it and one of 5 s after it."""
+    mixture = write_mixture(tmp_path / "music" / "song.wav", 11.2)
+
+    def vocals(audio: torch.Tensor) -> torch.Tensor:
+        return audio * torch.zeros_like(audio[0]).index_fill(0, torch.arange(5 * RATE, 6 * RATE), 0.5)
+
+    monkeypatch.setattr(distill.SpleeterTeacher, "load", classmethod(lambda cls, path: vocals))
+    (tmp_path / "weights").touch()
+    settings = config(tmp_path, teacher="spleeter-2stems", teacher_weights=str(tmp_path / "weights"))
+    _, passages = load_estimated(settings)
+    assert [song.groups for song in passages] == [((3,), (0, 1, 2))] * 2
+    assert not any(song.estimated for song in passages)
+    assert [song.stems[0] for song in passages] == [None, None]
+    for song, start in zip(passages, (0, 6 * RATE), strict=True):
+        rest = song.stems[1]
+        assert rest is not None
+        np.testing.assert_allclose(rest.numpy() / 32768, mixture[:, start : start + 5 * RATE].numpy(), atol=1.1 / 32768)
+
+
+def test_the_run_is_given_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_song(tmp_path / "songs" / "a", 0)
+    write_mixture(tmp_path / "music" / "song.wav", 5.0)
+    monkeypatch.setattr(distill.SpleeterTeacher, "load", classmethod(lambda cls, path: torch.zeros_like))
+    (tmp_path / "weights").touch()
+    settings = tiny_config(
+        tmp_path,
+        dset={"train": [str(tmp_path / "songs")]},
+        distill={
+            "teacher": "spleeter-2stems",
+            "teacher_weights": str(tmp_path / "weights"),
+            "mixtures": [str(tmp_path / "music")],
+        },
+    )
+    bank, _ = load_data(settings)
+    assert (len(bank.songs), len(bank.estimated), len(bank.partial)) == (1, 1, 1)
 
 
 def test_a_teacher_that_knows_too_little_is_refused(teacher: Path) -> None:
     with pytest.raises(UserError, match=r"teacher.*drums, bass, other, vocals.*guitar"):
-        Teacher(str(teacher), ("guitar", "drums"), 44100, 3.0, DEVICE)
+        Teacher(str(teacher), None, ("guitar", "drums"), RATE)
     with pytest.raises(UserError, match="48000"):
-        Teacher(str(teacher), ("drums",), 48000, 3.0, DEVICE)
-
-
-class Official(torch.nn.Module):
-    """What matters here of a model that is not ours: it hears 7.8 s at most, in full precision."""
-
-    sources, samplerate, max_segment, full_precision = ("drums", "bass"), 44100, 7.8, True
-
-    def forward(self, mixture: torch.Tensor) -> torch.Tensor:
-        return (mixture @ torch.eye(mixture.shape[-1])).unsqueeze(1).expand(-1, 2, -1, -1)
-
-
-def test_an_official_teacher_keeps_its_precision_and_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("htdemucs_n.training.distill.load_model", lambda name: Official())
-    mixture = torch.randn(1, 2, 64, generator=torch.Generator().manual_seed(0))
-    with torch.autocast("cpu", torch.bfloat16):
-        said = Teacher("htdemucs", ("bass", "drums"), 44100, 7.8, DEVICE)(mixture)
-    assert torch.equal(said[:, 0], mixture), "not rounded to 8 bits"
-    with pytest.raises(UserError, match=r"dset\.segment=7\.8"):
-        Teacher("htdemucs", ("bass", "drums"), 44100, 8.0, DEVICE)
-
-
-def test_the_loss_is_the_true_one_plus_the_teachers(tmp_path: Path, teacher: Path) -> None:
-    with_teacher, without = (Solver(config(tmp_path, t, weight=0.3), noise_bank(), ()) for t in (teacher, None))
-    batch = without.sampler.batch(0)
-    assert torch.equal(with_teacher.sampler.batch(0).stems, batch.stems), "labelled items are drawn alike"
-    estimate = without.model.train()(batch.mixture)
-    true, taught = ((estimate - target).abs().mean() for target in (batch.stems, load_model(teacher)(batch.mixture)))
-    assert without.take_step.backward([batch]) == pytest.approx(true.item(), rel=1e-4)
-    assert with_teacher.take_step.backward([batch]) == pytest.approx((true + 0.3 * taught).item(), rel=1e-4)
-
-
-def test_unlabelled_mixtures_are_explained_by_the_teacher_alone(tmp_path: Path, teacher: Path) -> None:
-    mixtures = (noise_song(5).stems[0],)
-    bank = StemBank(noise_bank().songs, {}, mixtures=mixtures)  # type: ignore[arg-type]
-    run = Solver(config(tmp_path, teacher, weight=0.3, share=1.0), bank, ())
-    batch = run.sampler.batch(0)
-    assert not batch.labelled.any()
-    estimate = run.model.train()(batch.mixture)
-    taught = (estimate - load_model(teacher)(batch.mixture)).abs().mean()
-    assert run.take_step.backward([batch]) == pytest.approx(0.3 * taught.item(), rel=1e-4)
+        Teacher(str(teacher), None, ("drums",), 48000)
+    with pytest.raises(UserError, match="teacher_weights"):
+        Teacher("spleeter-2stems", None, SOURCES, RATE)
+    with pytest.raises(UserError, match="vocals"):
+        Teacher("spleeter-2stems", "weights", ("drums",), RATE)
 
 
 def test_mixtures_without_a_teacher_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"distill\.teacher"):
-        config(tmp_path, None, mixtures=["songs"])
+        config(tmp_path)
+
+
+def test_a_folder_without_audio_is_named_with_its_key(tmp_path: Path, teacher: Path) -> None:
+    (tmp_path / "music").mkdir()
+    with pytest.raises(UserError, match=r"distill\.mixtures"):
+        load_estimated(config(tmp_path, teacher=str(teacher)))

@@ -19,6 +19,7 @@ from htdemucs_n.errors import UserError
 from htdemucs_n.models.registry import load_model
 from htdemucs_n.models.storage import load_tensors
 from htdemucs_n.training.bank import Song, StemBank
+from htdemucs_n.training.batches import Batch
 from htdemucs_n.training.config import SolverConfig
 from htdemucs_n.training.solver import Solver, learning_rate
 from htdemucs_n.training.validate import validate
@@ -186,12 +187,12 @@ class Poison(nn.Module):
         super().__init__()
         self.loss, self.bad, self.gradient, self.calls = loss, range(at, at + times), gradient, -1
 
-    def forward(self, estimate: Tensor, reference: Tensor, cutoff: Tensor) -> Tensor:
+    def forward(self, estimate: Tensor, batch: Batch) -> Tensor:
         self.calls += 1
         if self.calls not in self.bad:
-            return self.loss(estimate, reference, cutoff)  # type: ignore[no-any-return]
+            return self.loss(estimate, batch)  # type: ignore[no-any-return]
         # The slope of the root is infinite at 0.
-        return (0 * estimate.sum()).sqrt() if self.gradient else self.loss(estimate, reference) * math.nan
+        return (0 * estimate.sum()).sqrt() if self.gradient else self.loss(estimate, batch) * math.nan
 
 
 @pytest.mark.parametrize("gradient", [False, True])
@@ -252,9 +253,7 @@ def test_accumulated_batches_are_one_large_batch(tmp_path: Path) -> None:
     """The gradient of two batches of two is the mean of theirs; over a model without batch norm, that of four."""
 
     def gradient(size: int, accumulate: int) -> dict[str, Tensor]:
-        run = solver(
-            tmp_path, valid=(), dset={"batch_size": size}, solver={"accumulate": accumulate, "spectral_weight": 0.1}
-        )
+        run = solver(tmp_path, valid=(), dset={"batch_size": size}, solver={"accumulate": accumulate})
         run.model.eval()  # batch norm would see other items beside each
         run.take_step.backward([run.sampler.batch(number) for number in range(accumulate)])
         return {name: p.grad for name, p in run.model.named_parameters() if p.grad is not None}

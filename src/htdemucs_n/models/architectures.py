@@ -13,23 +13,24 @@ from htdemucs_n.models.htdemucs_n import HTDemucs_n
 NetworkConfig = HTDemucsNConfig | BandTransformerConfig
 Network = HTDemucs_n | BandTransformer
 
-_ARCHITECTURES: dict[str, tuple[Any, Any]] = {
+ARCHITECTURES: dict[str, tuple[Any, Any]] = {
     "htdemucs_n": (HTDemucsNConfig, HTDemucs_n),
     "band_transformer": (BandTransformerConfig, BandTransformer),
 }
+"""The config and the network of each name."""
 
 
 def network_config(architecture: str, values: Mapping[str, Any]) -> NetworkConfig:
     """The config of a network from the keys of its section. Raises `UserError` for an unknown network or key."""
-    if architecture not in _ARCHITECTURES:
-        raise UserError(f"config key 'model' is '{architecture}': {suggestion(architecture, list(_ARCHITECTURES))}")
-    config: NetworkConfig = _ARCHITECTURES[architecture][0].from_dict(values)
+    if architecture not in ARCHITECTURES:
+        raise UserError(f"config key 'model' is '{architecture}': {suggestion(architecture, list(ARCHITECTURES))}")
+    config: NetworkConfig = ARCHITECTURES[architecture][0].from_dict(values)
     return config
 
 
 def build_network(config: NetworkConfig) -> Network:
     """The network of a config, with random weights."""
-    network: Network = _ARCHITECTURES[architecture_of(config)][1](config)
+    network: Network = ARCHITECTURES[architecture_of(config)][1](config)
     return network
 
 
@@ -45,4 +46,4 @@ def network_from_metadata(metadata: Mapping[str, Any]) -> Network:
 
 def architecture_of(config: NetworkConfig) -> str:
     """The name under which the network of `config` is known."""
-    return next(name for name, (kind, _) in _ARCHITECTURES.items() if isinstance(config, kind))
+    return next(name for name, (kind, _) in ARCHITECTURES.items() if isinstance(config, kind))

@@ -20,12 +20,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from htdemucs_n.errors import UserError, suggestion
+from htdemucs_n.errors import UserError
 from htdemucs_n.models.bands import BandMerge, BandSplit
-from htdemucs_n.models.config import HOP, N_FFT
+from htdemucs_n.models.config import HOP, N_FFT, check_zones
+from htdemucs_n.models.kinds import check_choice, check_keys, check_names
 from htdemucs_n.models.linear_attention import LinearAttention, SoftmaxAttention
 from htdemucs_n.models.masked_synthesis import masked_synthesis
-from htdemucs_n.models.stft import STFT
+from htdemucs_n.models.stft import STFT, compressed
 
 _ATTENTION = {"linear": LinearAttention, "softmax": SoftmaxAttention}
 
@@ -54,7 +55,7 @@ class BandTransformerConfig:
     blocks: int = 5
     heads: int = 4
     dim_head: int = 16
-    time_attention: str = "softmax"
+    time_attention: str = "linear"
     time_kernel: int = 9
     band_kernel: int = 1
     band_mixer: str = "linear"
@@ -63,9 +64,20 @@ class BandTransformerConfig:
     head_channels: int = 96
 
     def __post_init__(self) -> None:
+        check_keys(self, from_zero=("overlap",))
         object.__setattr__(self, "sources", tuple(self.sources))
         object.__setattr__(self, "n_ffts", tuple(self.n_ffts))
-        object.__setattr__(self, "band_zones", tuple((n, k) for n, k in self.band_zones))
+        object.__setattr__(self, "band_zones", tuple(tuple(zone) for zone in self.band_zones))
+        self._check()
+
+    def _check(self) -> None:
+        choices = {"time_attention": tuple(_ATTENTION), "band_mixer": ("linear", "attention")}
+        for key, allowed in choices.items():
+            check_choice(key, getattr(self, key), allowed)
+        for key in ("time_kernel", "band_kernel"):
+            if getattr(self, key) % 2 == 0:
+                raise UserError(f"config key '{key}' is {getattr(self, key)}: use an odd number")
+        check_zones(self.band_zones, (*self.n_ffts, self.mask_n_fft))
 
     @property
     def bands(self) -> int:
@@ -75,10 +87,7 @@ class BandTransformerConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> BandTransformerConfig:
         """Build from a mapping; an unknown key raises `UserError` with the nearest right name."""
-        known = [field.name for field in dataclasses.fields(cls)]
-        for key in values:
-            if key not in known:
-                raise UserError(f"unknown model config key '{key}': {suggestion(str(key), known)}")
+        check_names(cls, values)
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
@@ -243,13 +252,3 @@ class _MaskHead(nn.Module):
         # (n, B, steps, r C, k, 2): the r frames of a step follow each other.
         r = self.frames_per_step
         return [zone.unflatten(3, (r, -1)).flatten(2, 3) for zone in zones]
-
-
-def compressed(spectrum: Tensor) -> Tensor:
-    """Square-root magnitudes with the phase kept: `(B, C, F, frames)` complex -> `(B, 2C, F, frames)`.
-
-    The treble, 40 dB below the bass, comes in 20 dB below.
-    """
-    real, imaginary = torch.view_as_real(spectrum.transpose(-1, -2)).unbind(-1)
-    shrink = ((real.square() + imaginary.square()).sqrt() + 1e-6).rsqrt()
-    return torch.cat([real * shrink, imaginary * shrink], dim=1).transpose(-1, -2)

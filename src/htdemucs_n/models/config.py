@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from htdemucs_n.errors import UserError, suggestion
-from htdemucs_n.models.kinds import check_kind
+from htdemucs_n.errors import UserError
+from htdemucs_n.models.kinds import check_choice, check_keys, check_names
 
 HOP = 1024
 """Samples a frame of the common grid, a transformer token and a hop of the output STFT last."""
@@ -26,6 +25,23 @@ _CHOICES = {
 
 _FROM_ZERO = ("overlap", "lstm_layers", "time_encoder_blocks", "time_decoder_blocks")
 """Numbers that may be 0; all others must be above it."""
+
+
+def check_zones(zones: Sequence[Sequence[int]], n_ffts: Sequence[int]) -> None:
+    """Raise `UserError` unless the bands cover the spectrum in whole bins of every STFT of `n_ffts`."""
+    for n_fft in n_ffts:
+        if n_fft not in (512, 1024, 2048, 4096):
+            raise UserError(f"an STFT (config keys 'n_ffts', 'mask_n_fft') has {n_fft}: use 512, 1024, 2048 or 4096")
+    if not all(len(zone) == 2 and min(zone) > 0 for zone in zones):
+        raise UserError("config key 'band_zones': give pairs [bands, bins a band]")
+    if sum(bands * bins for bands, bins in zones) != N_FFT // 2:
+        raise UserError(f"config key 'band_zones' must cover {N_FFT // 2} bins in all")
+    for _, bins in zones:
+        if bins % (N_FFT // min(n_ffts)):
+            raise UserError(
+                f"config key 'band_zones': {bins} bins a band is no multiple of "
+                f"{N_FFT // min(n_ffts)}, one bin of the shortest STFT"
+            )
 
 
 @dataclass(frozen=True)
@@ -86,43 +102,17 @@ class HTDemucsNConfig:
     mixture_consistency: bool = True
 
     def __post_init__(self) -> None:
-        self._check_kinds()
+        check_keys(self, _FROM_ZERO)
         # YAML and JSON bring lists; the config stays hashable and immutable.
         object.__setattr__(self, "sources", tuple(self.sources))
         object.__setattr__(self, "n_ffts", tuple(self.n_ffts))
-        object.__setattr__(self, "band_zones", tuple((n, k) for n, k in self.band_zones))
+        object.__setattr__(self, "band_zones", tuple(tuple(zone) for zone in self.band_zones))
         self._check()
-
-    def _check_kinds(self) -> None:
-        """A number where a number belongs, a list where a list does; numbers in their range."""
-        for key, kind in typing.get_type_hints(type(self)).items():
-            value = getattr(self, key)
-            if kind is not str:  # words have a choice each, which says more
-                check_kind(key, value, kind)
-            if kind in (int, float) and (value < 0 or (value == 0 and key not in _FROM_ZERO)):
-                lowest = "0 or more" if key in _FROM_ZERO else "a number above 0"
-                raise UserError(f"config key '{key}' is '{value}': give {lowest}")
-            if isinstance(value, list | tuple) and not value:
-                raise UserError(f"config key '{key}' is '{value}': give a list of one or more")
-        if not all(len(zone) == 2 and min(zone) > 0 for zone in self.band_zones):
-            raise UserError("config key 'band_zones': give pairs [bands, bins a band]")
 
     def _check(self) -> None:
         for key, allowed in _CHOICES.items():
-            value = getattr(self, key)
-            if value not in allowed:
-                raise UserError(f"config key '{key}' is '{value}': use one of {', '.join(allowed)}")
-        for n_fft in self.n_ffts:
-            if n_fft not in (512, 1024, 2048, 4096):
-                raise UserError(f"config key 'n_ffts' holds {n_fft}: use 512, 1024, 2048 or 4096")
-        if sum(bands * bins for bands, bins in self.band_zones) != N_FFT // 2:
-            raise UserError(f"config key 'band_zones' must cover {N_FFT // 2} bins in all")
-        for _, bins in self.band_zones:
-            if bins % (N_FFT // min(self.n_ffts)):
-                raise UserError(
-                    f"config key 'band_zones': {bins} bins a band is no multiple of "
-                    f"{N_FFT // min(self.n_ffts)}, one bin of the shortest STFT"
-                )
+            check_choice(key, getattr(self, key), allowed)
+        check_zones(self.band_zones, self.n_ffts)
         if self.bands % self.frame_multiple:
             raise UserError(f"config key 'band_zones': {self.bands} bands don't halve {self.resunet_depth - 1} times")
         if self.spectral_head == "none" and self.fusion_method == "none":
@@ -141,10 +131,7 @@ class HTDemucsNConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> HTDemucsNConfig:
         """Build from a mapping; an unknown key raises `UserError` with the nearest right name."""
-        known = [field.name for field in dataclasses.fields(cls)]
-        for key in values:
-            if key not in known:
-                raise UserError(f"unknown model config key '{key}': {suggestion(str(key), known)}")
+        check_names(cls, values)
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:

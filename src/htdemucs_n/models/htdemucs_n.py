@@ -24,7 +24,7 @@ from htdemucs_n.models.linear_attention import LinearTransformerEncoder
 from htdemucs_n.models.multi_resolution_stft import MultiResolutionEncoder, MultiResolutionSTFT
 from htdemucs_n.models.resunet_plus import ResUNetPlusDecoder, ResUNetPlusEncoder
 from htdemucs_n.models.spectral_head import SpectralHead
-from htdemucs_n.models.stft import STFT
+from htdemucs_n.models.stft import STFT, compressed
 from htdemucs_n.models.time_branch import TimeDecoder, TimeEncoder, level_strides
 
 
@@ -114,11 +114,7 @@ class HTDemucs_n(nn.Module):
     def _encode_frequency(self, audio: Tensor, spectrum: Tensor) -> Tensor:
         """Audio `(B, C, T)` and its 4096 spectrum `(B, C, 2048, frames)` to `(B, base, bands, frames)`."""
         fused = self.multi_stft_encoder(self.multi_stft(audio))
-        # Square-root magnitudes: the treble, 40 dB below the bass, comes in 20 dB below.
-        real, imaginary = torch.view_as_real(spectrum.transpose(-1, -2)).unbind(-1)
-        shrink = ((real.square() + imaginary.square()).sqrt() + 1e-6).rsqrt()
-        compressed = torch.cat([real * shrink, imaginary * shrink], dim=1).transpose(-1, -2)
-        complex_grid = self.complex_encoder(compressed)
+        complex_grid = self.complex_encoder(compressed(spectrum))
         return self.freq_decoder(self.freq_encoder(torch.cat([fused, complex_grid.to(fused.dtype)], dim=1)))
 
     def _transform(self, tokens: Tensor) -> Tensor:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import UserError, suggestion
 
 _KINDS: dict[Any, tuple[Any, str]] = {
     float: (int | float, "a number"),
@@ -28,3 +28,33 @@ def check_kind(key: str, value: Any, annotation: Any) -> None:
     accepted, words = _KINDS.get(Mapping if dataclasses.is_dataclass(kind) else kind, (object, ""))
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind in (int, float)):
         raise UserError(f"config key '{key}' is '{value}': give {words}")
+
+
+def check_choice(key: str, value: Any, allowed: Collection[str]) -> None:
+    """Raise `UserError` unless `value` is one of the words `allowed`."""
+    if value not in allowed:
+        raise UserError(f"config key '{key}' is '{value}': use one of {', '.join(allowed)}")
+
+
+def check_names(kind: type[Any], values: Mapping[str, Any]) -> None:
+    """Raise `UserError` with the nearest right name for a key that the config dataclass `kind` does not have."""
+    known = [field.name for field in dataclasses.fields(kind)]
+    for key in values:
+        if key not in known:
+            raise UserError(f"unknown model config key '{key}': {suggestion(str(key), known)}")
+
+
+def check_keys(config: Any, from_zero: Collection[str] = ()) -> None:
+    """Check every field of the dataclass `config`: its kind, and that numbers are above 0, or may be 0 if `from_zero`.
+
+    Words are left to `check_choice`, which says more. Raises `UserError`.
+    """
+    for key, kind in typing.get_type_hints(type(config)).items():
+        value = getattr(config, key)
+        if kind is not str:
+            check_kind(key, value, kind)
+        if kind in (int, float) and (value < 0 or (value == 0 and key not in from_zero)):
+            lowest = "0 or more" if key in from_zero else "a number above 0"
+            raise UserError(f"config key '{key}' is '{value}': give {lowest}")
+        if isinstance(value, list | tuple) and not value:
+            raise UserError(f"config key '{key}' is '{value}': give a list of one or more")

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from htdemucs_n.errors import UserError, suggestion
-from htdemucs_n.models.config import HTDemucsNConfig
+from htdemucs_n.models.architectures import NetworkConfig, network_config
 
 
 def preset_names() -> list[str]:
@@ -22,18 +22,25 @@ def preset_names() -> list[str]:
     )
 
 
-def load_preset(name: str = "default") -> HTDemucsNConfig:
+def load_preset(name: str = "default") -> NetworkConfig:
     """The config of a preset; raises `UserError` for an unknown name."""
     if name not in preset_names():
         raise UserError(f"unknown preset '{name}': {suggestion(name, preset_names())}")
-    keys = _model_keys(_conf().joinpath("n_train.yaml")) | _model_keys(_conf().joinpath("preset", f"{name}.yaml"))
-    return HTDemucsNConfig.from_dict(keys)
+    layers = [_read(_conf() / "n_train.yaml"), *_layers(name)]
+    model = [layer["model"] for layer in layers if "model" in layer][-1]
+    return network_config(model, {key: value for layer in layers for key, value in layer.get(model, {}).items()})
+
+
+def _layers(name: str) -> list[dict[str, Any]]:
+    """What a preset says, after the presets of its own list `defaults`."""
+    preset = _read(_conf() / "preset" / f"{name}.yaml")
+    below = [layer for base in preset.get("defaults", []) if base != "_self_" for layer in _layers(base)]
+    return [*below, preset]
 
 
 def _conf() -> Path:
     return Path(str(resources.files("htdemucs_n"))) / "conf"
 
 
-def _model_keys(file: Path) -> dict[str, Any]:
-    values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    return dict(values.get("htdemucs_n") or {})
+def _read(file: Path) -> dict[str, Any]:
+    return dict(yaml.safe_load(file.read_text(encoding="utf-8")) or {})

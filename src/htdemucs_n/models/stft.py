@@ -85,6 +85,16 @@ class STFT(nn.Module):
         return weight[:, self.padding : self.padding + frames * self.hop]
 
 
+def compressed(spectrum: Tensor) -> Tensor:
+    """Square-root magnitudes with the phase kept: `(B, C, F, frames)` complex -> `(B, 2C, F, frames)`.
+
+    The treble, 40 dB below the bass, comes in 20 dB below.
+    """
+    real, imaginary = torch.view_as_real(spectrum.transpose(-1, -2)).unbind(-1)
+    shrink = ((real.square() + imaginary.square()).sqrt() + 1e-6).rsqrt()
+    return torch.cat([real * shrink, imaginary * shrink], dim=1).transpose(-1, -2)
+
+
 class _OverlapAdd(torch.autograd.Function):
     """Add up frames `(N, frames, n_fft)` that start every n_fft / 4 samples: `(N, (frames + 3) * n_fft / 4)`.
 

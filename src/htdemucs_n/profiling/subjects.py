@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from htdemucs_n.errors import UserError, suggestion
+from htdemucs_n.models.architectures import build_network
 from htdemucs_n.models.folding import prepare_for_inference
-from htdemucs_n.models.htdemucs_n import HTDemucs_n
 from htdemucs_n.models.official import OfficialModel
 from htdemucs_n.models.presets import load_preset, preset_names
 from htdemucs_n.models.registry import Model, load_model
@@ -48,7 +48,7 @@ class Subject:
         if self.name not in preset_names():
             known = [*preset_names(), OFFICIAL]
             raise UserError(f"unknown preset '{self.name}': {suggestion(self.name, known)}")
-        return prepare_for_inference(HTDemucs_n(load_preset(self.name)), in_place=True)
+        return prepare_for_inference(build_network(load_preset(self.name)), in_place=True)
 
 
 def official_architecture() -> Any:

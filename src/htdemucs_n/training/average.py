@@ -44,4 +44,4 @@ def mean_model(paths: Sequence[Path]) -> Network:
         raise UserError("there is no checkpoint to take the mean of: name two or more")
     model = network_from_metadata(header)
     load_weights(model, {k: v.float() if v.is_floating_point() else v for k, v in mean.items()}, paths[0])
-    return model.eval().to(memory_format=torch.channels_last)
+    return model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]

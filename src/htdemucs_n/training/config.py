@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from htdemucs_n.errors import UserError, suggestion
-from htdemucs_n.models.architectures import NetworkConfig, network_config
+from htdemucs_n.models.architectures import ARCHITECTURES, NetworkConfig, network_config
 from htdemucs_n.models.config import HTDemucsNConfig
 from htdemucs_n.models.kinds import check_kind
 from htdemucs_n.training.augment import MIXTURE_EFFECTS, STEM_EFFECTS, Effect, Pitch, Speed
@@ -91,6 +91,8 @@ class DatasetConfig:
         for source, places in self.extra.items():
             if isinstance(places, str):
                 raise UserError(f"config key 'dset.extra.{source}' is '{places}': give a list, [{places}]")
+        listed = {source: tuple(places) for source, places in self.extra.items() if places}
+        object.__setattr__(self, "extra", listed)
         _check_probability("dset.extra_share", self.extra_share)
         _check_probability("dset.partial_share", self.partial_share)
 
@@ -121,9 +123,9 @@ class AugmentConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> AugmentConfig:
         """Build from the section `augment`, in which every effect is a section of its own."""
-        known = ["remix", "doubling", "speed", "pitch", *STEM_EFFECTS, *MIXTURE_EFFECTS]
+        known = [f"augment.{k}" for k in ("remix", "doubling", "speed", "pitch", *STEM_EFFECTS, *MIXTURE_EFFECTS)]
         for key in values:
-            if key not in known:
+            if f"augment.{key}" not in known:
                 raise UserError(f"unknown config key 'augment.{key}': {suggestion(f'augment.{key}', known)}")
 
         def effects(table: Mapping[str, type[Any]]) -> dict[str, Any]:
@@ -191,6 +193,10 @@ class TrainConfig:
         Raises `UserError` for a key that is unknown or has the wrong type.
         """
         model = values.get("model", "htdemucs_n")
+        known = ["model", *ARCHITECTURES, *(item.name for item in dataclasses.fields(cls) if item.name != "network")]
+        for key in values:
+            if key not in known:
+                raise UserError(f"unknown config key '{key}': {suggestion(str(key), known)}")
         return cls(
             network=network_config(model, values.get(model, {})),
             solver=_section("solver", SolverConfig, values.get("solver", {})),
@@ -216,7 +222,8 @@ def _section(name: str, section: type[Section], values: Mapping[str, Any]) -> Se
                 f"unknown config key '{name}.{key}': {suggestion(f'{name}.{key}', [f'{name}.{k}' for k in types])}"
             )
         check_kind(f"{name}.{key}", value, types[key])
-    return section(**values)
+    # YAML brings lists.
+    return section(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
 
 
 def _first_key(section: type[Any]) -> str:

@@ -40,6 +40,8 @@ def limiting_gain(mixture: Tensor, ceiling: float) -> Tensor:
     peaks = F.max_pool1d(mixture.abs().amax(dim=0)[None], _BLOCK, ceil_mode=True)  # (1, blocks)
     gain = (ceiling / peaks.clamp_min(1e-8)).clamp_max(1)
     half = _REACH // 2
-    lowest = -F.max_pool1d(-F.pad(gain, (2 * half, 2 * half), value=1.0), _REACH, stride=1)
+    # One block more than is averaged, so that the gain between two blocks is low enough as well.
+    edge = 2 * half + 1
+    lowest = -F.max_pool1d(-F.pad(gain, (edge, edge), value=1.0), _REACH + 2, stride=1)
     smooth = F.avg_pool1d(lowest, _REACH, stride=1)
     return torch.nn.functional.interpolate(smooth[None], size=length, mode="linear", align_corners=False)[0, 0]

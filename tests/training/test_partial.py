@@ -1,0 +1,68 @@
+"""Songs that are known in part: how files are read as stems, sums and remainders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from htdemucs_n.errors import UserError
+from htdemucs_n.training.partial import load_partial
+from training_helpers import SOURCES
+
+RATE = 44100
+
+
+def write(folder: Path, **files: float) -> None:
+    """Constant recordings of 1,000 samples; `__` in a name stands for +."""
+    folder.mkdir(parents=True)
+    for name, value in files.items():
+        samples = np.full((1000, 2), round(value * 32768), dtype=np.int16)
+        soundfile.write(folder / f"{name.replace('__', '+')}.wav", samples, RATE)
+
+
+def known(folder: Path) -> dict[tuple[str, ...], float]:
+    """The level of each recording of the only song, by the names of its sources."""
+    (song,) = load_partial([folder], SOURCES, RATE, workers=1)
+    levels = [0.0 if stem is None else float(stem[0, 0]) / 32768 for stem in song.stems]
+    return {tuple(SOURCES[i] for i in group): level for group, level in zip(song.groups, levels, strict=True)}
+
+
+@pytest.mark.parametrize("rest", ["rest", "instrumental", "accompaniment", "backing"])
+def test_a_stem_and_the_rest(tmp_path: Path, rest: str) -> None:
+    write(tmp_path / "songs" / "a", **{"Lead Vocals": 0.25, rest: 0.5})
+    assert known(tmp_path / "songs") == {("drums", "bass", "other"): 0.5, ("vocals",): 0.25}
+
+
+def test_a_sum_of_stems(tmp_path: Path) -> None:
+    write(tmp_path / "songs" / "a", guitar=0.25, drums__bass__vocals=0.5)
+    assert known(tmp_path / "songs") == {("drums", "bass", "vocals"): 0.5, ("other",): 0.25}
+
+
+def test_what_a_mixture_holds_beside_a_stem(tmp_path: Path) -> None:
+    write(tmp_path / "songs" / "a", drums=0.25, mixture=0.75)
+    assert known(tmp_path / "songs") == {("drums",): 0.25, ("bass", "other", "vocals"): 0.5}
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"vocals": 0.1}, "rest or mixture"),
+        ({"mixture": 0.1}, "give a stem"),
+        ({"vocals": 0.1, "vocals__drums": 0.1, "rest": 0.1}, "two files"),
+        ({"vocals": 0.1, "take 7": 0.1}, "take 7"),
+    ],
+)
+def test_files_that_do_not_say_what_they_hold(tmp_path: Path, files: dict[str, float], message: str) -> None:
+    write(tmp_path / "songs" / "a", **files)
+    with pytest.raises(UserError, match=message) as caught:
+        known(tmp_path / "songs")
+    assert "\n" not in str(caught.value) and "dset.partial" in str(caught.value)
+
+
+def test_a_folder_that_is_missing_or_empty(tmp_path: Path) -> None:
+    for folder in (tmp_path / "nowhere", tmp_path):
+        with pytest.raises(UserError, match=r"dset\.partial"):
+            load_partial([folder], SOURCES, RATE, workers=1)
