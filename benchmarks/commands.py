@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,12 +27,17 @@ class Measured:
     gpu_mib: float | None
 
 
-def run_command(program: str, arguments: Sequence[str], threads: int) -> Measured:
-    """Run `program` (of `PROGRAMS`) with its arguments; ends this script with its output if it fails."""
+def run_command(
+    program: str, arguments: Sequence[str], threads: int, variables: Mapping[str, str] | None = None
+) -> Measured:
+    """Run `program` (of `PROGRAMS`) with its arguments; ends this script with its output if it fails.
+
+    `variables` are added to the environment.
+    """
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [sys.executable, __file__, str(report), PROGRAMS[program], *arguments]
-        environment = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
+        environment = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1", **(variables or {})}
         log = Path(folder) / "log"
         with log.open("wb") as file:
             start = time.perf_counter()

@@ -17,6 +17,7 @@ from htdemucs_n.cli.profile import profile
 from htdemucs_n.cli.separate import separate
 from htdemucs_n.cli.train import train
 from htdemucs_n.errors import UserError
+from htdemucs_n.openmp import configure_openmp
 
 app = typer.Typer(
     name="htdemucs-n",
@@ -58,6 +59,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a file name may hold what the terminal cannot show
             stream.reconfigure(errors="backslashreplace")
+    configure_openmp()
     try:
         app()
     except UserError as error:

@@ -18,7 +18,6 @@ from torch import Tensor
 from htdemucs_n.models.stft import STFT
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]  # a loop over pieces: nothing to trace
 def masked_synthesis(bands: list[Tensor], spectrum: Tensor, stft: STFT) -> Tensor:
     """The stems' waveforms `(B, S, C, T)`, float32.
 

@@ -21,6 +21,7 @@ from torch import Tensor
 from htdemucs_n.audio import read_audio
 from htdemucs_n.audio.resample import DELAY, resample_blocks
 from htdemucs_n.errors import UserError
+from htdemucs_n.openmp import check_openmp
 from htdemucs_n.separation.channels import to_stereo
 from htdemucs_n.separation.device import choose_device, choose_precision
 from htdemucs_n.separation.estimate import Estimator
@@ -76,6 +77,8 @@ class Separator:
     ) -> None:
         _check_options(segment, overlap, shifts, batch)
         self.device = choose_device(device)
+        if self.device.type == "cpu":
+            check_openmp(torch.get_num_threads())
         models = [_load(m, segment).to(self.device).eval() for m in _listed(model)]
         if precision == "auto" and any(getattr(network, "full_precision", False) for network in models):
             precision = "fp32"

@@ -1,0 +1,62 @@
+"""Separating a song loads nothing that only training, scores, pictures or a compiler need."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import soundfile
+
+from audio_helpers import tones
+from htdemucs_n.models.storage import save_model
+from models_helpers import tiny_model
+
+FORBIDDEN = {
+    "av",  # WAV files need no FFmpeg
+    "demucs",
+    "hydra",
+    "IPython",
+    "matplotlib",
+    "mpmath",
+    "museval",
+    "networkx",
+    "omegaconf",
+    "pandas",
+    "scipy",
+    "sympy",
+    "tensorboard",
+    "torch._dynamo",
+    "torch._inductor",
+    "torch.utils.tensorboard",
+    "htdemucs_n.demo",
+    "htdemucs_n.evaluation",
+    "htdemucs_n.profiling",
+    "htdemucs_n.training",
+}
+
+SCRIPT = """
+import json, sys
+import torch
+alone = set(sys.modules)
+from htdemucs_n.cli.main import main
+sys.argv = ["htdemucs-n", *sys.argv[1:]]
+try:
+    main()
+except SystemExit as ended:
+    assert not ended.code
+print(json.dumps([sorted(set(sys.modules) - alone), sorted(alone)]))
+"""
+
+
+def test_a_separation_loads_only_what_it_needs(tmp_path: Path) -> None:
+    save_model(tmp_path / "tiny.safetensors", tiny_model(), {})
+    soundfile.write(tmp_path / "song.wav", tones((440, 1000), 44100, 0.5).T, 44100)
+    command = ["separate", f"{tmp_path}/song.wav", "-n", f"{tmp_path}/tiny.safetensors", "-o", str(tmp_path)]
+    done = subprocess.run([sys.executable, "-c", SCRIPT, *command], capture_output=True, text=True, check=True)
+    loaded, with_torch = json.loads(done.stdout.splitlines()[-1])
+    packages = {".".join(name.split(".")[:depth]) for name in loaded for depth in (1, 2, 3)}
+    assert not FORBIDDEN & packages
+    assert not [name for name in loaded if name.startswith("torch.") and "distributed" in name]
+    assert not {"scipy", "sympy", "torch._dynamo", "torch._inductor"} & set(with_torch)
