@@ -210,3 +210,48 @@ def test_in_a_process_of_its_own() -> None:
     assert len(wrong.stderr.splitlines()) == 1
     assert wrong.stderr.startswith("error: ")
     assert not wrong.stdout
+
+
+def test_two_stems_train(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Vocals and instrumental: no default key stands in the way."""
+    for song in (*Path("songs").iterdir(), *Path("held out").iterdir()):
+        (song / "drums.wav").rename(song / "instrumental.wav")
+        (song / "bass.wav").unlink()
+        (song / "other.wav").unlink()
+    assert run(monkeypatch, *SONGS, *SHORT, *MODEL, "htdemucs_n.sources=[vocals,instrumental]") == 0
+    assert load_model("runs/n_train/best.safetensors").sources == ("vocals", "instrumental")
+
+
+def test_without_validation_songs_the_run_itself_is_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its averaged weights are used."""
+    assert run(monkeypatch, "dset.train=[songs]", *SHORT, *MODEL) == 0
+    model = load_model("runs/n_train/last.safetensors")
+    averaged = load_file("runs/n_train/last.safetensors")["ema.multi_stft_encoder.resolution_logits"]
+    assert torch.equal(model.state_dict()["multi_stft_encoder.resolution_logits"], averaged)
+
+
+def test_silent_validation_songs_are_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for stem in Path("held out/third").iterdir():
+        soundfile.write(stem, [[0.0, 0.0]] * 900, 44100)
+    assert run(monkeypatch, *SONGS, *SHORT, *MODEL) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "held out" in line and "silent" in line and "dset.valid" in line
+
+
+def test_average_of_two_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The mean of both files, scored on the validation songs; a model for `separate`."""
+    for seed in (1, 2):
+        assert run(monkeypatch, *SONGS, *SHORT, *MODEL, f"misc.out=runs/{seed}", f"misc.seed={seed}") == 0
+    capsys.readouterr()
+    files = [f"runs/{seed}/best.safetensors" for seed in (1, 2)]
+    monkeypatch.setattr(sys, "argv", ["htdemucs-n", "average", "mean.safetensors", *files, *SONGS, "misc.device=cpu"])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert not caught.value.code
+    first, second, mean = (load_file(file) for file in (*files, "mean.safetensors"))
+    for name in parameters(Path("mean.safetensors")):
+        torch.testing.assert_close(mean[name], (first[name] + second[name]) / 2)
+    printed = capsys.readouterr().out
+    assert printed.startswith("mean.safetensors: drums ") and "mean " in printed

@@ -214,7 +214,13 @@ def test_a_full_disk_keeps_the_older_checkpoint(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(UserError, match=r"last\.safetensors.*No space left"):
         again.train()
     assert (tmp_path / "last.safetensors").read_bytes() == before
-    assert {path.name for path in tmp_path.iterdir()} == {"last.safetensors", "curve.csv", "events"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "last.safetensors",
+        "curve.csv",
+        "events",
+        "config.yaml",
+        "run.json",
+    }
 
 
 def test_tensors_and_progress_come_back(tmp_path: Path) -> None:

@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from htdemucs_n.cli.train import _compose
+from htdemucs_n.cli.compose import compose_config, compose_values
 from htdemucs_n.errors import UserError
+from htdemucs_n.models.architectures import build_network
+from htdemucs_n.models.band_transformer import BandTransformerConfig
 from htdemucs_n.models.presets import load_preset, preset_names
-from htdemucs_n.training.config import TrainConfig
+from htdemucs_n.models.storage import save_model
+from htdemucs_n.training.config import SolverConfig, TrainConfig
 from training_helpers import NO_AUGMENT, default_values, tiny_config
 
 DOCUMENT = {
@@ -44,7 +48,7 @@ DOCUMENT = {
 
 
 def composed(*overrides: str) -> TrainConfig:
-    return TrainConfig.from_dict(_compose("n_train", list(overrides)))
+    return TrainConfig.from_dict(compose_values("n_train", list(overrides)))
 
 
 def test_the_default_is_the_documents() -> None:
@@ -88,6 +92,14 @@ def test_paths_with_spaces_and_other_letters() -> None:
     config = composed("dset.train=['my songs/ä, b',\"歌\"]", "dset.extra.vocals=[a,b]")
     assert [*config.dset.train] == ["my songs/ä, b", "歌"]
     assert [*config.dset.extra["vocals"]] == ["a", "b"]
+
+
+@pytest.mark.parametrize("path", ["ö", "R&B", "Guns N' Roses", "50% off", "a (b)", "a=b", "歌 1"])
+def test_paths_that_hydra_cannot_read_without_quotes(path: str) -> None:
+    """As a shell hands them over: in a list, among others, and alone."""
+    config = composed(f"dset.train=[/music/{path}/x,songs]", f"dset.cache=/music/{path}")
+    assert config.dset.train == (f"/music/{path}/x", "songs")
+    assert config.dset.cache == f"/music/{path}"
 
 
 @pytest.mark.parametrize(
@@ -168,7 +180,7 @@ def test_every_key_is_in_the_file() -> None:
 
 def test_an_unknown_config_file() -> None:
     with pytest.raises(UserError, match="nope"):
-        _compose("nope", [])
+        compose_values("nope", [])
 
 
 def test_tiny_config_changes_only_what_it_names(tmp_path: Path) -> None:
@@ -178,3 +190,28 @@ def test_tiny_config_changes_only_what_it_names(tmp_path: Path) -> None:
     assert config.augment.remix == values["augment"]["remix"]
     assert config.solver.clip == values["solver"]["clip"]
     assert config.solver.steps == 6
+
+
+def test_a_config_comes_back_from_its_yaml() -> None:
+    for overrides in ([], ["preset=bands", "augment.eq.probability=0.3", "dset.extra.vocals=[a]", "dset.train=[b]"]):
+        config = composed(*overrides)
+        assert TrainConfig.from_dict(yaml.safe_load(yaml.safe_dump(config.to_dict()))) == config
+
+
+def test_continuing_takes_the_network_of_the_checkpoint(tmp_path: Path) -> None:
+    """Its kind and sizes, whatever the preset; keys of the network on the command line count."""
+    config = BandTransformerConfig(blocks=2, band_channels=16, head_channels=8)
+    save_model(tmp_path / "small.safetensors", build_network(config), {})
+    start = f"continue_from={tmp_path / 'small.safetensors'}"
+    assert compose_config("n_train", [start]).network == config
+    assert compose_config("n_train", ["preset=small", start]).network == config
+    longer = compose_config("n_train", [start, "band_transformer.segment=5"]).network
+    assert longer == dataclasses.replace(config, segment=5)
+
+
+def test_a_warm_up_that_the_run_does_not_reach_the_end_of_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    SolverConfig(epochs=1, epoch_steps=100, warmup_steps=101)
+    assert "solver.warmup_steps=101: the run ends after 100 steps" in caplog.text
+    caplog.clear()
+    SolverConfig(epochs=1, epoch_steps=100, warmup_steps=100)
+    assert not caplog.text

@@ -75,6 +75,8 @@ def test_what_a_run_leaves(tmp_path: Path) -> None:
         "last.safetensors",
         "best.safetensors",
         "curve.csv",
+        "config.yaml",
+        "run.json",
         "curve.png",
         "events",
     }
@@ -335,3 +337,20 @@ def test_half_precision_scales_its_loss_and_learns(tmp_path: Path) -> None:
     assert any(not torch.equal(p, before[name]) for name, p in run.model.named_parameters())
     progress = load_tensors(tmp_path / "last.safetensors")[1]["progress"]
     assert progress["scaler"]["scale"] == run.take_step.scaler.get_scale()
+
+
+def test_a_stem_that_is_not_learnt_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The mixture scores -4 dB for bass and 3 dB for vocals, which is what the model has there; drums are silent."""
+    monkeypatch.setattr(
+        "htdemucs_n.training.solver.mixture_scores",
+        lambda sources, songs: dict(zip(SOURCES, (-5, -4, -5, 3), strict=True)),
+    )
+    scores = dict(zip((*SOURCES, "mean"), (0.1, 2.0, 1.0, 3.1, 1.55), strict=True))
+    monkeypatch.setattr("htdemucs_n.training.solver.validate", lambda model, songs: dict(scores))
+    solver(tmp_path, solver={"epochs": 1, "warmup_steps": 3}).train()
+    assert "learnt" not in caplog.text, "during the warm-up nothing is said"
+    solver(tmp_path / "b", solver={"epochs": 1, "warmup_steps": 2}).train()
+    told = [line for line in caplog.messages if "learnt" in line]
+    assert [line.split()[0] for line in told] == ["drums", "vocals"]

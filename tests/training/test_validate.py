@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from htdemucs_n.training.bank import FULL_SCALE, Song
-from htdemucs_n.training.validate import validate
+from htdemucs_n.training.validate import mixture_scores, validate
 from training_helpers import SOURCES, noise_song
 
 
@@ -80,3 +80,13 @@ def test_a_stem_that_no_song_has_does_not_spoil_the_mean() -> None:
 def test_silence_scores_zero() -> None:
     result = validate(Known(0.0, 0.0, 0.0, 0.0), [noise_song(0, 3000)])
     assert result == pytest.approx(dict.fromkeys((*SOURCES, "mean"), 0), abs=1e-6)
+
+
+def test_the_mixture_is_scored_as_every_stem() -> None:
+    song = noise_song(3)
+    mixture, stems = song.mixture_and_stems()
+    error = (stems - mixture).double().square().sum(dim=(1, 2))
+    expected = 10 * torch.log10(stems.double().square().sum(dim=(1, 2)) / error)
+    scores = mixture_scores(SOURCES, [song])
+    assert [scores[name] for name in SOURCES] == pytest.approx(expected.tolist(), abs=1e-4)
+    assert scores["mean"] == pytest.approx(float(expected.mean()), abs=1e-4)

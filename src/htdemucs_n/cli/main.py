@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from htdemucs_n import __version__
+from htdemucs_n.cli.average import average
 from htdemucs_n.cli.data import data
 from htdemucs_n.cli.demo import demo
 from htdemucs_n.cli.evaluate import evaluate
@@ -33,6 +34,7 @@ app.command()(evaluate)
 app.command()(models)
 app.command()(profile)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(train)
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(average)
 app.add_typer(data, name="data")
 
 

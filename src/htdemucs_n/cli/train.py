@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import logging
-import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+import time
+from collections import deque
+from statistics import fmean
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from htdemucs_n.errors import UserError, suggestion
+from htdemucs_n.cli.compose import compose_config
 
 if TYPE_CHECKING:
-    from htdemucs_n.training.config import TrainConfig
+    from htdemucs_n.training.solver import Solver
+
+
+_SECONDS_A_LINE = 60.0
+"""Between two lines on the progress of a run whose log is not a terminal."""
 
 
 def train(
@@ -21,8 +27,8 @@ def train(
     config_name: Annotated[str, typer.Option(help="File of conf/ to start from, without .yaml.")] = "n_train",
 ) -> None:
     """Train a model: `htdemucs-n train preset=small dset.train=[songs] dset.valid=[held_out] solver.epochs=10`."""
-    config = compose_config(config_name, context.args)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    config = compose_config(config_name, context.args)
 
     from htdemucs_n.memory import keep_freed_memory
     from htdemucs_n.models.architectures import build_network
@@ -42,52 +48,31 @@ def train(
         logging.info("%d songs, %.1f minutes; %d to validate", len(bank.songs), bank.minutes, len(valid))
         solver = Solver(config, bank, valid, ranks)
         solver.restore()
-        best = solver.train()
+        best = _train_with_progress(solver) if ranks.first else solver.train()
     if ranks.first:
         score = f"best mean SDR {best:.3f} dB" if valid else "not validated"
         typer.echo(f"step {solver.step}, {score}, in {config.misc.out}")
 
 
-def compose_config(config_name: str, overrides: list[str]) -> TrainConfig:
-    """The configuration of a run with its overrides, its device chosen. Raises `UserError` for any mistake."""
-    values = _compose(config_name, overrides)
-    from htdemucs_n.separation.device import choose_device
-    from htdemucs_n.training.config import TrainConfig
+def _train_with_progress(solver: Solver) -> float:
+    """Train under a progress bar with the recent loss and the time left; without a terminal, with a line a minute."""
+    from htdemucs_n.cli.progress import progress_bar
 
-    values["misc"]["device"] = str(choose_device(values["misc"]["device"]))
-    return TrainConfig.from_dict(values)
+    started, first, said = time.monotonic(), solver.step, time.monotonic()
+    losses: deque[float] = deque(maxlen=50)
+    total = solver.config.solver.steps
+    with progress_bar() as bar:
+        task = bar.add_task("", total=total, completed=solver.step)
 
+        def report(step: int, loss: float) -> None:
+            nonlocal said
+            losses.append(loss)
+            words = f"step {step} of {total}, loss {fmean(losses):.4f}"
+            bar.update(task, completed=step, description=words)
+            now = time.monotonic()
+            if bar.disable and now - said >= _SECONDS_A_LINE:
+                said = now
+                left = datetime.timedelta(seconds=round((now - started) / (step - first) * (total - step)))
+                logging.info("%s, time left %s", words, left)
 
-def _compose(config_name: str, overrides: list[str]) -> dict[str, Any]:
-    """The configuration with its overrides as plain types. Raises `UserError` with one line for any mistake."""
-    try:
-        from hydra import compose, initialize_config_module
-        from hydra.errors import ConfigCompositionException, HydraException
-        from omegaconf import OmegaConf
-        from omegaconf.errors import OmegaConfBaseException
-    except ImportError as error:
-        raise UserError(f"training needs its extra packages ({error.name}): pip install 'htdemucs-n[train]'") from error
-    try:
-        with initialize_config_module("htdemucs_n.conf", version_base="1.3"):
-            known = compose(config_name)
-            config = compose(config_name, overrides)
-            values: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    except ConfigCompositionException as error:
-        unknown = re.match(r"Could not override '(.+?)'", str(error))
-        if unknown is None:
-            raise UserError(f"config: {_one_line(error)}") from error
-        hint = suggestion(unknown[1], _dotted(known))
-        raise UserError(f"unknown config key '{unknown[1]}': {hint}") from error
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(f"config: {_one_line(error)}") from error
-    return values
-
-
-def _dotted(values: Mapping[Any, Any], prefix: str = "") -> list[str]:
-    """All keys of nested mappings, as overrides name them."""
-    nested = [_dotted(value, f"{prefix}{key}.") for key, value in values.items() if isinstance(value, Mapping)]
-    return [f"{prefix}{key}" for key in values] + [key for keys in nested for key in keys]
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+        return solver.train(report)

@@ -7,7 +7,8 @@ Nothing is ever unpickled.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,20 +39,35 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what `save_tensors` wrote. Raises `UserError` for a missing, damaged or foreign file."""
+    with _opened(path) as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
+        return tensors, _metadata(file.metadata() or {}, path)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     if not path.is_file():
         raise UserError(f"no checkpoint at {path}: give the path of a .safetensors file")
     try:
         with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
+            yield file
     except (OSError, SafetensorError) as error:
         raise UserError(f"{path} is no readable safetensors checkpoint ({error}): fetch or train it again") from error
+
+
+def _metadata(header: dict[str, str], path: Path) -> dict[str, Any]:
     if header.pop("format", None) != _FORMAT:
         raise UserError(f"{path} is no {_FORMAT} checkpoint: use a file that `htdemucs-n train` wrote")
     try:
-        return tensors, {key: json.loads(value) for key, value in header.items()}
+        return {key: json.loads(value) for key, value in header.items()}
     except ValueError as error:
         raise UserError(f"{path} has a damaged header ({error}): fetch or train it again") from error
+
+
+def load_metadata(path: Path) -> dict[str, Any]:
+    """The metadata of what `save_tensors` wrote, without its tensors. Raises `UserError` as `load_tensors`."""
+    with _opened(path) as file:
+        return _metadata(file.metadata() or {}, path)
 
 
 def save_model(path: Path, model: Network, metadata: Mapping[str, Any], dtype: torch.dtype = torch.float32) -> None:
@@ -61,8 +77,12 @@ def save_model(path: Path, model: Network, metadata: Mapping[str, Any], dtype: t
 
 
 def load_saved_model(path: Path) -> tuple[Network, dict[str, Any]]:
-    """The model of `path` in float32, evaluation mode, and the file's metadata. Raises `UserError`."""
+    """The model of `path` in float32, evaluation mode, and the file's metadata; of a run, its averaged weights.
+
+    Raises `UserError`.
+    """
     tensors, metadata = load_tensors(path)
+    tensors = averaged_weights(tensors)
     if not isinstance(metadata.get("config"), dict):
         raise UserError(f"{path} holds no model config: use a file that `htdemucs-n train` wrote")
     try:
@@ -71,6 +91,16 @@ def load_saved_model(path: Path) -> tuple[Network, dict[str, Any]]:
         raise UserError(f"{path}: {error}; its model may need a newer htdemucs-n") from error
     load_weights(model, tensors, path)
     return model.eval(), metadata
+
+
+def averaged_weights(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Of the tensors of a training run its averaged weights, of a model's all, by the names of the model."""
+    return tensors_under("ema", tensors) or tensors
+
+
+def tensors_under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose name begins with `prefix` and a dot, without it."""
+    return {name.removeprefix(f"{prefix}."): t for name, t in tensors.items() if name.startswith(f"{prefix}.")}
 
 
 def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from htdemucs_n.errors import UserError
 from htdemucs_n.models.architectures import Network, network_from_metadata
-from htdemucs_n.models.storage import load_tensors, load_weights
-from htdemucs_n.training.checkpoint import averaged_weights
+from htdemucs_n.models.storage import averaged_weights, load_tensors, load_weights
 
 
 def mean_model(paths: Sequence[Path]) -> Network:

@@ -19,9 +19,10 @@ from torch.optim import Optimizer
 
 from htdemucs_n.errors import UserError
 from htdemucs_n.models.architectures import Network, architecture_metadata
-from htdemucs_n.models.storage import load_tensors, load_weights, save_tensors
+from htdemucs_n.models.storage import load_tensors, load_weights, save_tensors, tensors_under
 from htdemucs_n.training.ema import EMA
 from htdemucs_n.training.optimizers import Muon
+from htdemucs_n.training.transfer import fitted
 
 
 def save_checkpoint(
@@ -46,22 +47,19 @@ def load_checkpoint(path: Path, model: Network, ema: EMA, optimizers: Sequence[O
     """
     tensors, metadata = load_tensors(path)
     if "progress" not in metadata:
+        sources = metadata.get("config", {}).get("sources", model.sources)
+        tensors = fitted(tensors, sources, model, path)
         load_weights(model, tensors, path)
         load_weights(ema.model, tensors, path)
         return {}
-    load_weights(model, _under("model", tensors), path)
-    load_weights(ema.model, _under("ema", tensors), path)
+    load_weights(model, tensors_under("model", tensors), path)
+    load_weights(ema.model, tensors_under("ema", tensors), path)
     for name, parameter, optimizer in _moved(model, optimizers):
-        state = _under(f"optimizer.{name}", tensors)
+        state = tensors_under(f"optimizer.{name}", tensors)
         if ("momentum" in state) != isinstance(optimizer, Muon):
             raise UserError(f"{path} was trained with another solver.optimizer: set that, or continue_from its best")
         optimizer.state[parameter] = {key: _beside(parameter, value) for key, value in state.items()}
     return dict(metadata["progress"])
-
-
-def averaged_weights(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Of the tensors of a run its averaged weights, of a model's all, by the names of the model."""
-    return _under("ema", tensors) or tensors
 
 
 def _beside(parameter: Tensor, value: Tensor) -> Tensor:
@@ -73,10 +71,6 @@ def _beside(parameter: Tensor, value: Tensor) -> Tensor:
 
 def _prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
-
-
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(f"{prefix}."): t for name, t in tensors.items() if name.startswith(f"{prefix}.")}
 
 
 def _moved(model: Network, optimizers: Sequence[Optimizer]) -> Iterator[tuple[str, nn.Parameter, Optimizer]]:

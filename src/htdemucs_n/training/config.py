@@ -8,16 +8,20 @@ Every key has its default here, so that a configuration can be made in Python fr
 from __future__ import annotations
 
 import dataclasses
+import json
+import logging
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from htdemucs_n.errors import UserError, suggestion
-from htdemucs_n.models.architectures import ARCHITECTURES, NetworkConfig, network_config
+from htdemucs_n.models.architectures import ARCHITECTURES, NetworkConfig, architecture_of, network_config
 from htdemucs_n.models.config import HTDemucsNConfig
 from htdemucs_n.models.kinds import check_kind
 from htdemucs_n.training.augment import MIXTURE_EFFECTS, STEM_EFFECTS, Effect, Pitch, Speed
+
+log = logging.getLogger(__name__)
 
 _CHOICES = {
     "precision": ("bf16", "fp16", "fp32"),
@@ -57,6 +61,8 @@ class SolverConfig:
         for key in ("accumulate", "epoch_steps"):
             if getattr(self, key) < 1:
                 raise UserError(f"config key 'solver.{key}' is {getattr(self, key)}: use 1 or more")
+        if self.warmup_steps > self.steps:
+            log.warning("solver.warmup_steps=%d: the run ends after %d steps", self.warmup_steps, self.steps)
         if not 0 <= self.decay <= 1:
             raise UserError(f"config key 'solver.decay' is {self.decay}: use a share from 0 to 1")
 
@@ -206,6 +212,16 @@ class TrainConfig:
             misc=_section("misc", MiscConfig, values.get("misc", {})),
             continue_from=values.get("continue_from"),
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the YAML has it: plain types, the network under its own name."""
+        augment = dataclasses.asdict(self.augment)
+        effects = {**augment.pop("stem_effects"), **augment.pop("mixture_effects")}
+        model = architecture_of(self.network)
+        sections = {name: dataclasses.asdict(getattr(self, name)) for name in ("solver", "dset", "distill", "misc")}
+        values = {"model": model, model: self.network.to_dict(), **sections, "augment": augment | effects}
+        plain: dict[str, Any] = json.loads(json.dumps({**values, "continue_from": self.continue_from}))
+        return plain
 
 
 Section = TypeVar("Section")

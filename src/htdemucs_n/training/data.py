@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from htdemucs_n.errors import UserError
 from htdemucs_n.training.bank import Song, StemBank, load_extra, load_songs
 from htdemucs_n.training.config import TrainConfig
 from htdemucs_n.training.distill import load_estimated
@@ -28,4 +29,9 @@ def load_data(config: TrainConfig) -> tuple[StemBank, tuple[Song, ...]]:
     partial = load_partial(dset.partial, sources, rate, workers, device, **found)
     estimated, instrumental = load_estimated(config)
     bank = StemBank(songs, *extra, partial=partial + instrumental, estimated=estimated)
-    return bank, load_songs(dset.valid, sources, rate, workers, split="valid", **found)
+    valid = load_songs(dset.valid, sources, rate, workers, split="valid", **found)
+    if valid and not any(stem is not None and stem.any() for song in valid for stem in song.stems):
+        raise UserError(
+            f"every stem of the songs in {', '.join(dset.valid)} (dset.valid) is silent: none can be scored"
+        )
+    return bank, valid

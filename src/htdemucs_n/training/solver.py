@@ -7,7 +7,7 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -28,8 +28,9 @@ from htdemucs_n.training.curve import Curve
 from htdemucs_n.training.distributed import Ranks
 from htdemucs_n.training.ema import EMA
 from htdemucs_n.training.preflight import preflight
+from htdemucs_n.training.record import record_run
 from htdemucs_n.training.step import TrainingStep
-from htdemucs_n.training.validate import validate
+from htdemucs_n.training.validate import mixture_scores, validate
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,10 @@ def learning_rate(config: SolverConfig, step: int) -> float:
     decay_steps = max(1.0, config.decay * config.steps)
     into_decay = max(0.0, step - (config.steps - decay_steps)) / decay_steps
     return config.lr * warm * 0.5 * (1 + math.cos(math.pi * min(1.0, into_decay)))
+
+
+_IDLE_DB = 0.2
+"""A stem's SDR above that of silence or of the mixture from which on it counts as learnt."""
 
 
 class Solver:
@@ -68,12 +73,14 @@ class Solver:
         self.sampler = BatchSampler(bank, config.dset, config.augment, rate, config.misc.seed, share)
         self.calibration = calibration_batches(config, bank)
         self.valid = valid
+        self.trivial = mixture_scores(self.model.sources, valid) if valid else {}
         self.take_step = TrainingStep(self.model, config, self.ranks)
         self.step = 0
         self.minutes = 0.0
         self.best = -math.inf
         self.best_step = 0
         self.stopped = False
+        self.report: Callable[[int, float], None] | None = None
 
     def restore(self) -> None:
         """Go on from `out/last.safetensors` if there is one, else from `continue_from` if it is set."""
@@ -93,8 +100,12 @@ class Solver:
             self.best_step = progress.get("best_step", 0)
         log.info("going on from %s, step %d", path, self.step)
 
-    def train(self) -> float:
-        """Run to the last step, or until stopped; returns the best mean validation SDR, dB."""
+    def train(self, report: Callable[[int, float], None] | None = None) -> float:
+        """Run to the last step, or until stopped; returns the best mean validation SDR, dB.
+
+        `report` is called after every step with its number, from 1, and its loss.
+        """
+        self.report = report
         curve = self._open_curve()
         if self.config.misc.preflight and self.step < self.config.solver.steps:
             batches = [self.sampler.batch(number) for number in range(self.config.solver.accumulate)]
@@ -131,6 +142,8 @@ class Solver:
             batches = [data.next() for _ in range(solver.accumulate)]
             losses.append(self.take_step(batches, learning_rate(solver, self.step)))
             self.step += 1
+            if self.report is not None:
+                self.report(self.step, losses[-1])
             if not self.take_step.skipped:
                 self.ema.update(self.model, self.step)
             self.minutes = (time.monotonic() - started) / 60
@@ -161,6 +174,7 @@ class Solver:
         try:
             self.out.mkdir(parents=True, exist_ok=True)
             remove_leftovers(self.out)
+            record_run(self.config, self.step)
             return Curve(self.out, self.step)
         except OSError as error:
             raise UserError(f"cannot write into '{self.out}' ({error}): set misc.out to another") from error
@@ -178,6 +192,7 @@ class Solver:
             model = copy.deepcopy(self.ema.model)
             calibrate(model, self.calibration, self.config.solver.calibration_batches)
             row |= validate(model, self.valid)
+            self._warn_of_idle_stems(row)
             if row["mean"] > self.best:
                 self.best, self.best_step = row["mean"], self.step
                 scores = {k: round(row[k], 3) for k in (*self.model.sources, "mean")}
@@ -187,6 +202,19 @@ class Solver:
         except OSError as error:
             raise UserError(f"cannot write the events in '{self.out}' ({error}): free some space") from error
         log.info("  ".join(f"{key} {value:.4g}" for key, value in row.items()))
+
+    def _warn_of_idle_stems(self, row: dict[str, float]) -> None:
+        """Say which stems are not learnt: they are no better than silence or than the mixture itself."""
+        if self.step <= self.config.solver.warmup_steps:
+            return
+        for name in self.model.sources:
+            if row[name] < max(0.0, self.trivial[name]) + _IDLE_DB:
+                log.warning(
+                    "%s is not learnt: %.2f dB, silence has 0, the mixture %.2f",
+                    name,
+                    row[name],
+                    self.trivial[name],
+                )
 
     def _is_stale(self) -> bool:
         """Whether `patience` epochs have brought nothing better."""

@@ -1,0 +1,74 @@
+"""What a run was: its configuration and its command, kept in its folder.
+
+out/config.yaml    every key, as `htdemucs-n train` reads it
+out/run.json       version, command, time and machine of each start
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import logging
+import platform
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from htdemucs_n import __version__
+from htdemucs_n.files import whole_file
+from htdemucs_n.training.config import TrainConfig
+
+log = logging.getLogger(__name__)
+
+
+def record_run(config: TrainConfig, step: int) -> None:
+    """Write both files into the folder of the run, which exists, at a start from `step`.
+
+    Where the run goes on with other settings than before, one line of the log names them.
+    """
+    folder = Path(config.misc.out)
+    values = config.to_dict()
+    before = _read(folder / "config.yaml", yaml.safe_load)
+    if step and before:
+        changed = [f"{key} {old} -> {new}" for key, old, new in _differences(before, values)]
+        if changed:
+            log.info("the run goes on with other settings: %s", "; ".join(changed))
+    with whole_file(folder / "config.yaml") as part:
+        part.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    starts = _read(folder / "run.json", json.loads) or []
+    starts.append(
+        {
+            "version": __version__,
+            "command": sys.argv,
+            "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "step": step,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+            "machine": platform.platform(),
+        }
+    )
+    with whole_file(folder / "run.json") as part:
+        part.write_text(json.dumps(starts, indent=2) + "\n", encoding="utf-8")
+
+
+def _read(path: Path, parse: Any) -> Any:
+    """What a file holds; None where it is missing or damaged."""
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return None
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """The keys whose value has changed, with both values."""
+    for key, value in now.items():
+        old = before.get(key)
+        if isinstance(value, Mapping) and isinstance(old, Mapping):
+            yield from _differences(old, value, f"{prefix}{key}.")
+        elif old != value:
+            yield f"{prefix}{key}", old, value
