@@ -16,11 +16,11 @@ from pathlib import Path
 from rich.console import Console
 
 from htdemucs_n.profiling.attention import DIM, DIM_HEAD, HEADS, TOKENS, measure_attention
-from htdemucs_n.profiling.figures import Settings
-from htdemucs_n.profiling.machine import describe_machine
+from htdemucs_n.profiling.passes import Settings
 from htdemucs_n.profiling.picture import save_picture
 from htdemucs_n.profiling.records import write_record
 from htdemucs_n.profiling.tables import attention_table
+from htdemucs_n.provenance import describe_machine
 
 
 def main() -> None:

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from commands import noise_file, run_command
-from htdemucs_n.profiling.machine import describe_machine
 from htdemucs_n.profiling.records import write_record
+from htdemucs_n.provenance import describe_machine
 
 LOADS = {
     "idle": None,

@@ -73,7 +73,7 @@ def _run_here(report: Path, module: str, arguments: list[str]) -> None:
     except SystemExit as ended:
         if ended.code:
             raise
-    from htdemucs_n.profiling.memory import peak_rss_mib
+    from htdemucs_n.memory import peak_rss_mib
 
     torch = sys.modules["torch"]
     gpu = torch.cuda.max_memory_reserved() / 2**20 if torch.cuda.is_initialized() else None

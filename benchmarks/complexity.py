@@ -17,9 +17,9 @@ import torch
 
 from htdemucs_n.models.presets import preset_names
 from htdemucs_n.profiling.cost import count_cost
-from htdemucs_n.profiling.machine import describe_machine
+from htdemucs_n.profiling.profiled_model import OFFICIAL, ProfiledModel
 from htdemucs_n.profiling.records import write_record
-from htdemucs_n.profiling.subjects import OFFICIAL, Subject
+from htdemucs_n.provenance import describe_machine
 
 SEGMENT = 7.8
 """Seconds."""
@@ -38,7 +38,7 @@ def main() -> None:
     results: list[dict[str, Any]] = []
     print("| model | parameters | GMACs | GFLOPs | GFLOPs of FFTs, by formula |\n|---|---:|---:|---:|---:|")
     for name in options.models:
-        model = Subject(name, untrained=True).load()
+        model = ProfiledModel(name, untrained=True).build()
         cost = count_cost(model, round(SEGMENT * model.samplerate))
         parameters, flops = sum(cost.parameters.values()), sum(cost.flops.values())
         print(f"| {name} | {parameters:,} | {flops / 2e9:.2f} | {flops / 1e9:.2f} | {cost.fft_flops / 1e9:.2f} |")

@@ -25,8 +25,8 @@ from pathlib import Path
 
 import numpy as np
 
-from htdemucs_n.profiling.machine import describe_machine
 from htdemucs_n.profiling.records import write_record
+from htdemucs_n.provenance import describe_machine
 
 FORMATS = ("wav", "flac", "mp3", "ogg", "opus", "m4a", "aiff")
 _SECONDS = 60.0

@@ -31,8 +31,8 @@ from rich.table import Table
 from htdemucs_n.memory import keep_freed_memory
 from htdemucs_n.models.architectures import build_network
 from htdemucs_n.models.presets import load_preset
-from htdemucs_n.profiling.machine import describe_machine
 from htdemucs_n.profiling.records import write_record
+from htdemucs_n.provenance import describe_machine
 from train_step import seconds_a_step
 
 WHOLE: dict[str, Any] = {"n_ffts": [512, 1024, 2048, 4096], "resunet_se_reduction": 16}

@@ -17,8 +17,8 @@ import tempfile
 from pathlib import Path
 
 from commands import noise_file, run_command
-from htdemucs_n.profiling.machine import describe_machine
 from htdemucs_n.profiling.records import write_record
+from htdemucs_n.provenance import describe_machine
 
 _TINY = (
     "import torch; from pathlib import Path; from htdemucs_n.models.htdemucs_n import HTDemucs_n\n"

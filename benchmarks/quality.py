@@ -20,8 +20,8 @@ from torch import Tensor
 from htdemucs_n.evaluation.bss_eval import bss_eval, require_museval
 from htdemucs_n.evaluation.sdr import global_sdr
 from htdemucs_n.models.registry import DEFAULT_MODEL
-from htdemucs_n.profiling.machine import describe_machine
 from htdemucs_n.profiling.records import write_record
+from htdemucs_n.provenance import describe_machine
 from htdemucs_n.separation import Separator
 from htdemucs_n.training.bank import load_songs
 

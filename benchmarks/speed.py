@@ -8,7 +8,7 @@ and overlap and no shifts:
 
 * `shipped`: `htdemucs-n separate`, in float32 and bfloat16.
 * `default`: the same with the `default` preset, random weights.
-* `official`: `demucs --shifts 0` with `demucs.htdemucs.HTDemucs` (`htdemucs_n.profiling.subjects` says which), random
+* `official`: `demucs --shifts 0` with `demucs.htdemucs.HTDemucs` (see `htdemucs_n.profiling.profiled_model`), random
   weights in a local repository, kept in float16 as released.
 """
 
@@ -25,8 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from commands import Measured, noise_file, run_command
-from htdemucs_n.profiling.machine import describe_machine
 from htdemucs_n.profiling.records import write_record
+from htdemucs_n.provenance import describe_machine
 
 SEGMENT = 7.8
 """Seconds."""
@@ -143,7 +143,7 @@ def _make_weights(work: Path, models: list[str]) -> None:
         ),
         "official": (
             "import torch; from demucs.states import get_state\n"
-            "from htdemucs_n.profiling.subjects import official_architecture\n"
+            "from htdemucs_n.profiling.profiled_model import official_architecture\n"
             "model = official_architecture()\n"
             "args, kwargs = model._init_args_kwargs\n"
             "package = dict(klass=type(model), args=args, kwargs=kwargs, state=get_state(model, None, half=True))\n"

@@ -1,4 +1,13 @@
-"""The exceptions that callers are meant to see."""
+"""The exceptions that callers are meant to see.
+
+UserError
+  OptionError    an option or a configuration key has a value that does not fit
+  ModelError     a model is unknown, or its checkpoint or its output cannot be used
+  AudioError     audio cannot be read, decoded or separated
+  DeviceError    the device, its memory or the environment of the process does not allow the work
+  OutputError    a file cannot be written
+Cancelled        the caller asked for the work to stop
+"""
 
 from __future__ import annotations
 
@@ -7,10 +16,30 @@ from collections.abc import Collection
 
 
 class UserError(Exception):
-    """A mistake the user can mend: the message is one line that names the file or key and the mend.
+    """A mistake that the user can correct: the message is one line that names the file or key and the remedy.
 
     The command line prints it without a traceback and exits with status 1; library callers may catch it.
     """
+
+
+class OptionError(UserError):
+    """An option or a configuration key has a value that does not fit."""
+
+
+class ModelError(UserError):
+    """A model is unknown, or its checkpoint or its output cannot be used."""
+
+
+class AudioError(UserError):
+    """Audio cannot be read, decoded or separated."""
+
+
+class DeviceError(UserError):
+    """The device, its memory or the environment of the process does not allow the work."""
+
+
+class OutputError(UserError):
+    """A file cannot be written."""
 
 
 class Cancelled(Exception):
@@ -18,6 +47,6 @@ class Cancelled(Exception):
 
 
 def suggestion(wrong: str, known: Collection[str]) -> str:
-    """The end of a message about an unknown name: `did you mean 'x'?`, or all that is known where nothing is near."""
-    near = difflib.get_close_matches(wrong, known, n=1)
-    return f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
+    """The end of a message about an unknown name: `did you mean 'x'?`, or the known names where none is similar."""
+    similar = [name for name in difflib.get_close_matches(wrong, known) if name != wrong]
+    return f"did you mean '{similar[0]}'?" if similar else f"known: {', '.join(known)}"

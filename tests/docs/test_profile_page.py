@@ -13,39 +13,39 @@ import torch
 import typer
 
 from htdemucs_n.cli.main import app, main
-from htdemucs_n.profiling.attention import AttentionFigures
+from htdemucs_n.profiling.attention import AttentionMeasurement
 from htdemucs_n.profiling.cost import Cost
-from htdemucs_n.profiling.figures import Figures, Settings
-from htdemucs_n.profiling.lengths import LengthFigures
+from htdemucs_n.profiling.lengths import LengthMeasurement
+from htdemucs_n.profiling.passes import PassMeasurement, Settings
 from htdemucs_n.profiling.profile import Profile
-from htdemucs_n.profiling.subjects import Subject
+from htdemucs_n.profiling.profiled_model import ProfiledModel
 from models_helpers import tiny_model
 
 PAGE = (Path(__file__).parents[2] / "docs" / "profile.md").read_text(encoding="utf-8")
 COMMANDS = [line.strip() for line in re.findall(r"^    (htdemucs-n .*)$", PAGE, re.MULTILINE)]
 CODE = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
-FIGURES = Figures(1.0, [1.0], {"transformer": 1.0}, 300.0, 400.0, None)
+FIGURES = PassMeasurement(1.0, [1.0], {"transformer": 1.0}, 300.0, 400.0, None)
 
 
-def measured(subject: Subject, settings: Settings, repeats: int) -> Profile:
+def measured(model: ProfiledModel, settings: Settings, repeats: int) -> Profile:
     assert settings.batch in (None, 8) and repeats in (5, 9)
     cost = Cost({"transformer": 10}, {"transformer": 100}, 50)
-    return Profile(subject.title, "cpu", "fp32", settings.segment or 7.8, 1, cost, FIGURES, 5.0)
+    return Profile(model.title, "cpu", "fp32", settings.segment or 7.8, 1, cost, FIGURES, 5.0)
 
 
-def by_length(subject: Subject, _: Settings, lengths: list[float], *__: Any) -> list[LengthFigures]:
-    return [LengthFigures(subject.title, length, length / 10, 500.0, None) for length in lengths]
+def by_length(model: ProfiledModel, _: Settings, lengths: list[float], *__: Any) -> list[LengthMeasurement]:
+    return [LengthMeasurement(model.title, length, length / 10, 500.0, None) for length in lengths]
 
 
-def by_tokens(_: Settings, tokens: list[int], *__: Any) -> list[AttentionFigures]:
-    return [AttentionFigures("linear", number, number / 1e5, 50.0) for number in tokens]
+def by_tokens(_: Settings, tokens: list[int], *__: Any) -> list[AttentionMeasurement]:
+    return [AttentionMeasurement("linear", number, number / 1e5, 50.0) for number in tokens]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("htdemucs_n.profiling.subjects.Subject.load", lambda _: tiny_model().eval())
+    monkeypatch.setattr("htdemucs_n.profiling.profiled_model.ProfiledModel.load", lambda _: tiny_model().eval())
     monkeypatch.setattr("htdemucs_n.separation.separator.choose_device", lambda _: torch.device("cpu"))
     monkeypatch.setattr("htdemucs_n.profiling.profile.profile_model", measured)
     monkeypatch.setattr("htdemucs_n.profiling.lengths.measure_lengths", by_length)

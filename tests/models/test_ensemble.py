@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from htdemucs_n import Separator
 from htdemucs_n.errors import UserError
 from htdemucs_n.models import registry
-from htdemucs_n.models.ensemble import Ensemble
+from htdemucs_n.models.ensemble import Ensemble, with_segment
 from htdemucs_n.models.storage import load_saved_model, save_model
 from htdemucs_n.profiling.cost import count_cost
 from htdemucs_n.profiling.parts import REST
@@ -45,11 +45,17 @@ def test_without_weights_it_is_the_mean() -> None:
     torch.testing.assert_close(stems, 3 * mixture[:, None].repeat(1, 2, 1, 1))
 
 
-def test_it_hears_no_more_at_once_than_each_member() -> None:
+def test_it_takes_no_more_at_once_than_each_member() -> None:
     both = Ensemble([Scale(1.0, 0.5), Scale(1.0, 0.25)])
     assert (both.sources, both.samplerate, both.segment, both.max_segment) == (("a", "b"), 44100, 0.25, 0.5)
-    both.segment = 0.2
-    assert [member.segment for member in both.members] == [0.2, 0.2]
+
+
+def test_a_copy_for_another_segment_shares_the_weights() -> None:
+    both = Ensemble([Scale(1.0, 0.5), Scale(1.0, 0.25)])
+    copied = with_segment(both, 0.2)
+    assert [copied.segment, *(member.segment for member in copied.members)] == [0.2] * 3
+    assert [both.segment, *(member.segment for member in both.members)] == [0.25, 0.5, 0.25]
+    assert copied.weights is both.weights
 
 
 @pytest.fixture

@@ -11,26 +11,27 @@ import torch
 from torch import Tensor, nn
 
 from htdemucs_n.errors import UserError
+from htdemucs_n.memory import peak_rss_mib, rss_mib
 from htdemucs_n.models.folding import prepare_for_inference
 from htdemucs_n.models.linear_attention import SoftmaxAttention
 from htdemucs_n.models.official import OfficialModel
 from htdemucs_n.models.storage import save_model
 from htdemucs_n.profiling.attention import (
     KINDS,
-    AttentionFigures,
+    AttentionMeasurement,
     MatrixAttention,
     measure_attention,
 )
 from htdemucs_n.profiling.cost import count_cost, real_fft_flops
-from htdemucs_n.profiling.figures import Settings
-from htdemucs_n.profiling.lengths import LengthFigures, measure_lengths
-from htdemucs_n.profiling.machine import command_line, describe_machine
-from htdemucs_n.profiling.memory import in_fresh_process, peak_rss_mib, rss_mib
+from htdemucs_n.profiling.fresh_process import in_fresh_process
+from htdemucs_n.profiling.lengths import LengthMeasurement, measure_lengths
 from htdemucs_n.profiling.parts import REST, Meter, parameters_by_part, parts_of
+from htdemucs_n.profiling.passes import Settings
 from htdemucs_n.profiling.picture import save_picture
 from htdemucs_n.profiling.profile import profile_model
+from htdemucs_n.profiling.profiled_model import ProfiledModel
 from htdemucs_n.profiling.records import write_record
-from htdemucs_n.profiling.subjects import Subject
+from htdemucs_n.provenance import command_line, describe_machine
 from models_helpers import TINY, noise, tiny_model
 
 CPU = Settings("cpu", "fp32", threads=1)
@@ -198,7 +199,7 @@ def test_a_fresh_process_brings_errors_back() -> None:
 
 
 def test_a_profile_of_a_checkpoint(checkpoint: Path, tmp_path: Path) -> None:
-    profile = profile_model(Subject(str(checkpoint)), Settings("cpu", "fp32", batch=2, threads=1), repeats=2)
+    profile = profile_model(ProfiledModel(str(checkpoint)), Settings("cpu", "fp32", batch=2, threads=1), repeats=2)
     assert (profile.device, profile.precision, profile.segment, profile.batch) == ("cpu", "fp32", 0.5, 2)
     assert set(profile.figures.seconds_by_part) == set(profile.cost.flops) == set(profile.cost.parameters)
     assert len(profile.figures.all_seconds) == 2
@@ -240,7 +241,7 @@ def test_attention_that_does_not_fit_is_left_out(monkeypatch: pytest.MonkeyPatch
 
 def test_scaling_curves_and_their_records(checkpoint: Path, tmp_path: Path) -> None:
     steps: list[int] = []
-    lengths = measure_lengths(Subject(str(checkpoint)), CPU, [0.6, 1.5], lambda: steps.append(1))
+    lengths = measure_lengths(ProfiledModel(str(checkpoint)), CPU, [0.6, 1.5], lambda: steps.append(1))
     write_record(tmp_path / "a.json", describe_machine(1), lengths=lengths, attention=[])
     record = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
     assert {"date", "cpu", "cores", "threads", "torch", "htdemucs-n", "command"} <= set(record)
@@ -251,9 +252,9 @@ def test_scaling_curves_and_their_records(checkpoint: Path, tmp_path: Path) -> N
 
 
 def test_the_record_and_the_picture_hold_what_could_not_be_measured(tmp_path: Path) -> None:
-    lengths = [LengthFigures("a", 30.0, 1.0, 500.0, None), LengthFigures("a", 60.0, None, None, None, "killed")]
-    attention = [AttentionFigures(kind, n, n * 1e-5, n / 100) for kind in KINDS for n in (1000, 2000)]
-    attention.append(AttentionFigures("softmax, N x N matrix", 64_000, None, None, "needs 244 GiB"))
+    lengths = [LengthMeasurement("a", 30.0, 1.0, 500.0, None), LengthMeasurement("a", 60.0, None, None, None, "killed")]
+    attention = [AttentionMeasurement(kind, n, n * 1e-5, n / 100) for kind in KINDS for n in (1000, 2000)]
+    attention.append(AttentionMeasurement("softmax, N x N matrix", 64_000, None, None, "needs 244 GiB"))
     save_picture(tmp_path / "a.png", (), lengths, attention)
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     write_record(tmp_path / "a.json", {}, lengths=lengths, attention=attention)
@@ -271,16 +272,16 @@ def test_a_command_line_names_no_folder_of_the_machine() -> None:
 
 def test_an_unknown_preset_is_told_from_official() -> None:
     with pytest.raises(UserError, match=r"unknown preset 'offical': did you mean 'official'\?"):
-        Subject("offical", untrained=True).load()
+        ProfiledModel("offical", untrained=True).build()
 
 
 def test_figures_end_where_memory_ends(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def killed(*_: object) -> None:
         raise MemoryError("the process was killed")
 
-    monkeypatch.setattr("htdemucs_n.profiling.profile.measure_figures", killed)
+    monkeypatch.setattr("htdemucs_n.profiling.profile.measure_passes", killed)
     with pytest.raises(UserError, match="smaller --segment or --batch"):
-        profile_model(Subject(str(checkpoint)), CPU)
+        profile_model(ProfiledModel(str(checkpoint)), CPU)
     monkeypatch.setattr("htdemucs_n.profiling.lengths.in_fresh_process", killed)
-    (row,) = measure_lengths(Subject(str(checkpoint)), CPU, [1.0], lambda: None)
+    (row,) = measure_lengths(ProfiledModel(str(checkpoint)), CPU, [1.0], lambda: None)
     assert row.seconds is None and "killed" in row.note

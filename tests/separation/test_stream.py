@@ -153,7 +153,7 @@ def test_seams_cannot_be_heard() -> None:
 def test_models_are_averaged_by_their_weights() -> None:
     mixture = noise(2, 20000)
     mixture = mixture.repeat(1, 2)
-    pair = [Convolution(seed=1), Convolution(segment=0.15, seed=2)]
+    pair = [Convolution(seed=1), Convolution(seed=2)]
     first, second = (Separator(model).separate(mixture, 44100) for model in pair)
     both = Separator(pair, weights=[3, 1]).separate(mixture, 44100)
     equal = Separator(pair).separate(mixture, 44100)

@@ -122,19 +122,19 @@ def _estimator(name: str | None, stems: Path | None, device: str, trust: bool) -
         return FolderEstimates(stems, SOURCES)
     from htdemucs_n.memory import keep_freed_memory
     from htdemucs_n.models.official import OFFICIAL_MODELS
-    from htdemucs_n.models.registry import DEFAULT_MODEL, load_model, model_files
+    from htdemucs_n.models.registry import DEFAULT_MODEL, model_files
     from htdemucs_n.separation import Separator
 
     keep_freed_memory()
     names = model_names(name or DEFAULT_MODEL)
-    separator = Separator([load_model(model, trust) for model in names], device)
-    keys = []
+    separator = Separator(names, device=device, trusted=trust)
+    keys = [str(separator.device), str(separator.precision)]
     for model in names:
-        # Weights are told from their older selves by size and time; official ones never change under their name.
+        # Size and time tell changed weights apart; official weights never change under their name.
         files = [] if model in OFFICIAL_MODELS else model_files(model)
         keys += [model, *(f"{stat.st_size} {stat.st_mtime_ns}" for stat in (file.stat() for file in files))]
     shown = names[0] if len(names) == 1 else "+".join(_folder_name(model) for model in names)
-    return ModelEstimates(shown, f"{' '.join(keys)} {separator.device}", separator.sources, separator.separate)
+    return ModelEstimates(shown, " ".join(keys), separator.sources, separator.separate)
 
 
 def _about(dataset: Path, split: str) -> dict[str, Any]:

@@ -62,32 +62,32 @@ def profile(
     from htdemucs_n.cli.progress import progress_bar
     from htdemucs_n.models.registry import DEFAULT_MODEL
     from htdemucs_n.profiling.attention import measure_attention
-    from htdemucs_n.profiling.figures import Settings
     from htdemucs_n.profiling.lengths import measure_lengths
-    from htdemucs_n.profiling.machine import describe_machine
+    from htdemucs_n.profiling.passes import Settings
     from htdemucs_n.profiling.picture import save_picture
     from htdemucs_n.profiling.profile import profile_model
+    from htdemucs_n.profiling.profiled_model import ProfiledModel
     from htdemucs_n.profiling.records import write_record
-    from htdemucs_n.profiling.subjects import Subject
     from htdemucs_n.profiling.tables import attention_table, lengths_table, parts_table, summary_table
+    from htdemucs_n.provenance import describe_machine
 
     if name is not None and preset is not None:
         raise UserError("give --name or --preset, not both")
     seconds = _numbers("--lengths", lengths)
     counts = [round(number) for number in _numbers("--tokens", tokens)]
-    subjects = [Subject(preset, untrained=True) if preset else Subject(name or DEFAULT_MODEL, trusted=trust)]
-    subjects += [Subject(against, untrained=True)] if against else []
+    models = [ProfiledModel(preset, untrained=True) if preset else ProfiledModel(name or DEFAULT_MODEL, trusted=trust)]
+    models += [ProfiledModel(against, untrained=True)] if against else []
     settings = Settings(device, precision, segment, batch, threads)
-    for subject in subjects:  # what is wrong is found before anything takes time
-        settings.separator(subject.load())
-    steps = len(subjects) * (1 + len(seconds)) + 3 * len(counts)
+    for model in models:  # what is wrong is found before anything takes time
+        settings.separator(model)
+    steps = len(models) * (1 + len(seconds)) + 3 * len(counts)
     with progress_bar() as bar:
         task = bar.add_task("measuring", total=steps)
         profiles, curves = [], []
-        for subject in subjects:
-            profiles.append(profile_model(subject, settings, repeats))
+        for model in models:
+            profiles.append(profile_model(model, settings, repeats))
             bar.advance(task)
-            curves += measure_lengths(subject, settings, seconds, lambda: bar.advance(task))
+            curves += measure_lengths(model, settings, seconds, lambda: bar.advance(task))
         attention = measure_attention(settings, counts, repeats, lambda: bar.advance(task))
 
     console = Console()

@@ -99,8 +99,7 @@ def separate(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: leaves no partial file
     import torch
 
-    from htdemucs_n.models.folding import reduce_weights
-    from htdemucs_n.models.registry import DEFAULT_MODEL, load_model
+    from htdemucs_n.models.registry import DEFAULT_MODEL
     from htdemucs_n.separation import Separator
     from htdemucs_n.separation.inputs import find_tracks
     from htdemucs_n.separation.names import Namer, track_name
@@ -111,19 +110,17 @@ def separate(
     if threads:
         torch.set_num_threads(threads)
     names = model_names(name or DEFAULT_MODEL)
-    models = [load_model(model, trust) for model in names]
     separator = Separator(
-        models,
-        device,
-        segment,
-        overlap,
-        shifts,
-        seed,
-        _numbers(weights),
+        names,
+        device=device,
         precision=precision,
+        segment=segment,
+        overlap=overlap,
+        shifts=shifts,
+        seed=seed,
+        weights=_numbers(weights),
+        trusted=trust,
     )
-    for model in models:  # they are ours alone, so their weights may be rounded for good
-        reduce_weights(model, separator.precision)
     choice = StemChoice(separator.sources, stems.split(",") if stems else None, two_stems, other_method)
     to_pipe = out == STANDARD
     if to_pipe and (len(choice.names) > 1 or len(tracks) > 1 or tracks[0].is_dir()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from htdemucs_n.files import write_whole
+from htdemucs_n.plots import save_figure
 
 _N_FFT = 4096
 _COLUMNS = 900
@@ -91,6 +90,4 @@ def save_spectrograms(
         axis.set_xlabel("time, s")
     figure.colorbar(image, ax=axes, label="level, dB of full scale", shrink=0.5)
 
-    png = io.BytesIO()
-    figure.savefig(png, format="png")
-    write_whole(path, png.getvalue())
+    save_figure(figure, path)

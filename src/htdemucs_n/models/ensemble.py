@@ -1,12 +1,15 @@
-"""Several models as one, whose stems are the mean of theirs: networks that were not trained alike err apart."""
+"""Several models as one, whose stems are the mean of theirs: networks that were trained apart make other errors."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from htdemucs_n.errors import OptionError
 
 
 class Ensemble(nn.Module):
@@ -15,29 +18,27 @@ class Ensemble(nn.Module):
     `weights` has a list a member, with a number a stem; by default all count alike.
 
     Shape: `(B, C, T)` -> `(B, S, C, T)`, T up to `max_segment` seconds.
+
+    Raises:
+        UserError: members with other stems or another sample rate than the first one.
     """
 
     def __init__(self, members: Sequence[nn.Module], weights: Sequence[Sequence[float]] | None = None) -> None:
         super().__init__()
         first: Any = members[0]
+        for member in members[1:]:
+            _check_alike(first, member)
         self.members = nn.ModuleList(members)
         self.sources: tuple[str, ...] = tuple(first.sources)
         self.samplerate: int = int(first.samplerate)
-        self.overlap: float = first.overlap
+        self.segment: float = min(float(member.segment) for member in members)  # type: ignore[arg-type]
+        """Seconds that all members take at once."""
+        self.overlap: float = max(float(member.overlap) for member in members)  # type: ignore[arg-type]
         self.max_segment: float = min(getattr(member, "max_segment", float("inf")) for member in members)
         self.full_precision: bool = any(getattr(member, "full_precision", False) for member in members)
-        table = torch.tensor(weights or [[1.0] * len(self.sources)] * len(members))  # (members, S)
+        rows = weights or [[1.0] * len(self.sources)] * len(members)
+        table = torch.tensor(rows, dtype=torch.float32, device="cpu")  # (members, S)
         self.register_buffer("weights", table / table.sum(dim=0), persistent=False)
-
-    @property
-    def segment(self) -> float:
-        """Seconds that all members can hear at once; setting it sets theirs."""
-        return min(float(member.segment) for member in self.members)  # type: ignore[arg-type]
-
-    @segment.setter
-    def segment(self, seconds: float) -> None:
-        for member in self.members:
-            member.segment = seconds  # type: ignore[assignment]
 
     def forward(self, mixture: Tensor) -> Tensor:
         """Separate `(B, C, T)` into `(B, S, C, T)`."""
@@ -46,3 +47,24 @@ class Ensemble(nn.Module):
         for weights, member in zip(table[1:], self.members[1:], strict=True):
             total = total + weights[:, None, None] * member(mixture)
         return total
+
+
+def with_segment(model: Any, seconds: float) -> Any:
+    """A copy of a model that shares its weights and takes segments of `seconds`.
+
+    A model pads shorter input to its segment, so without this a short segment would cost as much as a long one.
+    """
+    copied = copy.copy(model)
+    copied.segment = seconds
+    if isinstance(model, Ensemble):
+        copied._modules = {**model._modules, "members": nn.ModuleList(with_segment(m, seconds) for m in model.members)}
+    return copied
+
+
+def _check_alike(first: Any, other: Any) -> None:
+    if (tuple(other.sources), other.samplerate) != (tuple(first.sources), first.samplerate):
+        raise OptionError(
+            "models that are averaged need the same stems in the same order and the same sample rate, not "
+            f"{', '.join(first.sources)} at {first.samplerate} Hz and "
+            f"{', '.join(other.sources)} at {other.samplerate} Hz"
+        )

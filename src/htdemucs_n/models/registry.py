@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import safe_open
 
-from htdemucs_n.errors import UserError, suggestion
+from htdemucs_n.errors import ModelError, suggestion
 from htdemucs_n.models.architectures import Network
 from htdemucs_n.models.ensemble import Ensemble
 from htdemucs_n.models.folding import prepare_for_inference
@@ -79,13 +80,15 @@ def describe_model(name: str) -> ShippedModel:
 def model_files(name_or_path: str | Path) -> list[Path]:
     """Where the weights of a shipped model, or of a checkpoint file, lie. Raises `UserError` if nowhere."""
     name = str(name_or_path)
+    if name in OFFICIAL_MODELS and name not in available_models():
+        raise ModelError(f"'{name}' is an official model and has no file of weights here: give a checkpoint's path")
     if name in available_models():
         return [_WEIGHTS / f"{member}.safetensors" for member in _ensemble(name).get("members", [name])]
     path = Path(name_or_path)
     if path.suffix or path.exists():
         return [path]
     hint = suggestion(name, [*available_models(), *OFFICIAL_MODELS])
-    raise UserError(f"unknown model '{name}': {hint} (or give the path of a .safetensors file)")
+    raise ModelError(f"unknown model '{name}': {hint} (or give the path of a .safetensors file)")
 
 
 def weights_path(name_or_path: str | Path) -> Path:
@@ -93,7 +96,7 @@ def weights_path(name_or_path: str | Path) -> Path:
     files = model_files(name_or_path)
     if len(files) > 1:
         members = " and ".join(file.stem for file in files)
-        raise UserError(f"{name_or_path} is the mean of {members}: name one of these")
+        raise ModelError(f"{name_or_path} is the mean of {members}: name one of these")
     return files[0]
 
 
@@ -111,7 +114,8 @@ def load_model(name_or_path: str | Path = DEFAULT_MODEL, trusted: bool = False) 
     files = model_files(name_or_path)
     if is_official_file(files[0]):
         return load_official_file(files[0], trusted)
-    models = [prepare_for_inference(load_saved_model(file)[0], in_place=True) for file in files]
+    with torch.device("cpu"):  # whatever torch's default device is
+        models = [prepare_for_inference(load_saved_model(file)[0], in_place=True) for file in files]
     return Ensemble(models).eval() if len(models) > 1 else models[0]
 
 

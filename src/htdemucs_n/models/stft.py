@@ -33,7 +33,7 @@ class STFT(nn.Module):
         self.n_fft = n_fft
         self.hop = n_fft // 4
         self.padding = (n_fft - self.hop) // 2
-        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+        self.register_buffer("window", torch.hann_window(n_fft, dtype=torch.float32), persistent=False)
 
     def forward(self, audio: Tensor) -> Tensor:
         """Transform `(..., T)` to `(..., n_fft/2, T / hop)`; raises `ValueError` if hop does not divide T."""

@@ -86,7 +86,7 @@ def load_saved_model(path: Path) -> tuple[Network, dict[str, Any]]:
     if not isinstance(metadata.get("config"), dict):
         raise UserError(f"{path} holds no model config: use a file that `htdemucs-n train` wrote")
     try:
-        model = network_from_metadata(metadata)
+        model = network_from_metadata(metadata).float()  # whatever torch's default type is
     except UserError as error:
         raise UserError(f"{path}: {error}; its model may need a newer htdemucs-n") from error
     load_weights(model, tensors, path)

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from htdemucs_n.memory import keep_freed_memory
+from htdemucs_n.memory import keep_freed_memory, peak_rss_mib, rss_mib
 from htdemucs_n.models.linear_attention import LinearAttention, SoftmaxAttention
 from htdemucs_n.profiling.devices import gpu_peak_mib, wait_for
-from htdemucs_n.profiling.figures import Settings, seconds_of
-from htdemucs_n.profiling.memory import in_fresh_process, peak_rss_mib, rss_mib
+from htdemucs_n.profiling.fresh_process import in_fresh_process
+from htdemucs_n.profiling.passes import Settings, seconds_of
 from htdemucs_n.separation.device import choose_device, choose_precision
 
 DIM, HEADS, DIM_HEAD = 512, 8, 64
@@ -47,7 +47,7 @@ KINDS: dict[str, type[LinearAttention]] = {
 
 
 @dataclass(frozen=True)
-class AttentionFigures:
+class AttentionMeasurement:
     """One layer over `tokens` tokens: median seconds, MiB above what was held before; None and a `note` if too much."""
 
     attention: str
@@ -59,7 +59,7 @@ class AttentionFigures:
 
 def measure_attention(
     settings: Settings, tokens: Sequence[int], repeats: int, progress: Callable[[], None]
-) -> list[AttentionFigures]:
+) -> list[AttentionMeasurement]:
     """Measure every kind at every number of tokens, each in a fresh process; `progress` is called after each."""
     rows = []
     for kind in KINDS:
@@ -67,12 +67,12 @@ def measure_attention(
             try:
                 rows.append(in_fresh_process(_measure, kind, number, settings, repeats))
             except MemoryError as error:
-                rows.append(AttentionFigures(kind, number, None, None, str(error)))
+                rows.append(AttentionMeasurement(kind, number, None, None, str(error)))
             progress()
     return rows
 
 
-def _measure(kind: str, tokens: int, settings: Settings, repeats: int) -> AttentionFigures:
+def _measure(kind: str, tokens: int, settings: Settings, repeats: int) -> AttentionMeasurement:
     keep_freed_memory(one_heap=True)  # as `separate` does
     if settings.threads:
         torch.set_num_threads(settings.threads)
@@ -80,7 +80,7 @@ def _measure(kind: str, tokens: int, settings: Settings, repeats: int) -> Attent
     precision = choose_precision(settings.precision, device)
     needed = 2 * HEADS * tokens**2 * precision.itemsize  # the matrices before and after the softmax
     if KINDS[kind] is MatrixAttention and needed > 0.5 * _memory(device):
-        return AttentionFigures(kind, tokens, None, None, f"needs {needed / 2**30:.0f} GiB")
+        return AttentionMeasurement(kind, tokens, None, None, f"needs {needed / 2**30:.0f} GiB")
     torch.manual_seed(0)
     attention = KINDS[kind](DIM, HEADS, DIM_HEAD).eval().to(device)
 
@@ -103,10 +103,12 @@ def _measure(kind: str, tokens: int, settings: Settings, repeats: int) -> Attent
     except RuntimeError as error:
         if "memory" not in str(error):
             raise
-        return AttentionFigures(kind, tokens, None, None, "not enough memory")
+        return AttentionMeasurement(kind, tokens, None, None, "not enough memory")
     peak = gpu_peak_mib(device) or peak_rss_mib()
     grown = None if peak is None or before is None else max(0.0, peak - before)
-    return AttentionFigures(kind, tokens, statistics.median(seconds[1:] or seconds), grown)  # the first one warms up
+    return AttentionMeasurement(
+        kind, tokens, statistics.median(seconds[1:] or seconds), grown
+    )  # the first one warms up
 
 
 def _memory(device: torch.device) -> float:

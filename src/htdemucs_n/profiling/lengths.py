@@ -9,14 +9,15 @@ import torch
 from torch import Tensor
 
 from htdemucs_n.errors import UserError
+from htdemucs_n.memory import peak_rss_mib
 from htdemucs_n.profiling.devices import gpu_peak_mib
-from htdemucs_n.profiling.figures import Settings, open_model, seconds_of
-from htdemucs_n.profiling.memory import in_fresh_process, peak_rss_mib
-from htdemucs_n.profiling.subjects import Subject
+from htdemucs_n.profiling.fresh_process import in_fresh_process
+from htdemucs_n.profiling.passes import Settings, open_separator, seconds_of
+from htdemucs_n.profiling.profiled_model import ProfiledModel
 
 
 @dataclass(frozen=True)
-class LengthFigures:
+class LengthMeasurement:
     """A song of `length` seconds through `Separator.stream`: seconds, MiB; None and a `note` where it could not be."""
 
     model: str
@@ -28,29 +29,30 @@ class LengthFigures:
 
 
 def measure_lengths(
-    subject: Subject, settings: Settings, lengths: Sequence[float], progress: Callable[[], None]
-) -> list[LengthFigures]:
+    model: ProfiledModel, settings: Settings, lengths: Sequence[float], progress: Callable[[], None]
+) -> list[LengthMeasurement]:
     """Separate noise of each of `lengths` (seconds), each in a fresh process; `progress` is called after each."""
     rows = []
     for length in lengths:
         try:
-            rows.append(in_fresh_process(_measure, subject, settings, length))
+            rows.append(in_fresh_process(_measure, model, settings, length))
         except (MemoryError, UserError) as error:
-            rows.append(LengthFigures(subject.title, length, None, None, None, str(error)))
+            rows.append(LengthMeasurement(model.title, length, None, None, None, str(error)))
         progress()
     return rows
 
 
-def _measure(subject: Subject, settings: Settings, length: float) -> LengthFigures:
-    model, separator = open_model(subject, settings)
+def _measure(model: ProfiledModel, settings: Settings, length: float) -> LengthMeasurement:
+    separator = open_separator(model, settings)
+    rate = separator.model.samplerate
 
     def separate(seconds: float) -> None:
-        for _ in separator.stream(_noise(seconds, model.samplerate), model.samplerate):
+        for _ in separator.stream(_noise(seconds, rate), rate):
             pass  # nothing is kept, as `separate` keeps nothing but what it writes
 
     separate(1)  # sets kernels up
     seconds = seconds_of(lambda: separate(length))
-    return LengthFigures(subject.title, length, seconds, peak_rss_mib(), gpu_peak_mib(separator.device))
+    return LengthMeasurement(model.title, length, seconds, peak_rss_mib(), gpu_peak_mib(separator.device))
 
 
 def _noise(seconds: float, rate: int) -> Iterator[Tensor]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from htdemucs_n.files import write_whole
-from htdemucs_n.profiling.attention import AttentionFigures
-from htdemucs_n.profiling.lengths import LengthFigures
+from htdemucs_n.plots import save_figure
+from htdemucs_n.profiling.attention import AttentionMeasurement
+from htdemucs_n.profiling.lengths import LengthMeasurement
 from htdemucs_n.profiling.profile import Profile
 
 Point = tuple[str, float, float | None]
@@ -20,8 +19,8 @@ Point = tuple[str, float, float | None]
 def save_picture(
     path: Path,
     profiles: Sequence[Profile] = (),
-    lengths: Sequence[LengthFigures] = (),
-    attention: Sequence[AttentionFigures] = (),
+    lengths: Sequence[LengthMeasurement] = (),
+    attention: Sequence[AttentionMeasurement] = (),
 ) -> None:
     """Draw what there is to a PNG: time by part, time and memory over the length, and over the number of tokens.
 
@@ -49,9 +48,7 @@ def save_picture(
         draw(axis)
     for axis in axes[len(panels) :]:
         axis.set_axis_off()
-    png = io.BytesIO()
-    figure.savefig(png, format="png")
-    write_whole(path, png.getvalue())
+    save_figure(figure, path)
 
 
 def _draw_parts(axis: Any, profile: Profile) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import cast
+
+from torch import nn
 
 from htdemucs_n.errors import UserError
 from htdemucs_n.profiling.cost import Cost, count_cost
-from htdemucs_n.profiling.figures import Figures, Settings, measure_figures
-from htdemucs_n.profiling.subjects import Subject
+from htdemucs_n.profiling.passes import PassMeasurement, Settings, measure_passes
+from htdemucs_n.profiling.profiled_model import ProfiledModel
 from htdemucs_n.separation.device import PRECISIONS
 
 
@@ -24,26 +27,26 @@ class Profile:
     segment: float
     batch: int
     cost: Cost
-    figures: Figures
+    figures: PassMeasurement
     real_time_factor: float
 
 
-def profile_model(subject: Subject, settings: Settings, repeats: int = 5) -> Profile:
+def profile_model(model: ProfiledModel, settings: Settings, repeats: int = 5) -> Profile:
     """Count and measure one model.
 
     Raises:
         UserError: the model or a setting is unknown or does not fit, or memory runs out.
     """
-    model = subject.load()
+    counted = cast(nn.Module, replace(settings, device="cpu", precision="fp32").separator(model).model)
     separator = settings.separator(model)
-    segment = float(settings.segment or model.segment)
-    cost = count_cost(model.cpu(), round(segment * model.samplerate))
+    segment = float(separator.model.segment)
+    cost = count_cost(counted, round(segment * separator.model.samplerate))
     try:
-        figures = measure_figures(subject, settings, repeats)
+        figures = measure_passes(model, settings, repeats)
     except MemoryError as error:
-        raise UserError(f"{subject.name}: {error}: use a smaller --segment or --batch") from None
+        raise UserError(f"{model.name}: {error}: use a smaller --segment or --batch") from None
     return Profile(
-        subject.title,
+        model.title,
         str(separator.device),
         next(name for name, dtype in PRECISIONS.items() if dtype == separator.precision),
         segment,

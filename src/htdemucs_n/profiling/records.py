@@ -1,4 +1,4 @@
-"""Figures on the disk: one JSON file with the machine, the versions, the date and the command that made them."""
+"""Measurements on the disk: one JSON file with the machine, the versions, the date and the command that made them."""
 
 from __future__ import annotations
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from htdemucs_n.profiling.attention import TOKEN_SECONDS, AttentionFigures
-from htdemucs_n.profiling.lengths import LengthFigures
+from htdemucs_n.profiling.attention import TOKEN_SECONDS, AttentionMeasurement
+from htdemucs_n.profiling.lengths import LengthMeasurement
 from htdemucs_n.profiling.profile import Profile
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def summary_table(profiles: Sequence[Profile]) -> Table:
     return table
 
 
-def lengths_table(rows: Sequence[LengthFigures]) -> Table:
+def lengths_table(rows: Sequence[LengthMeasurement]) -> Table:
     """Time and memory over the length of the song."""
     table = _table("by length of the song", "model", "song, s", "time, s", "x real time", "memory, MiB", "GPU, MiB")
     for row in rows:
@@ -80,7 +80,7 @@ def lengths_table(rows: Sequence[LengthFigures]) -> Table:
     return table
 
 
-def attention_table(rows: Sequence[AttentionFigures]) -> Table:
+def attention_table(rows: Sequence[AttentionMeasurement]) -> Table:
     """Time and memory of one attention layer over the number of tokens."""
     table = _table("one attention layer", "attention", "tokens", "song, s", "time, ms", "memory, MiB")
     for row in rows:

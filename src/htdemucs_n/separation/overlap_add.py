@@ -6,9 +6,9 @@ whatever the length, the segment and the overlap; where two segments meet it is 
 
     segment 1   /\\
     segment 2      /\\
-    segment 3      ..|/\\      the last: hears from `..` on, so that it is full, but is joined from its own place `|` on
+    segment 3      ..|/\\      the last: it starts at `..`, so that it is full, but is joined from its own place `|` on
 
-What lies before the place of the next segment can no longer change and is given out.
+What lies before the place of the next segment can no longer change and is returned.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def segment_count(length: int, segment: int, overlap: float) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Segment:
-    """What the model hears, `samples` `(C, t)`; the first `skip` of them are context, not to be joined."""
+    """What the model gets, `samples` `(C, t)`; the first `skip` of them are context, not to be joined."""
 
     samples: Tensor
     skip: int
@@ -46,7 +46,7 @@ class Cutter:
     def __init__(self, segment: int, overlap: float) -> None:
         self._segment = segment
         self._hop = segment_hop(segment, overlap)
-        self._kept = torch.empty(0)  # (C, n): from the last cut segment's place on
+        self._kept = torch.empty(0, dtype=torch.float32, device="cpu")  # (C, n): from the last cut segment's place on
         self._next = 0  # place of the next segment in `_kept`
 
     def cut(self, block: Tensor) -> list[Segment]:
@@ -74,10 +74,10 @@ class Joiner:
 
     def __init__(self, segment: int, overlap: float) -> None:
         self._hop = segment_hop(segment, overlap)
-        ramp = torch.arange(1.0, segment + 1)
+        ramp = torch.arange(1, segment + 1, dtype=torch.float32, device="cpu")
         self._triangle = torch.minimum(ramp, ramp.flip(0)) / segment  # never zero: it can be divided by
-        self._tail = torch.empty(0)  # (S, C, n): weighted sum of what reaches beyond what was given out
-        self._weight = torch.empty(0)  # (n,)
+        self._tail = torch.empty(0, dtype=torch.float32, device="cpu")  # (S, C, n): weighted sum, not final
+        self._weight = torch.empty(0, dtype=torch.float32, device="cpu")  # (n,)
 
     def join(self, estimate: Tensor, skip: int) -> Tensor:
         """Take a segment's estimate `(S, C, t)`, which is overwritten; returns what is now final, `(S, C, hop)`."""

@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 
 from htdemucs_n.files import whole_file
+from htdemucs_n.plots import save_figure
 
 
 class Curve:
@@ -50,7 +51,7 @@ def draw_curve(table: Path, picture: Path) -> None:
 
     rows = _read(table)
     steps = [float(row["step"]) for row in rows]
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    figure = Figure(figsize=(8, 4.5), dpi=110, layout="constrained")
     axes = figure.add_subplot()
     for key in rows[0]:
         if key not in ("step", "minutes", "loss", "lr", "waiting"):
@@ -64,5 +65,4 @@ def draw_curve(table: Path, picture: Path) -> None:
     losses = axes.twinx()
     losses.plot(steps, [float(row["loss"]) for row in rows], color="grey", linestyle=":", linewidth=1)
     losses.set_ylabel("training loss (dotted)")
-    with whole_file(picture) as part:
-        figure.savefig(part, dpi=110, format="png")
+    save_figure(figure, picture)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import sys
 import time
 from collections.abc import Callable
 
@@ -12,6 +11,7 @@ import torch
 from torch import nn
 
 from htdemucs_n.errors import UserError
+from htdemucs_n.memory import peak_rss_mib
 
 log = logging.getLogger(__name__)
 
@@ -51,13 +51,8 @@ def preflight(model: nn.Module, backward: Callable[[], object], steps: int, devi
 def _peak_memory(device: torch.device) -> str:
     if device.type == "cuda":
         return f"{torch.cuda.max_memory_allocated(device) / 2**30:.1f} GiB of the GPU"
-    if sys.platform == "win32":
-        return "unknown"
-    import resource
-
-    # Kibibytes, but bytes on macOS.
-    scale = 2**30 if sys.platform == "darwin" else 2**20
-    return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale:.1f} GiB"
+    peak = peak_rss_mib()
+    return "unknown" if peak is None else f"{peak / 2**10:.1f} GiB"
 
 
 def _duration(seconds: float) -> str:

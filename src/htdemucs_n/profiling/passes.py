@@ -6,18 +6,18 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
+from torch import nn
 
-from htdemucs_n.memory import keep_freed_memory
+from htdemucs_n.memory import keep_freed_memory, peak_rss_mib, rss_mib
 from htdemucs_n.models.folding import reduce_weights
-from htdemucs_n.models.registry import Model
 from htdemucs_n.profiling.devices import gpu_peak_mib, wait_for
-from htdemucs_n.profiling.memory import in_fresh_process, peak_rss_mib, rss_mib
+from htdemucs_n.profiling.fresh_process import in_fresh_process
 from htdemucs_n.profiling.parts import Meter
-from htdemucs_n.profiling.subjects import Subject
+from htdemucs_n.profiling.profiled_model import ProfiledModel
 from htdemucs_n.separation import Separator
-from htdemucs_n.separation.estimate import Estimator
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,23 @@ class Settings:
     batch: int | None = None
     threads: int | None = None
 
-    def separator(self, model: Model) -> Separator:
-        """The model, moved to its device, as `separate` would run it. Raises `UserError`."""
-        return Separator(model, self.device, self.segment, precision=self.precision, batch=self.batch)
+    def separator(self, model: ProfiledModel) -> Separator:
+        """The model as `htdemucs-n separate` prepares it. Raises `UserError`."""
+        separator = Separator(
+            model.build() if model.untrained else model.name,
+            device=self.device,
+            precision=self.precision,
+            segment=self.segment,
+            batch=self.batch,
+            trusted=model.trusted,
+        )
+        if model.untrained:  # the weights of models that `Separator` loads are rounded by it
+            reduce_weights(cast(nn.Module, separator.model), separator.precision)
+        return separator
 
 
 @dataclass(frozen=True)
-class Figures:
+class PassMeasurement:
     """What one pass takes: medians in seconds, memory in MiB.
 
     `seconds` is measured without looking at the parts. `loaded_mib` is what the process held before the first pass:
@@ -51,30 +61,28 @@ class Figures:
     gpu_mib: float | None
 
 
-def measure_figures(subject: Subject, settings: Settings, repeats: int) -> Figures:
+def measure_passes(model: ProfiledModel, settings: Settings, repeats: int) -> PassMeasurement:
     """Measure `repeats` passes after a first one, in a fresh process. Raises `UserError`, `MemoryError`."""
-    return in_fresh_process(_measure, subject, settings, repeats)
+    return in_fresh_process(_measure, model, settings, repeats)
 
 
-def open_model(subject: Subject, settings: Settings) -> tuple[Model, Separator]:
-    """In a process that measures: the model as `htdemucs-n separate` prepares it."""
+def open_separator(model: ProfiledModel, settings: Settings) -> Separator:
+    """In a process that measures: the memory, the threads and the model as `htdemucs-n separate` sets them up."""
     keep_freed_memory(one_heap=True)
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    model = subject.load()
-    separator = settings.separator(model)
-    return reduce_weights(model, separator.precision), separator
+    return settings.separator(model)
 
 
-def _measure(subject: Subject, settings: Settings, repeats: int) -> Figures:
-    model, separator = open_model(subject, settings)
-    estimator = Estimator(separator.device, separator.precision)
-    samples = round((settings.segment or model.segment) * model.samplerate)
+def _measure(model: ProfiledModel, settings: Settings, repeats: int) -> PassMeasurement:
+    separator = open_separator(model, settings)
+    network = separator.model
+    samples = round(network.segment * network.samplerate)
     segments = list(torch.randn(separator.batch, 2, samples, generator=torch.Generator().manual_seed(0)))
     loaded = rss_mib()
 
     def run() -> None:
-        estimator.estimate(model, segments)  # its stems come to the CPU, so the device has finished
+        separator.estimator.estimate(segments)  # its stems come to the CPU, so the device has finished
 
     def clock() -> float:
         wait_for(separator.device)
@@ -83,14 +91,14 @@ def _measure(subject: Subject, settings: Settings, repeats: int) -> Figures:
     run()
     all_seconds = [seconds_of(run) for _ in range(repeats)]
     peak, gpu = peak_rss_mib(), gpu_peak_mib(separator.device)
-    meter = Meter(model, clock)
+    meter = Meter(cast(nn.Module, network), clock)
     by_part = []
     for _ in range(repeats):
         with meter.attached():
             run()
         by_part.append(meter.totals)
     medians = {part: statistics.median(totals[part] for totals in by_part) for part in by_part[0]}
-    return Figures(statistics.median(all_seconds), all_seconds, medians, loaded, peak, gpu)
+    return PassMeasurement(statistics.median(all_seconds), all_seconds, medians, loaded, peak, gpu)
 
 
 def seconds_of(run: Callable[[], object]) -> float:

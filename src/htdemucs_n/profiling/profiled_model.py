@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 
-from htdemucs_n.errors import UserError, suggestion
+from htdemucs_n.errors import ModelError, suggestion
 from htdemucs_n.models.architectures import build_network
 from htdemucs_n.models.folding import prepare_for_inference
 from htdemucs_n.models.official import OfficialModel
 from htdemucs_n.models.presets import load_preset, preset_names
-from htdemucs_n.models.registry import Model, load_model
+from htdemucs_n.models.registry import Model
 
 OFFICIAL = "official"
 """Name of the architecture of PyPI's `demucs`."""
@@ -22,11 +22,11 @@ OFFICIAL_SEGMENT = 7.8
 
 
 @dataclass(frozen=True)
-class Subject:
-    """What to profile, small enough to be sent to another process.
+class ProfiledModel:
+    """A model by name, so that it can be sent to another process.
 
-    `name` is that of a model as `load_model` takes it; with `untrained`, of a preset or `official`, built with random
-    weights: what they cost does not depend on them. `trusted` is for `load_model`.
+    `name` is that of a model as `Separator` takes it; with `untrained`, of a preset or `official`, built with random
+    weights: the cost does not depend on them. `trusted` is for `Separator`.
     """
 
     name: str
@@ -38,16 +38,14 @@ class Subject:
         """What tables call it."""
         return f"{self.name} (random weights)" if self.untrained else self.name
 
-    def load(self) -> Model:
-        """The model, ready to separate, on the CPU. Raises `UserError` where it can't be."""
-        if not self.untrained:
-            return load_model(self.name, self.trusted)
+    def build(self) -> Model:
+        """An untrained model, ready to separate, on the CPU. Raises `UserError` for an unknown name."""
         torch.manual_seed(0)
         if self.name == OFFICIAL:
             return OfficialModel(official_architecture()).eval()
         if self.name not in preset_names():
             known = [*preset_names(), OFFICIAL]
-            raise UserError(f"unknown preset '{self.name}': {suggestion(self.name, known)}")
+            raise ModelError(f"unknown preset '{self.name}': {suggestion(self.name, known)}")
         return prepare_for_inference(build_network(load_preset(self.name)), in_place=True)
 
 
@@ -63,7 +61,7 @@ def official_architecture() -> Any:
     try:
         from demucs.htdemucs import HTDemucs
     except ImportError as error:
-        raise UserError(
+        raise ModelError(
             f"the official architecture needs the package demucs ({error.name} is missing): "
             "python -m pip install 'htdemucs-n[official]'"
         ) from None

@@ -1,23 +1,33 @@
-"""Where, when, with what and by which command figures were made: the head of every result file."""
+"""Where results come from: the version and content of the code, the machine and the command; in every result file."""
 
 from __future__ import annotations
 
 import datetime
+import functools
+import hashlib
 import importlib.metadata
 import os
 import platform
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from htdemucs_n import __version__
 
+_PACKAGE = Path(__file__).parent
+
 
 def describe_machine(threads: int, device: str = "cpu") -> dict[str, Any]:
-    """Date, system, processor (and GPU where `device` is one), cores, threads, versions and the command line."""
+    """Date, system, processor (and GPU where `device` is one), cores, threads, versions and the command line.
+
+    In a checkout, `commit` is the one that is checked out.
+    """
     versions = {"htdemucs-n": __version__}
-    for name in ("torch", "numpy", "demucs"):
+    if (commit := current_commit()) is not None:
+        versions["commit"] = commit
+    for name in ("torch", "numpy", "demucs", "museval"):
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
@@ -37,6 +47,31 @@ def describe_machine(threads: int, device: str = "cpu") -> dict[str, Any]:
 
         about["gpu"] = torch.cuda.get_device_name(device)
     return about
+
+
+def current_commit() -> str | None:
+    """The commit of the checkout that holds this package, with `+changes` where files differ; None outside of one."""
+    root = _PACKAGE.parent.parent
+    if not (root / ".git").exists():
+        return None
+    commands = (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+    try:
+        commit, changes = (
+            subprocess.run(["git", "-C", root, *command], capture_output=True, text=True, check=True, timeout=10).stdout
+            for command in commands
+        )
+    except (OSError, subprocess.SubprocessError):  # git is not installed, or does not trust the folder
+        return None
+    return commit.strip() + ("+changes" if changes.strip() else "")
+
+
+@functools.cache
+def code_digest() -> str:
+    """A hash of all Python files of the package: results that are kept are valid for one value of it."""
+    digest = hashlib.sha256()
+    for file in sorted(_PACKAGE.rglob("*.py")):
+        digest.update(file.relative_to(_PACKAGE).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def command_line(arguments: list[str]) -> str:

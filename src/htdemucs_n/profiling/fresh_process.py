@@ -1,41 +1,15 @@
-"""Memory of a process, and fresh processes to measure it in.
-
-A peak never falls, so what one run took can only be told in a process that did nothing before it.
-"""
+"""A fresh process to measure memory in: a peak never falls, so it tells nothing of a process that did other work."""
 
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
-
-
-def peak_rss_mib() -> float | None:
-    """The most memory that this process has held, MiB; None on Windows, which doesn't say.
-
-    Linux's own counter comes first: `getrusage` starts a new process at the peak of the one that started it.
-    """
-    if (peak := _status_mib("VmHWM")) is not None:
-        return peak
-    try:
-        import resource
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
-
-
-def rss_mib() -> float | None:
-    """The memory that this process holds now, MiB; where only the peak is known, the peak so far."""
-    now = _status_mib("VmRSS")
-    return peak_rss_mib() if now is None else now
 
 
 def in_fresh_process(
@@ -72,13 +46,3 @@ def _call_and_send(sender: Connection, function: Callable[..., Any], args: Any, 
         sender.send((True, function(*args, **keys)))
     except Exception as error:
         sender.send((False, error))
-
-
-def _status_mib(field: str) -> float | None:
-    """A line of /proc/self/status in MiB; None where there is no such file."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        for line in status.read_text(encoding="utf-8").splitlines():
-            if line.startswith(f"{field}:"):
-                return int(line.split()[1]) / 2**10
-    return None
