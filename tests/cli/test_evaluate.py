@@ -53,7 +53,7 @@ def songs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write(folder / "three", **stems_of(2))
     model = SplitModel()
     separator = __import__("htdemucs_n.separation", fromlist=["Separator"]).Separator
-    monkeypatch.setattr("htdemucs_n.separation.Separator", lambda name, device: separator(model, "cpu"))
+    monkeypatch.setattr("htdemucs_n.separation.Separator", lambda *_, **__: separator(model, device="cpu"))
     return folder
 
 
