@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from audio_helpers import strongest, tones
 from htdemucs_n.datasets import musdb
-from htdemucs_n.datasets.names import alias_table, stem_of
+from htdemucs_n.datasets.names import alias_table
 from htdemucs_n.datasets.songs import SongFiles, find_songs
 from htdemucs_n.errors import UserError
 from htdemucs_n.training.bank import FULL_SCALE, load_songs
@@ -51,55 +51,6 @@ def write(folder: Path, **files: NDArray[np.int16]) -> Path:
 
 def find(folder: Path, split: str = "train") -> list[SongFiles]:
     return find_songs(folder, SOURCES, alias_table(SOURCES), split)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("name", "stem"),
-    [
-        ("vocals", "vocals"),
-        ("Vocals-1", "vocals"),
-        ("vocals_2", "vocals"),
-        ("VOCALS (3)", "vocals"),
-        ("lead vocals", "vocals"),
-        ("lead guitar", "other"),
-        ("backing vox 2", "vocals"),
-        ("03_snare top", "drums"),
-        ("kick.in", "drums"),
-        ("bass drum", "drums"),
-        ("bass guitar", "bass"),
-        ("synth bass", "bass"),
-        ("bass synth", "bass"),
-        ("Electric Piano", "other"),
-        ("strings-left", "other"),
-        ("mixture", "mixture"),
-        ("Mix", "mixture"),
-        ("no_vocals", None),
-        ("no drums", None),
-        ("accompaniment", None),
-        ("instrumental", None),
-        ("kazoo", None),
-        ("12", None),
-        ("", None),
-    ],
-)
-def test_names_of_stems(name: str, stem: str | None) -> None:
-    assert stem_of(name, alias_table(SOURCES)) == stem
-
-
-def test_the_sources_of_another_model_come_first() -> None:
-    six = alias_table([*SOURCES, "guitar", "piano"])
-    assert stem_of("guitar-2", six) == "guitar"
-    assert stem_of("organ", six) == "other"
-    two = alias_table(["vocals", "accompaniment"])
-    assert stem_of("accompaniment", two) == "accompaniment"
-    assert stem_of("kick", two) is None, "there are no drums"
-
-
-def test_aliases_of_the_config() -> None:
-    table = alias_table(SOURCES, {"Kazoo 1": "other", "lead": "other", "choir": None})
-    assert [stem_of(name, table) for name in ("kazoo-7", "lead", "choir", "vox")] == ["other", "other", None, "vocals"]
-    with pytest.raises(UserError, match=r"'dset.aliases.kazoo' is 'vocal': did you mean 'vocals'"):
-        alias_table(SOURCES, {"kazoo": "vocal"})
 
 
 def test_several_files_a_stem_are_summed(tmp_path: Path) -> None:

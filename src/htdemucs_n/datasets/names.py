@@ -1,10 +1,12 @@
 """Which stem a file belongs to, by its name.
 
-    vocals.wav   Vocals-1.flac   lead vocals (2).mp3   03_snare top.wav   bass guitar.ogg
-    vocals       vocals          vocals                drums              bass
+    vocals.wav   Vocals-1.flac   Lead Gtr (2).mp3   03_snare top.wav   Bass Drum.ogg   Drum & Bass.wav   off vocal.wav
+    vocals       vocals          other              drums              drums           unknown           unknown
 
-A name that is a source as it stands is that source. Else upper case, numbers and punctuation do not count, and the
-whole name decides, or its last word, or its first.
+A name that is a source as it stands is that source. Otherwise upper case, numbers, punctuation and plurals do not
+count, and the instruments in the name decide: the longest names of instruments are found first, so a bass drum is no
+bass. What an instrument plays (lead, backing, pad) matters only where no instrument is named. A name is unknown when it
+names instruments of two stems, no instrument, or what was taken out of a mixture.
 """
 
 from __future__ import annotations
@@ -12,28 +14,52 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
-from htdemucs_n.errors import UserError, suggestion
+from htdemucs_n.errors import OptionError, suggestion
 
 MIXTURE = "mixture"
 
-ALIASES: Mapping[str, str] = {
-    name: stem
-    for stem, names in {
-        "drums": "drum, kick, snare, hat, hihat, hats, tom, toms, cymbal, cymbals, ride, crash, overhead, overheads, "
-        "percussion, perc, clap, claps, tambourine, shaker, bongo, bongos, conga, congas, drumkit",
-        "bass": "bass guitar, bass synth, bass di, contrabass, sub",
-        "other": "guitar, guitars, piano, pianos, key, keys, keyboard, keyboards, organ, rhodes, synth, synths, pad, "
-        "pads, string, strings, violin, viola, cello, brass, horn, horns, trumpet, trombone, sax, saxophone, flute, "
-        "harp, accordion, banjo, mandolin, ukulele, harmonica, arp, fx, pluck, plucks, bell, bells, others",
-        "vocals": "vocal, voice, voices, vox, lead, backing, singer, singing, choir, chorus, rap, acapella",
-        MIXTURE: "mix, master, full mix",
-    }.items()
-    for name in names.split(", ")
+_INSTRUMENTS: Mapping[str, str] = {
+    "drums": "drum, kick, kik, snare, hat, hihat, tom, cymbal, ride, crash, overhead, kit, drumkit, drumset, hh, "
+    "oh, sn, bd, percussion, perc, clap, snap, tambourine, shaker, maraca, cowbell, woodblock, bongo, "
+    "conga, djembe, cajon, tabla, timbale, bass drum, kick drum, bassdrum, drum synth, synth drum, drum "
+    "beat, drum machine, schlagzeug, batterie, bateria, batería, batteria",
+    "bass": "bass guitar, guitar bass, bass synth, synth bass, bass key, key bass, bass keyboard, keyboard bass, "
+    "moog bass, string bass, contrabass, bassline, sub, basse, bajo, basso, kontrabass",
+    "other": "guitar, piano, key, keyboard, kbd, organ, rhodes, wurlitzer, clav, clavinet, harpsichord, synth, "
+    "synthesizer, string, violin, viola, cello, fiddle, brass, horn, trumpet, trombone, tuba, sax, "
+    "saxophone, clarinet, oboe, bassoon, flute, harp, accordion, banjo, mandolin, ukulele, sitar, "
+    "harmonica, arp, pluck, bell, glockenspiel, xylophone, marimba, vibraphone, celesta, orchestra, "
+    "woodwind, steel drum, steel pan, lap steel, pedal steel, bass clarinet, contrabass clarinet, bass "
+    "trombone, bass trumpet, bass flute, bass sax, bass saxophone, bass oboe, bass harmonica, bass "
+    "accordion, choir pad, choir synth, synth choir, pad, fx, sfx",
+    "vocals": "vocal, voice, vox, voc, vocalist, singer, singing, choir, rap, bv, bgv, adlib, ad lib, acapella, "
+    "acappella, a capella, a cappella, bass vocal, bass voice, bass singer, bass vox, voz, voix, gesang, "
+    "ボーカル",
+    MIXTURE: "mix, master, mixdown, full mix",
 }
-"""Names of recordings that are no stem by themselves, and the stem that they are part of."""
 
-_NOT_A_STEM = {"no", "non", "minus", "without", "instrumental", "accompaniment", "karaoke"}
+_ABBREVIATIONS = {"gtr": "guitar", "gt": "guitar", "guit": "guitar", "pno": "piano"}
+"""They mean the source of that name where a model has it."""
+
+ALIASES: Mapping[str, str | None] = {
+    name: stem for stem, names in _INSTRUMENTS.items() for name in names.split(", ")
+} | {"voice memo": None}
+"""Names of recordings that are no stem by themselves, and the stem that they are part of; None is no stem."""
+
+_WEAK = frozenset(
+    {"lead", "backing", "chorus", "harmony", "hook", "male", "female", "soprano", "alto", "tenor", "pad", "fx", "sfx"}
+    | {"sub", "mix", "master", "mixdown", "full mix", MIXTURE}
+)
+"""What an instrument plays, an effect or a mixture: each counts only where no other instrument is named."""
+
+_NEGATIONS = (
+    "no non not minus without wo off less removed remove muted mute except sans ohne "
+    "instrumental instru inst accompaniment karaoke playback beat"
+)
 """A name with one of these words says what is left after a stem is taken out."""
+
+_LONGEST = 3
+"""Words of the longest name of an instrument."""
 
 
 def alias_table(sources: Collection[str], more: Mapping[str, str | None] | None = None) -> dict[str, str | None]:
@@ -41,12 +67,15 @@ def alias_table(sources: Collection[str], more: Mapping[str, str | None] | None 
 
     A name that `more` maps to None is of no stem. Raises `UserError` where `more` names another stem.
     """
-    table: dict[str, str | None] = {name: stem for name, stem in ALIASES.items() if stem in {*sources, MIXTURE}}
+    own: dict[str, str | None] = {name: s for s in sources for name in (_key(s), s.casefold())}
+    table = {_key(name): stem for name, stem in ALIASES.items() if stem in {*sources, MIXTURE, None}}
+    for name, instrument in _ABBREVIATIONS.items():
+        if (stem := own.get(instrument, table.get(instrument))) is not None:
+            table[name] = stem
     for name, stem in (more or {}).items():
         if stem is not None and stem not in sources:
-            raise UserError(f"config key 'dset.aliases.{name}' is '{stem}': {suggestion(stem, sources)}")
-        table[" ".join(_words(name))] = stem
-    own: dict[str, str | None] = {name: s for s in sources for name in (" ".join(_words(s)), s.casefold())}
+            raise OptionError(f"config key 'dset.aliases.{name}' is '{stem}': {suggestion(stem, sources)}")
+        table[_key(name)] = stem
     return table | own | {MIXTURE: MIXTURE}
 
 
@@ -54,15 +83,30 @@ def stem_of(name: str, table: Mapping[str, str | None]) -> str | None:
     """The stem of a file `name` (without its suffix), "mixture", or None where the table of `alias_table` has none."""
     if name.casefold() in table:
         return table[name.casefold()]
-    words = _words(name)
-    if not words or _NOT_A_STEM & {*words}:
-        return None
-    for candidate in (" ".join(words), words[-1], words[0]):
-        if candidate in table:
-            return table[candidate]
-    return None
+    words, negations = _words(name), _words(_NEGATIONS)
+    strong: set[str | None] = set()
+    weak: set[str | None] = set()
+    while words:
+        lengths = (n for n in range(min(_LONGEST, len(words)), 0, -1) if " ".join(words[:n]) in table)
+        if length := next(lengths, 0):
+            phrase = " ".join(words[:length])
+            (weak if phrase in _WEAK else strong).add(table[phrase])
+        elif words[0] in negations or words[0].removesuffix("less") in table:
+            return None
+        words = words[length or 1 :]
+    found = (strong or weak) - {None}
+    return found.pop() if len(found) == 1 else None
+
+
+def _key(name: str) -> str:
+    return " ".join(_words(name))
 
 
 def _words(name: str) -> list[str]:
-    """The words of a name in lower case; digits and punctuation end a word and are left out."""
-    return re.findall(r"[^\W\d_]+", name.casefold())
+    """The words of a name, in lower case and singular; digits, punctuation and a capital inside of a word divide it.
+
+    What stands between two instruments, as in "bass + drums", is the word "and".
+    """
+    divided = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).casefold()
+    divided = re.sub(r"[+&,/]", " and ", re.sub(r"\bw/o\b", "wo", divided))
+    return [re.sub(r"(?<=[^\Wsu])s$", "", word) for word in re.findall(r"[^\W\d_]+", divided)]
