@@ -24,9 +24,7 @@ def describe_machine(threads: int, device: str = "cpu") -> dict[str, Any]:
 
     In a checkout, `commit` is the one that is checked out.
     """
-    versions = {"htdemucs-n": __version__}
-    if (commit := current_commit()) is not None:
-        versions["commit"] = commit
+    versions = code_version()
     for name in ("torch", "numpy", "demucs", "museval"):
         try:
             versions[name] = importlib.metadata.version(name)
@@ -47,6 +45,17 @@ def describe_machine(threads: int, device: str = "cpu") -> dict[str, Any]:
 
         about["gpu"] = torch.cuda.get_device_name(device)
     return about
+
+
+@functools.cache
+def _code_version() -> tuple[tuple[str, str], ...]:
+    commit = current_commit()
+    return (("htdemucs-n", __version__), *((("commit", commit),) if commit else ()))
+
+
+def code_version() -> dict[str, str]:
+    """The version of this package and, in a checkout, the commit: what every file of results says of the code."""
+    return dict(_code_version())
 
 
 def current_commit() -> str | None:

@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import sys
+from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ import soundfile
 import torch
 
 from audio_helpers import GAINS, SplitModel
+from htdemucs_n import __version__
 from htdemucs_n.cli.main import main
 from htdemucs_n.evaluation.bss_eval import require_museval
 from htdemucs_n.evaluation.sdr import global_sdr
+from htdemucs_n.provenance import code_version
 from htdemucs_n.separation.separator import Separator
 from training_helpers import SOURCES
 
@@ -284,3 +287,58 @@ def test_without_museval(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     assert run(monkeypatch, "songs") == 1
     assert "htdemucs-n[evaluate]" in capsys.readouterr().err
     assert run(monkeypatch, "songs", *QUICK, "--no-report") == 0
+
+
+def test_files_of_no_known_stem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a mixture they may be part of it, so the song is refused; with one they are named."""
+    write(tmp_path / "more" / "a", vocals=noise(1), instrumental=noise(2))
+    assert run(monkeypatch, "more", *QUICK, "--no-report", "--no-baselines") == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "instrumental.wav" in line]
+    assert "mixture.wav" in line
+    write(tmp_path / "more" / "a", mixture=noise(1) + noise(2))
+    assert run(monkeypatch, "more", *QUICK, "--no-report", "--no-baselines") == 0
+    song = scores()["songs"]["a"]
+    assert song["notes"] == ["of no known stem, in the mixture alone: instrumental.wav"]
+    truth, mixture = (torch.from_numpy(x.T) for x in (noise(1), noise(1) + noise(2)))
+    found = song["scores"]["duo"]["global SDR"]["vocals"]
+    assert found == pytest.approx(float(global_sdr(truth, GAINS[3] * mixture)), abs=1e-3)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the names of the songs are not allowed there")
+def test_estimates_of_songs_whose_names_were_made_safe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for song, folder in (("Why?", "Why_"), ("Part 1: Go", "Part 1_ Go")):
+        write(tmp_path / "odd" / song, **stems_of(0))
+        write(tmp_path / "mine" / folder, **stems_of(0))
+    assert run(monkeypatch, "odd", "--stems", "mine", *QUICK, "--no-report", "--no-baselines") == 0
+    assert list(scores("evaluation/mine")["songs"]) == ["Part 1: Go", "Why?"]
+
+
+def test_scores_are_kept_for_one_state_of_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = ["songs", *QUICK, "--no-report", "--no-baselines"]
+    assert run(monkeypatch, *quick) == 0
+    file = next(Path("evaluation/duo/songs").glob("one-*.json"))
+    first = json.loads(file.read_text(encoding="utf-8"))
+    assert run(monkeypatch, *quick) == 0
+    assert json.loads(file.read_text(encoding="utf-8")) == first
+    monkeypatch.setattr("htdemucs_n.evaluation.run.code_digest", lambda: "other code")
+    assert run(monkeypatch, *quick) == 0
+    assert json.loads(file.read_text(encoding="utf-8"))["key"] != first["key"]
+    for content in (first, scores()):
+        assert {key: content[key] for key in code_version()} == code_version()
+    assert code_version()["htdemucs-n"] == __version__
+
+
+def test_the_report_says_how_it_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "pair" / "a", **stems_of(0))
+    assert run(monkeypatch, "pair", "--metrics", "global") == 0
+    page = Path("evaluation/duo/report/index.html").read_text(encoding="utf-8")
+    assert "<h1>duo: 1 song</h1>" in page and "1 songs" not in page
+    for fact in (date.today().isoformat(), __version__, "htdemucs-n evaluate pair --metrics global"):
+        assert f"<td>{fact}</td>" in page
+    assert "Signal-to-distortion ratio of the whole song" in page
+    assert "<b>Wiener oracle</b>" in page
+    row = scores()["summary"]["global SDR"]["duo"]
+    mean = np.mean([row[stem]["median"] for stem in SOURCES])
+    assert "<th>mean</th>" in page and f"<td>{row['vocals']['median']:.2f}</td><td>{mean:.2f}</td></tr>" in page

@@ -128,3 +128,24 @@ def test_no_songs(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     assert str(folder) in line
+
+
+def test_stems_are_read_in_every_format_or_reported(tmp_path: Path) -> None:
+    song = tmp_path / "songs" / "a"
+    song.mkdir(parents=True)
+    soundfile.write(song / "drums.wave", noise(1), RATE, format="WAV")
+    soundfile.write(song / "bass.aifc", noise(2), RATE, format="AIFF")
+    (song / "vocals.xyz").write_bytes(b"?")
+    (song / "cover.bin").write_bytes(b"no stem has this name")
+    (song / "drums.txt").write_text("no audio", encoding="utf-8")
+    nothing = tmp_path / "songs" / "b"
+    nothing.mkdir()
+    soundfile.write(nothing / "Backing Track.wav", noise(3), RATE)
+    report = check(tmp_path / "songs", SOURCES)
+    assert {stem: seconds > 0 for stem, seconds in report.minutes.items()} == {
+        "drums": True, "bass": True, "other": False, "vocals": False,
+    }  # fmt: skip
+    assert [(problem.kind, problem.where) for problem in report.problems] == [
+        ("unknown format", "a/vocals.xyz"),
+        ("unknown name", "b/Backing Track.wav"),
+    ]

@@ -91,7 +91,7 @@ def test_it_is_described_as_the_sum_of_its_parts(shipped: Path) -> None:
     one, both = registry.describe_model("one"), registry.describe_model("both")
     assert both.parameters == 2 * one.parameters == 2 * sum(p.numel() for p in tiny_model().parameters())
     assert both.mib == pytest.approx(2 * one.mib)
-    assert (one.sdr, one.licence, both.sdr, both.licence) == (1.0, "that of one", 2.5, "that of both")
+    assert (one.sdr, one.weights_licence, both.sdr, both.weights_licence) == (1.0, "that of one", 2.5, "that of both")
     cost, of_both = (count_cost(registry.load_model(name), 44100) for name in ("one", "both"))
     assert of_both.parameters == {part: 2 * count for part, count in cost.parameters.items()}
     assert of_both.flops == {part: 2 * count for part, count in cost.flops.items()} and of_both.flops[REST] == 0

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import io
+import json
 import os
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from htdemucs_n.errors import UserError
+from htdemucs_n.cli.models import models
+from htdemucs_n.errors import UserError, suggestion
 from htdemucs_n.models import registry, storage
 from htdemucs_n.models.htdemucs_n import HTDemucs_n
 from htdemucs_n.models.storage import load_saved_model, save_model, save_tensors
@@ -209,3 +212,26 @@ def test_a_foreign_config_names_the_file(tmp_path: Path) -> None:
     header = {"format": "htdemucs_n", "config": "{not json"}
     save_file(dict(model.state_dict()), path, header)
     assert str(path) in refusal(path)
+
+
+def test_an_official_model_has_no_file_here() -> None:
+    message = refusal("htdemucs", registry.model_files)
+    assert "'htdemucs' is an official model" in message and "did you mean" not in message
+    assert "did you mean 'htdemucs'" not in suggestion("htdemucs", ["htdemucs", "other"])
+
+
+def test_the_scores_are_those_of_the_model_card() -> None:
+    card = (Path(registry.__file__).parent / "weights" / "duo.md").read_text(encoding="utf-8")
+    for name in registry.available_models():
+        model = registry.describe_model(name)
+        row = next(line for line in card.splitlines() if re.match(rf"\| (\*\*)?`{name}`(\*\*)? \| \d", line))
+        assert row.split("|")[-2].strip(" *") == f"{model.sdr:.2f}"
+
+
+def test_the_licences_of_code_and_weights_are_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    models(as_json=True)
+    shipped = json.loads(capsys.readouterr().out)["shipped"]
+    assert {model["code_licence"] for model in shipped} == {"MIT"}
+    assert all("research" in model["weights_licence"] for model in shipped)
+    models(as_json=False)
+    assert "The code has the licence MIT." in capsys.readouterr().out

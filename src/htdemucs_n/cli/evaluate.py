@@ -58,8 +58,8 @@ def evaluate(
     from htdemucs_n.cli.progress import progress_bar
     from htdemucs_n.datasets.names import alias_table
     from htdemucs_n.datasets.songs import find_songs
+    from htdemucs_n.evaluation.comparison import compare
     from htdemucs_n.evaluation.report import write_report
-    from htdemucs_n.evaluation.run import common_sources
     from htdemucs_n.evaluation.run import evaluate as evaluate_songs
     from htdemucs_n.evaluation.summary import summarise, tables, write_scores
 
@@ -68,24 +68,23 @@ def evaluate(
     estimator = _estimator(name, stems, device, trust)
     sources = [*SOURCES, *(source for source in estimator.sources if source not in SOURCES)]
     songs = find_songs(dataset, sources, alias_table(sources), split.value)
-    _, kept, _ = common_sources(songs, sources, estimator)
+    comparison = compare(songs, sources, estimator)
     folder = out / _folder_name(estimator.name)
     with progress_bar() as bar:
         task = bar.add_task(estimator.name, total=len(songs))
         result = evaluate_songs(
-            songs, sources, estimator, folder, groups, baselines, jobs,
+            comparison, folder, groups, baselines, jobs,
             lambda done, total: bar.update(task, completed=done, total=total),
         )  # fmt: skip
     summary = summarise(result)
-    write_scores(result, summary, _about(dataset, split.value), folder)
-    page = None
-    if report and summary:
-        page = write_report(result, summary, songs, sources, estimator, folder / "report")
+    about = _about(dataset, split.value, device)
+    write_scores(result, summary, about, folder)
+    page = write_report(result, summary, about, folder / "report") if report and summary else None
 
     console = Console()
-    for table in tables(summary, [stem for stem in kept if stem in estimator.sources]):
+    for table in tables(summary, comparison.stems):
         console.print(table)
-    for note in result.notes:
+    for note in comparison.notes:
         typer.echo(f"note: {note}")
     if count := sum(bool(song.notes) for song in result.songs.values()):
         typer.echo(f"note: {count} of {len(result.songs)} songs have notes, see {folder / 'scores.json'}")
@@ -137,31 +136,20 @@ def _estimator(name: str | None, stems: Path | None, device: str, trust: bool) -
     return ModelEstimates(shown, " ".join(keys), separator.sources, separator.separate)
 
 
-def _about(dataset: Path, split: str) -> dict[str, Any]:
-    """What the scores were made with, for `scores.json`."""
-    import platform
-    from datetime import date
-    from importlib.metadata import PackageNotFoundError, version
-
+def _about(dataset: Path, split: str, device: str) -> dict[str, Any]:
+    """What the scores were made with, for `scores.json` and the report."""
     import torch
 
-    from htdemucs_n import __version__
+    from htdemucs_n.provenance import describe_machine
+    from htdemucs_n.separation.device import choose_device
 
-    try:
-        museval = version("museval")
-    except PackageNotFoundError:
-        museval = None
-    return {
-        "dataset": dataset.as_posix(),
-        "split": split,
-        "date": date.today().isoformat(),
-        "machine": platform.machine(),
-        "versions": {"htdemucs-n": __version__, "torch": torch.__version__, "museval": museval},
-    }
+    device = str(choose_device(device))
+    return {"dataset": dataset.as_posix(), "split": split} | describe_machine(torch.get_num_threads(), device)
 
 
 def _folder_name(name: str) -> str:
-    """The last part of a model's name or path, without its suffix; never empty, never a way out of a folder."""
+    """The last part of a model's name or path, without its suffix, as every system can hold it."""
+    from htdemucs_n.separation.names import safe_name
+
     path = Path(name)
-    stem = path.stem if path.suffix == ".safetensors" else path.name
-    return stem.rstrip(". ") or "_"
+    return safe_name(path.stem if path.suffix == ".safetensors" else path.name)

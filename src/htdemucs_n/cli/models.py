@@ -22,7 +22,7 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for
         typer.echo(json.dumps({"shipped": [asdict(m) for m in shipped], "official": OFFICIAL_MODELS}, indent=2))
         return
     table = Table()
-    for column in ("name", "parameters", "file", "SDR, dB", "stems", "licence"):
+    for column in ("name", "parameters", "file", "SDR, dB", "stems", "licence of the weights"):
         table.add_column(column, justify="right" if column in ("parameters", "file", "SDR, dB") else "left")
     for model in shipped:
         table.add_row(
@@ -31,9 +31,12 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for
             f"{model.mib:.0f} MiB",
             "-" if model.sdr is None else f"{model.sdr:.2f}",
             ", ".join(model.sources),
-            model.licence,
+            model.weights_licence,
         )
     Console(width=120).print(table)
+    typer.echo(
+        f"The code has the licence {shipped[0].code_licence}. The weights have one of their own: see the model card."
+    )
     typer.echo("With the package demucs (extra `official`), fetched on first use:")
     for name, what in OFFICIAL_MODELS.items():
         typer.echo(f"  {name}: {what}")

@@ -85,14 +85,14 @@ def check(
 
     Kinds of problem: unreadable, clipping, silent (a file below -60 dB), mono, band-limited, rates and lengths (that
     differ within a song), duplicate (the same audio under two names), mixture (the stems do not add up to it),
-    unknown name. `progress` is called with (songs done, songs in all).
+    unknown name, unknown format. `progress` is called with (songs done, songs in all).
 
     Raises:
         UserError: the folder is missing or holds no song, or `single` is none of the sources.
     """
     folder = Path(folder)
     if single is None:
-        songs = find_songs(folder, sources, alias_table(sources), "all")
+        songs = find_songs(folder, sources, alias_table(sources), "all", unknown_too=True)
     else:
         songs = find_single_stems(folder, sources, single)
     report = Report(songs=len(songs), files=sum(len(files) for song in songs for files in song.stems))
@@ -118,6 +118,10 @@ def _check_song(song: SongFiles, sources: Sequence[str], folder: Path) -> _Song:
     found.problems += [
         Problem("unknown name", _where(StemFile(file), folder), "no stem has this name: left out")
         for file in song.unknown
+    ]
+    found.problems += [
+        Problem("unknown format", _where(StemFile(file), folder), f"{file.suffix or 'no suffix'} is not read: left out")
+        for file in song.unread
     ]
     lengths: dict[str, float] = {}
     for source, files in zip(sources, song.stems, strict=True):

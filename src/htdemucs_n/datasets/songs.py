@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from htdemucs_n.audio import Audio, read_audio
+from htdemucs_n.audio.suffixes import SUFFIXES
 from htdemucs_n.datasets import musdb
 from htdemucs_n.datasets.names import MIXTURE, stem_of
 from htdemucs_n.errors import UserError, suggestion
@@ -27,11 +28,10 @@ from htdemucs_n.errors import UserError, suggestion
 Split = Literal["train", "valid", "test", "all"]
 """Part of a MUSDB18 root: `train` without the official validation songs, these, `test`, or all there is."""
 
-SUFFIXES = frozenset(
-    {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".m4a", ".aac", ".ac3", ".wma"}
-    | {".aif", ".aiff", ".caf", ".w64", ".mp4", ".mka", ".mkv", ".webm"}
+_NO_AUDIO = frozenset(
+    {".csv", ".jpeg", ".jpg", ".json", ".lab", ".md", ".mid", ".midi", ".pdf", ".png", ".txt", ".xml", ".yaml", ".yml"}
 )
-"""Files with another suffix are not looked at."""
+"""Files beside the audio, which are not reported whatever their name."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,8 @@ class SongFiles:
     """A song on the disk.
 
     `stems` has an entry for each source: the files whose sum is the stem, none for silence. `mixture` is the file of
-    the mixture where there is one. `unknown` are audio files whose name is of no stem.
+    the mixture where there is one. `unknown` are audio files whose name is of no stem, `unread` are files with the name
+    of a stem in a format that is not read.
     """
 
     name: str
@@ -59,12 +60,19 @@ class SongFiles:
     stems: tuple[tuple[StemFile, ...], ...]
     mixture: StemFile | None = None
     unknown: tuple[Path, ...] = ()
+    unread: tuple[Path, ...] = ()
 
 
 def find_songs(
-    folder: str | Path, sources: Sequence[str], table: Mapping[str, str | None], split: Split = "train"
+    folder: str | Path,
+    sources: Sequence[str],
+    table: Mapping[str, str | None],
+    split: Split = "train",
+    unknown_too: bool = False,
 ) -> list[SongFiles]:
     """The songs of a folder, sorted by path. `table` is that of `names.alias_table`; `split` counts for MUSDB18 roots.
+
+    With `unknown_too`, folders whose files are of no stem are songs as well.
 
     Raises:
         UserError: the folder is missing or holds no song.
@@ -75,7 +83,7 @@ def find_songs(
     songs = []
     for entry in sorted(_entries(folder, split)):
         song = _stem_file(entry, sources) if entry.is_file() else _stem_folder(entry, sources, table)
-        if any(song.stems):
+        if any(song.stems) or (unknown_too and (song.unknown or song.unread)):
             songs.append(song)
     if not songs:
         raise UserError(
@@ -118,7 +126,7 @@ def _entries(folder: Path, split: Split) -> list[Path]:
 
 
 def _is_folder(path: Path) -> bool:
-    # Folders that begin with a dot are caches, and songs that `data make` is still writing.
+    # Folders that begin with a dot are caches, and songs that are still being written.
     return path.is_dir() and not path.name.startswith(".")
 
 
@@ -140,9 +148,14 @@ def _stem_file(path: Path, sources: Sequence[str]) -> SongFiles:
 def _stem_folder(folder: Path, sources: Sequence[str], table: Mapping[str, str | None]) -> SongFiles:
     found: dict[str, list[StemFile]] = {}
     unknown: list[Path] = []
+    unread: list[Path] = []
     taken: set[str] = set()
     for file in sorted(folder.iterdir()):
-        if file.suffix.lower() not in SUFFIXES or file.name.startswith(".") or not file.is_file():
+        suffix = file.suffix.lower()
+        if suffix in _NO_AUDIO or file.name.startswith(".") or not file.is_file():
+            continue
+        if suffix not in SUFFIXES:
+            unread += [file] if stem_of(file.stem, table) else []
             continue
         # The same name in two formats is the same recording twice.
         if file.stem.casefold() in taken:
@@ -155,4 +168,4 @@ def _stem_folder(folder: Path, sources: Sequence[str], table: Mapping[str, str |
             found.setdefault(stem, []).append(StemFile(file))
     stems = tuple(tuple(found.get(source, ())) for source in sources)
     mixture = found.get(MIXTURE, [None])[0]
-    return SongFiles(folder.name, folder, stems, mixture, tuple(unknown))
+    return SongFiles(folder.name, folder, stems, mixture, tuple(unknown), tuple(unread))

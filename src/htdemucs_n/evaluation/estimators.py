@@ -14,9 +14,10 @@ from htdemucs_n.audio import resample
 from htdemucs_n.datasets.decode import add_up
 from htdemucs_n.datasets.names import alias_table
 from htdemucs_n.datasets.songs import find_songs
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import AudioError
 from htdemucs_n.evaluation.reference import Reference
 from htdemucs_n.evaluation.score import fit
+from htdemucs_n.separation.names import safe_name
 
 
 class Estimator(Protocol):
@@ -58,8 +59,9 @@ class FolderEstimates:
 
     def __init__(self, folder: Path, sources: Sequence[str]) -> None:
         songs = find_songs(folder, sources, alias_table(sources), "all")
-        # What `separate` makes of "A song.stem.mp4" is in the folder "A song.stem".
-        self._songs = {song.name.removesuffix(".stem"): song for song in songs}
+        # `separate` writes "A song.stem.mp4" to the folder "A song.stem", and "What?" to "What_".
+        self._songs = {safe_name(song.name.removesuffix(".stem")): song for song in songs}
+        self._songs |= {song.name: song for song in songs}
         self._folder = folder
         self.name = folder.name or str(folder)
         self.sources: Sequence[str] = [
@@ -71,9 +73,9 @@ class FolderEstimates:
 
     def __call__(self, reference: Reference) -> tuple[dict[str, Tensor], list[str]]:
         """As `Estimator`; stems at another rate are resampled to the reference's."""
-        song = self._songs.get(reference.name)
+        song = self._songs.get(reference.name) or self._songs.get(safe_name(reference.name))
         if song is None:
-            raise UserError(f"'{self._folder}' has no stems of '{reference.name}': expected a folder of that name")
+            raise AudioError(f"'{self._folder}' has no stems of '{reference.name}': expected a folder of that name")
         stems: dict[str, Tensor] = {}
         notes: list[str] = []
         rate = reference.sample_rate

@@ -13,6 +13,7 @@ from torch import Tensor
 from htdemucs_n.audio import resample
 from htdemucs_n.datasets.decode import add_up
 from htdemucs_n.datasets.songs import SongFiles, StemFile
+from htdemucs_n.errors import AudioError
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,15 +36,23 @@ def load_reference(song: SongFiles, sources: Sequence[str]) -> Reference:
     Stems at another rate than the mixture (or the highest of the stems) are resampled to it; short ones end in silence.
 
     Raises:
-        UserError: a file can't be read.
+        UserError: a file cannot be read, or the mixture is not known: the song has none, and files of no known stem.
     """
+    strangers = ", ".join(path.name for path in (*song.unknown, *song.unread))
+    if strangers and song.mixture is None:
+        raise AudioError(
+            f"the mixture of '{song.path}' is not known: it has no mixture file, and {strangers} "
+            "may be part of it: rename what is a stem, remove what is not, or add mixture.wav"
+        )
     decoded = {source: [_read(file) for file in files] for source, files in zip(sources, song.stems, strict=True)}
     own = None if song.mixture is None else _read(song.mixture)
     everything = [item for parts in decoded.values() for item in parts] + ([own] if own else [])
     rates = {rate for _, rate in everything}
     rate = own[1] if own else max(rates)
     channels = max(samples.shape[0] for samples, _ in everything)
-    notes = [f"stems at {', '.join(map(str, sorted(rates)))} Hz, resampled to {rate}"] if len(rates) > 1 else []
+    notes = [f"of no known stem, in the mixture alone: {strangers}"] if strangers else []
+    if len(rates) > 1:
+        notes.append(f"stems at {', '.join(map(str, sorted(rates)))} Hz, resampled to {rate}")
 
     def fit(item: tuple[NDArray[np.float32], int]) -> NDArray[np.float32]:
         samples = resample(item[0], item[1], rate) if item[1] != rate else item[0]

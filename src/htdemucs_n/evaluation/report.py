@@ -1,4 +1,4 @@
-"""An HTML report in a folder of its own: scores, box plots, and the worst songs to see and hear.
+"""An HTML report in a folder of its own: scores, box plots, and the worst songs as pictures and audio.
 
 report/
   index.html
@@ -9,76 +9,51 @@ report/
 
 from __future__ import annotations
 
-import html
 import io
 import math
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import soundfile
 import torch
 from torch import Tensor
 
-from htdemucs_n.datasets.songs import SongFiles
-from htdemucs_n.evaluation.estimators import Estimator
+from htdemucs_n.evaluation.comparison import Comparison
 from htdemucs_n.evaluation.picture import save_spectrograms
 from htdemucs_n.evaluation.reference import load_reference
-from htdemucs_n.evaluation.run import Evaluation, common_sources, file_name
+from htdemucs_n.evaluation.report_page import Excerpt, render_page, safe_stem
+from htdemucs_n.evaluation.run import Evaluation, file_name
 from htdemucs_n.evaluation.score import LOWER_IS_BETTER
 from htdemucs_n.evaluation.summary import Summary
 from htdemucs_n.files import write_whole
+from htdemucs_n.plots import png_bytes
 
 _WORST = 10
-_EXCERPT = 8.0
-"""Seconds of a song that are shown: those with the most error."""
-
-_STYLE = """body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem }
-table { border-collapse: collapse; margin: 1rem 0 } th, td { padding: .2rem .8rem; text-align: right }
-th { border-bottom: 1px solid #888 } td:first-child, th:first-child { text-align: left }
-img { max-width: 100% } audio { width: 15rem; height: 2rem } caption { text-align: left; font-weight: bold }"""
+_SECONDS = 8.0
+"""Length of the excerpt of a song that is shown: the one with the most error."""
 
 
-def write_report(
-    evaluation: Evaluation,
-    summary: Summary,
-    songs: Sequence[SongFiles],
-    sources: Sequence[str],
-    estimator: Estimator,
-    folder: Path,
-) -> Path:
-    """Write the report on `evaluation`, of `songs` with the stems `sources`, into `folder`; returns its `index.html`.
+def write_report(evaluation: Evaluation, summary: Summary, about: Mapping[str, Any], folder: Path) -> Path:
+    """Write the report on `evaluation` into `folder`; returns its `index.html`. `about` says how it was made.
 
     The worst songs are those with the lowest mean over the stems of the first metric (highest for a distance). They are
     estimated again, for what is shown.
 
     Raises:
-        UserError: it can't be written, or a song can't be read any more.
+        UserError: it cannot be written, or a song cannot be read any more.
     """
-    fewer, kept, _ = common_sources(songs, sources, estimator)
-    stems = [stem for stem in kept if stem in estimator.sources]
+    comparison = evaluation.comparison
     metric = next(iter(summary))
-    write_whole(folder / "boxes.png", _boxes(evaluation, summary, stems))
-    ranked = _rank(evaluation, metric)
-    by_name = {song.name: song for song in fewer} | {str(song.path): song for song in fewer}
-    parts = [_summary_table(name, rows, stems) for name, rows in summary.items()]
-    parts += ['<h2>Songs</h2><img src="boxes.png" alt="Box plots of each metric, by stem and estimate">']
-    parts += [f"<h2>The {len(ranked)} worst songs by {html.escape(metric)}</h2>"]
-    for name, score in ranked:
-        song = by_name[name]
-        place = file_name(song)
-        shown = _show(song, kept, stems, estimator, evaluation.songs[name].scores, metric, folder / place)
-        parts.append(f"<h3>{html.escape(name)}: {score:.2f} dB</h3>{_song_html(place, shown)}")
-    remarks = [*evaluation.notes, *(f"{name}: {why}" for name, why in evaluation.failures.items())]
-    remarks += [f"{name}: {note}" for name, song_score in evaluation.songs.items() for note in song_score.notes]
-    if remarks:
-        parts.append("<h2>Notes</h2><ul>" + "".join(f"<li>{html.escape(note)}</li>" for note in remarks) + "</ul>")
-    title = html.escape(f"{evaluation.name}: {len(evaluation.songs)} songs")
-    page = (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{_STYLE}</style></head><body><h1>{title}</h1>{''.join(parts)}</body></html>\n"
-    )
-    write_whole(folder / "index.html", page)
+    write_whole(folder / "boxes.png", _boxes(evaluation, summary, comparison.stems))
+    excerpts = []
+    for name, score in _rank(evaluation, metric):
+        place = file_name(comparison.songs[name])
+        scores = evaluation.songs[name].scores[evaluation.name].get(metric, {})
+        shown = _write_excerpt(name, comparison, scores, metric, folder / place)
+        excerpts.append(Excerpt(name, score, place, shown))
+    write_whole(folder / "index.html", render_page(evaluation, summary, about, metric, excerpts))
     return folder / "index.html"
 
 
@@ -92,34 +67,30 @@ def _rank(evaluation: Evaluation, metric: str) -> list[tuple[str, float]]:
     return sorted(means.items(), key=lambda item: item[1], reverse=metric in LOWER_IS_BETTER)[:_WORST]
 
 
-def _show(
-    song: SongFiles,
-    sources: Sequence[str],
-    stems: Sequence[str],
-    estimator: Estimator,
-    scores: Mapping[str, Mapping[str, Mapping[str, float]]],
-    metric: str,
-    folder: Path,
+def _write_excerpt(
+    name: str, comparison: Comparison, scores: Mapping[str, float], metric: str, folder: Path
 ) -> list[str]:
-    """Write pictures and audio of the excerpt with the most error; returns the stems that are shown."""
-    reference = load_reference(song, sources)
-    estimates, _ = estimator(reference)
-    shown = [stem for stem in stems if stem in estimates]
+    """Write pictures and audio of the excerpt with the most error; returns the stems that are shown.
+
+    `scores` holds the `metric` of each stem for the titles.
+    """
+    reference = load_reference(comparison.songs[name], comparison.sources)
+    estimates, _ = comparison.estimator(reference)
+    shown = [stem for stem in comparison.stems if stem in estimates]
     rate = reference.sample_rate
-    length = min(reference.mixture.shape[1], round(_EXCERPT * rate))
+    length = min(reference.mixture.shape[1], round(_SECONDS * rate))
     error = torch.stack([(estimates[stem] - reference.stems[stem]).square().sum(0) for stem in shown]).sum(0)
     energy = torch.nn.functional.pad(error.double().cumsum(0), (1, 0))
     start = int((energy[length:] - energy[: len(energy) - length]).argmax())
     truth = {stem: reference.stems[stem][:, start : start + length] for stem in shown}
     guess = {stem: estimates[stem][:, start : start + length] for stem in shown}
-    values = scores[estimator.name].get(metric, {})
-    titles = {stem: values.get(stem, math.nan) for stem in shown}
+    titles = {stem: scores.get(stem, math.nan) for stem in shown}
     save_spectrograms(folder / "spectrograms.png", truth, guess, titles, rate, error=True, metric=metric)
     loudest = max(float(x.abs().max()) for tracks in (truth, guess) for x in tracks.values())
     gain = min(1.0, 0.99 / loudest) if loudest else 1.0
     for stem in shown:
         for kind, track in (("truth", truth[stem]), ("estimate", guess[stem]), ("error", guess[stem] - truth[stem])):
-            write_whole(folder / f"{_safe(stem)}-{kind}.flac", _flac(gain * track, rate))
+            write_whole(folder / f"{safe_stem(stem)}-{kind}.flac", _flac(gain * track, rate))
     return shown
 
 
@@ -159,43 +130,4 @@ def _boxes(evaluation: Evaluation, summary: Summary, stems: Sequence[str]) -> by
         axis.grid(axis="y", alpha=0.4)
         if row == 1:
             axis.legend(ncols=len(names), loc="lower center", bbox_to_anchor=(0.5, 1.0))
-    png = io.BytesIO()
-    figure.savefig(png, format="png")
-    return png.getvalue()
-
-
-def _summary_table(metric: str, rows: Mapping[str, Mapping[str, Mapping[str, float]]], stems: Sequence[str]) -> str:
-    better = "lower is better" if metric in LOWER_IS_BETTER else "higher is better"
-    head = "".join(f"<th>{html.escape(stem)}</th>" for stem in stems)
-    lines = []
-    for estimate, row in rows.items():
-        cells = [f"<td>{row[stem]['median']:.2f}</td>" if stem in row else "<td>-</td>" for stem in stems]
-        lines.append(f"<tr><td>{html.escape(estimate)}</td>{''.join(cells)}</tr>")
-    return (
-        f"<table><caption>{html.escape(metric)}, dB, median over songs ({better})</caption>"
-        f"<tr><th>estimate</th>{head}</tr>{''.join(lines)}</table>"
-    )
-
-
-def _song_html(place: str, stems: Sequence[str]) -> str:
-    """Picture and players of a song whose files are in the folder `place`."""
-    kinds = ("truth", "estimate", "error")
-    rows = [
-        f"<tr><td>{html.escape(stem)}</td>"
-        + "".join(
-            f'<td><audio controls preload="none" src="{place}/{_safe(stem)}-{kind}.flac"></audio></td>'
-            for kind in kinds
-        )
-        + "</tr>"
-        for stem in stems
-    ]
-    head = "".join(f"<th>{kind}</th>" for kind in kinds)
-    return (
-        f'<img src="{place}/spectrograms.png" alt="Spectrograms of truth, estimate and error of each stem">'
-        f"<table><tr><th>stem</th>{head}</tr>{''.join(rows)}</table>"
-    )
-
-
-def _safe(stem: str) -> str:
-    """A stem's name as part of a file name."""
-    return "".join(letter if letter.isalnum() else "_" for letter in stem)
+    return png_bytes(figure)

@@ -7,7 +7,7 @@ import dataclasses
 import io
 import json
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +53,7 @@ def summarise(evaluation: Evaluation) -> Summary:
     return summary
 
 
-def tables(summary: Summary, stems: list[str]) -> list[Table]:
+def tables(summary: Summary, stems: Sequence[str]) -> list[Table]:
     """One table a metric, medians over songs: estimates by `stems`, and the mean over the stems where all have one."""
     from rich.table import Table
 
@@ -77,7 +77,7 @@ def write_scores(evaluation: Evaluation, summary: Summary, about: Mapping[str, A
     content = {
         **about,
         "estimate": evaluation.name,
-        "notes": evaluation.notes,
+        "notes": evaluation.comparison.notes,
         "failures": evaluation.failures,
         "summary": summary,
         "songs": {name: dataclasses.asdict(song) for name, song in evaluation.songs.items()},

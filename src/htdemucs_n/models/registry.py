@@ -6,6 +6,8 @@ A shipped model is a file of weights, or an ensemble: a JSON file that names `me
 from __future__ import annotations
 
 import json
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,14 +39,15 @@ _WEIGHTS = Path(__file__).parent / "weights"
 
 @dataclass(frozen=True)
 class ShippedModel:
-    """What there is to know of a shipped model without loading it; `sdr` is the mean over stems, dB."""
+    """What is known of a shipped model without loading it; `sdr` is the mean over stems, dB."""
 
     name: str
     parameters: int
     mib: float
     sources: tuple[str, ...]
     sdr: float | None
-    licence: str
+    weights_licence: str
+    code_licence: str = "MIT"
 
 
 def available_models() -> list[str]:
@@ -65,14 +68,12 @@ def describe_model(name: str) -> ShippedModel:
                     size *= length
                 parameters += size if "running_" not in key and "num_batches" not in key else 0
     facts = {key: json.loads(value) for key, value in header.items() if key != "format"} | _ensemble(name)
-    sdr = facts.get("sdr_db", facts.get("sdr"))
-    score = sdr.get("mean") if isinstance(sdr, dict) else sdr
     return ShippedModel(
         name,
         parameters,
         sum(path.stat().st_size for path in files) / 2**20,
         tuple(facts["config"]["sources"]),
-        score if isinstance(score, float) else None,
+        _mean_score(facts.get("sdr_db", facts.get("sdr")), facts["config"]["sources"]),
         str(facts.get("licence", "research use: see the model card")),
     )
 
@@ -117,6 +118,14 @@ def load_model(name_or_path: str | Path = DEFAULT_MODEL, trusted: bool = False) 
     with torch.device("cpu"):  # whatever torch's default device is
         models = [prepare_for_inference(load_saved_model(file)[0], in_place=True) for file in files]
     return Ensemble(models).eval() if len(models) > 1 else models[0]
+
+
+def _mean_score(sdr: Any, sources: Sequence[str]) -> float | None:
+    """The mean over stems, from the score of each where the header has them: a stored mean is rounded already."""
+    if isinstance(sdr, dict):
+        stems = [sdr[source] for source in sources if source in sdr]
+        sdr = statistics.fmean(stems) if len(stems) == len(sources) else sdr.get("mean")
+    return sdr if isinstance(sdr, float) else None
 
 
 def _ensemble(name: str) -> dict[str, Any]:

@@ -6,17 +6,9 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from htdemucs_n.audio.suffixes import SUFFIXES
 from htdemucs_n.errors import UserError
 from htdemucs_n.separation.names import Track, safe_name, track_name
-
-_NAMES = """
-.aac .ac3 .aif .aifc .aiff .alac .amr .ape .au .avi .caf .dts .eac3 .flac .flv .m2ts .m4a .m4b .m4v
-.mka .mkv .mov .mp2 .mp3 .mp4 .mpc .mpeg .mpg .mts .oga .ogg .ogv .opus .ra .rf64 .spx .tak .tta
-.vob .w64 .wav .wave .weba .webm .wma .wmv .wv
-"""
-
-SUFFIXES = frozenset(_NAMES.split())
-"""What is taken for a song in a folder; a file named by itself is tried whatever its name."""
 
 
 def find_tracks(paths: Iterable[Path], out: Path) -> Iterator[Track | UserError]:

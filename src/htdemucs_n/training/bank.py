@@ -19,10 +19,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from htdemucs_n.audio.suffixes import SUFFIXES
 from htdemucs_n.datasets.bandwidth import bandwidth
 from htdemucs_n.datasets.decode import FULL_SCALE, StemReader
 from htdemucs_n.datasets.names import alias_table
-from htdemucs_n.datasets.songs import SUFFIXES, SongFiles, Split, StemFile, find_songs
+from htdemucs_n.datasets.songs import SongFiles, Split, StemFile, find_songs
 from htdemucs_n.errors import UserError
 
 __all__ = ["FULL_SCALE", "Song", "StemBank", "load_extra", "load_songs"]

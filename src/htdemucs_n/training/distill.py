@@ -20,9 +20,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from htdemucs_n.audio.suffixes import SUFFIXES
 from htdemucs_n.datasets.cache import DecodedCache
 from htdemucs_n.datasets.decode import FULL_SCALE, decode
-from htdemucs_n.datasets.songs import SUFFIXES, StemFile
+from htdemucs_n.datasets.songs import StemFile
 from htdemucs_n.errors import UserError
 from htdemucs_n.models.registry import load_model, model_files
 from htdemucs_n.training.bank import Song

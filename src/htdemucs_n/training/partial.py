@@ -25,10 +25,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from htdemucs_n.audio.suffixes import SUFFIXES
 from htdemucs_n.datasets.bandwidth import bandwidth
 from htdemucs_n.datasets.decode import StemReader
 from htdemucs_n.datasets.names import MIXTURE, alias_table, stem_of
-from htdemucs_n.datasets.songs import SUFFIXES, StemFile
+from htdemucs_n.datasets.songs import StemFile
 from htdemucs_n.errors import UserError
 from htdemucs_n.training.bank import Song
 
