@@ -51,7 +51,7 @@ def run_command(
 
 def noise_file(path: Path, seconds: float) -> Path:
     """Write stereo noise as 16-bit WAV, a second at a time: the time does not depend on what the samples are."""
-    from htdemucs_n.audio.encoding import Encoding
+    from htdemucs_n.audio.formats import Encoding
     from htdemucs_n.audio.write import AudioWriter
 
     rng = np.random.default_rng(0)

@@ -128,8 +128,8 @@ def _original(name: str) -> bytes:
     """Half a second of stereo tones with tags, in a format; 3 s in Ogg, whose damaged pages of 1 s are lost whole."""
     import soundfile
 
-    from htdemucs_n.audio.encoding import FORMATS as WRITTEN
-    from htdemucs_n.audio.encoding import choose_encoding
+    from htdemucs_n.audio.formats import FORMATS as WRITTEN
+    from htdemucs_n.audio.formats import choose_encoding
     from htdemucs_n.audio.tags import Tags
     from htdemucs_n.audio.write import AudioWriter
 

@@ -14,9 +14,9 @@ from scipy.io import wavfile
 
 from audio_helpers import tones
 from htdemucs_n.audio import read_audio
-from htdemucs_n.audio.encoding import FORMATS, Encoding, choose_encoding, nearest_rate
+from htdemucs_n.audio.encode_wav import WavEncoder
+from htdemucs_n.audio.formats import FORMATS, Encoding, choose_encoding, nearest_rate
 from htdemucs_n.audio.tags import Tags, read_tags
-from htdemucs_n.audio.wav import WavEncoder
 from htdemucs_n.audio.write import AudioWriter
 from htdemucs_n.errors import UserError
 
@@ -161,7 +161,7 @@ def test_a_wav_file_over_4_gib_becomes_rf64(frames: int, form: bytes) -> None:
 
 def test_rf64_is_read_by_libsndfile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A small file, made as if 4 GiB were 1 kB."""
-    monkeypatch.setattr("htdemucs_n.audio.wav._LARGEST", 1000)
+    monkeypatch.setattr("htdemucs_n.audio.encode_wav._LARGEST", 1000)
     samples = np.random.default_rng(0).uniform(-0.9, 0.9, (2, 3000)).astype(np.float32)
     write(tmp_path / "a.wav", samples, 44100, Encoding("wav", "float32", 0), Tags())
     assert (tmp_path / "a.wav").read_bytes()[:4] == b"RF64"

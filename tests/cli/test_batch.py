@@ -19,7 +19,7 @@ from torch import Tensor
 
 from audio_helpers import GAINS, ON_STAND_IN, SOURCES, SplitModel, encode, tones
 from htdemucs_n.audio import read_audio, write_wav
-from htdemucs_n.audio.encoding import Encoding
+from htdemucs_n.audio.formats import Encoding
 from htdemucs_n.audio.tags import Tags, read_tags
 from htdemucs_n.audio.write import AudioWriter
 from htdemucs_n.cli.main import main

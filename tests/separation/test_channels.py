@@ -34,3 +34,26 @@ def test_more_channels(channels: int, left: dict[int, float], right: dict[int, f
     mixture = torch.rand(channels, 50)
     truth = [sum((gain * mixture[c] for c, gain in side.items()), torch.zeros(50)) for side in (left, right)]
     torch.testing.assert_close(to_stereo(mixture), torch.stack(truth))
+
+
+@pytest.mark.parametrize(
+    ("speakers", "left", "right"),
+    [
+        ("FL FR LFE", {0: 1}, {1: 1}),  # 2.1
+        ("FL FR FC", {0: 1, 2: G}, {1: 1, 2: G}),  # 3.0
+        ("FL FR BC", {0: 1, 2: G}, {1: 1, 2: G}),  # 3.0(back)
+        ("FL FR FC LFE", {0: 1, 2: G}, {1: 1, 2: G}),  # 3.1
+        ("FL FR FC BC", {0: 1, 2: G, 3: G}, {1: 1, 2: G, 3: G}),  # 4.0
+        ("FL FR BL BR", {0: 1, 2: G}, {1: 1, 3: G}),  # quad
+        ("FL FR SL SR", {0: 1, 2: G}, {1: 1, 3: G}),  # quad(side)
+        ("FL FR FC SL SR", {0: 1, 2: G, 3: G}, {1: 1, 2: G, 4: G}),  # 5.0(side)
+        ("FL FR FC LFE BL BR", {0: 1, 2: G, 4: G}, {1: 1, 2: G, 5: G}),  # 5.1
+        ("FL FR FC LFE BL BR SL SR", {0: 1, 2: G, 4: G, 6: G}, {1: 1, 2: G, 5: G, 7: G}),  # 7.1
+        ("FL FR XX YY", {0: 0.5, 2: 0.5}, {1: 0.5, 3: 0.5}),  # speakers that nobody knows
+    ],
+)
+def test_layouts(speakers: str, left: dict[int, float], right: dict[int, float]) -> None:
+    names = speakers.split()
+    mixture = torch.rand(len(names), 50)
+    truth = [sum((gain * mixture[c] for c, gain in side.items()), torch.zeros(50)) for side in (left, right)]
+    torch.testing.assert_close(to_stereo(mixture, names), torch.stack(truth))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from htdemucs_n.errors import UserError
 from htdemucs_n.separation.inputs import find_tracks
-from htdemucs_n.separation.names import DEFAULT_TEMPLATE, Namer, Track, safe_name
+from htdemucs_n.separation.names import DEFAULT_TEMPLATE, Namer, Track, safe_name, track_name
 
 STEMS = ("drums", "bass")
 
@@ -23,8 +23,9 @@ def namer(template: str = DEFAULT_TEMPLATE) -> Namer:
 
 def test_a_template_is_filled_in() -> None:
     names = namer("{model}-{track}/{stem} of {track} ({trackext}).{ext}")
-    files, name = names.name(Track(Path("a/My song.mp3"), "x/y"))
-    assert name == "x/y"
+    named = names.name(Track(Path("a/My song.mp3"), "x/y"))
+    files = named.files
+    assert not named.numbered
     assert files["bass"] == Path("out/small-x/y/bass of x/y (mp3).flac")
     assert set(files) == set(STEMS)
 
@@ -45,7 +46,9 @@ def test_templates_that_cannot_be(template: str, says: str) -> None:
 def test_songs_of_one_name_are_told_apart_whatever_their_case_or_accents() -> None:
     names = namer()
     songs = ["Song", "song", "SONG", "Caf\u00e9", "Cafe\u0301", "song-2"]
-    filled = [names.name(Track(Path(f"{song}.wav"), song))[1] for song in songs]
+    named = [names.name(Track(Path(f"{song}.wav"), song)) for song in songs]
+    filled = [entry.files["bass"].parent.name for entry in named]
+    assert [entry.numbered for entry in named] == [False, True, True, False, True, True]
     assert filled == ["Song", "song-2", "SONG-3", "Caf\u00e9", "Cafe\u0301-2", "song-2-2"]
 
 
@@ -69,17 +72,50 @@ def test_names_that_windows_forbids(name: str, safe: str) -> None:
 
 @given(template=st.text(alphabet="/\\.: ab", max_size=12), name=st.text(max_size=40))
 def test_no_name_leads_out_of_the_folder(template: str, name: str) -> None:
-    files, _ = namer(template + "{track}{stem}").name(Track(Path("a.wav"), name))
+    files = namer(template + "{track}{stem}").name(Track(Path("a.wav"), name)).files
     for file in files.values():
         assert file.parts[0] == "out" and ".." not in file.parts and not file.is_absolute()
         assert all(part.rstrip(". ") == part for part in file.parts)
         assert Path(os.path.normpath(file)).parts[0] == "out"
 
 
-def test_names_that_are_too_long_are_cut() -> None:
-    files, _ = namer("{track} {stem}.{ext}").name(Track(Path("a.wav"), "歌" * 200))
-    for file in files.values():
-        assert len(file.name.encode()) <= 255 and file.name.endswith(".flac")
+@pytest.mark.parametrize(
+    "template",
+    ["{track} - {stem}.{ext}", "{stem}/{track}.{ext}", "{track}/{track}-{stem}.{ext}", "{model} {track}{stem}"],
+)
+@given(letter=st.sampled_from("aé歌😀"), length=st.integers(50, 300))
+def test_names_that_are_too_long_are_cut_in_the_song_alone(template: str, letter: str, length: int) -> None:
+    """The files of a song and of three songs of that name all differ, each ends as the template says."""
+    names = namer(template)
+    everything = [names.name(Track(Path("a.wav"), letter * length)) for _ in range(3)]
+    assert [named.numbered for named in everything] == [False, True, True]
+    files = [(stem, file) for named in everything for stem, file in named.files.items()]
+    assert len({str(file) for _, file in files}) == len(files)
+    for stem, file in files:
+        assert all(len(part.encode()) <= 255 for part in file.parts)
+        assert stem in str(file)
+        rest = file.name.replace("small ", "").replace(stem, "").replace(".flac", "").strip("-0123456789 ")
+        assert {*rest} <= {letter}
+    longest = max(len(part.encode()) for part in files[0][1].parts)
+    assert longest > 255 - 2 * len(letter.encode()) or length * len(letter.encode()) < 255
+
+
+def test_a_cut_keeps_accents_and_joined_emoji_whole() -> None:
+    for character in ("e\u0301\u0323", "👩\u200d🚀", "👍🏽"):
+        name = next(iter(namer("{track}.{ext}{stem}").name(Track(Path("a"), 100 * character)).files.values())).name
+        assert name.split(".")[0] == character * (len(name.split(".")[0]) // len(character))
+
+
+def test_a_name_that_is_too_long_without_the_song_is_refused() -> None:
+    for template in ("x" * 250 + "{stem}.{ext}", "x" * 260 + "{track}{stem}"):
+        with pytest.raises(UserError, match="too long"):
+            namer(template).name(Track(Path("a.wav"), "a"))
+
+
+def test_names_that_are_not_utf_8_become_text() -> None:
+    name = os.fsdecode(b"caf\xe9")
+    files = namer().name(Track(Path(name + ".wav"), track_name(Path(name + ".wav")))).files
+    assert files["bass"] == Path("out/small/caf\ufffd/bass.flac")
 
 
 def touch(*names: str) -> None:

@@ -42,12 +42,12 @@ def read_tags(path: Path) -> Tags:
     import av  # loads all of FFmpeg: only when asked for
     from av.error import FFmpegError
 
-    from htdemucs_n.audio.snapshot import Snapshot
+    from htdemucs_n.audio.file_view import FileView
 
     try:
         with (
             path.open("rb") as file,
-            av.open(Snapshot(file), "r", options={"protocol_whitelist": ""}, metadata_errors="replace") as container,
+            av.open(FileView(file), "r", options={"protocol_whitelist": ""}, metadata_errors="replace") as container,
         ):
             found = {key.lower(): text for key, text in container.metadata.items()}
             for stream in container.streams.audio[:1]:  # Ogg keeps them with the stream

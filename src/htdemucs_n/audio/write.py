@@ -6,26 +6,17 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from htdemucs_n.audio.encoding import Encoding
+from htdemucs_n.audio.encode_wav import WavEncoder
+from htdemucs_n.audio.encoder import Encoder
+from htdemucs_n.audio.formats import Encoding
 from htdemucs_n.audio.tags import NO_TAGS, Tags
-from htdemucs_n.audio.wav import WavEncoder
 from htdemucs_n.errors import UserError
 from htdemucs_n.files import moved_into_place
-
-
-class Encoder(Protocol):
-    """Turns blocks into the bytes of a file."""
-
-    def write(self, samples: NDArray[np.float32]) -> None:
-        """Append a block `(C, n)`."""
-
-    def close(self) -> None:
-        """Finish the bytes; the file itself stays open."""
 
 
 def make_folder(folder: Path) -> None:
@@ -106,7 +97,7 @@ class AudioWriter:
     def _start(self) -> Encoder:
         if self._encoding.format == "wav":
             return WavEncoder(self._file, self._rate, self._channels, self._encoding.depth, self._tags.values)
-        from htdemucs_n.audio.encode import start_encoder  # PyAV loads all of FFmpeg: only when needed
+        from htdemucs_n.audio.encode_ffmpeg import start_encoder  # PyAV loads all of FFmpeg: only when needed
 
         return start_encoder(self._file, self._rate, self._channels, self._encoding, self._tags)
 

@@ -1,6 +1,8 @@
-"""Bring any channel count to the stereo that the model hears."""
+"""Bring any channel layout to the stereo that the model separates."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -9,32 +11,40 @@ _CENTRE = 0.5**0.5
 """-3 dB: the gain of ITU-R BS.775 for a channel that goes to both sides, and for the surrounds."""
 
 _LEFT, _RIGHT, _BOTH, _NONE = (1.0, 0.0), (0.0, 1.0), (_CENTRE, _CENTRE), (0.0, 0.0)
-_BACK_LEFT, _BACK_RIGHT = (_CENTRE, 0.0), (0.0, _CENTRE)
-_FRONT = (_LEFT, _RIGHT, _BOTH)
+_SIDE_LEFT, _SIDE_RIGHT = (_CENTRE, 0.0), (0.0, _CENTRE)
 
-_DOWNMIX = {
-    3: _FRONT,
-    4: (_LEFT, _RIGHT, _BACK_LEFT, _BACK_RIGHT),
-    5: (*_FRONT, _BACK_LEFT, _BACK_RIGHT),
-    6: (*_FRONT, _NONE, _BACK_LEFT, _BACK_RIGHT),
-    7: (*_FRONT, _NONE, _BOTH, _BACK_LEFT, _BACK_RIGHT),
-    8: (*_FRONT, _NONE, _BACK_LEFT, _BACK_RIGHT, _BACK_LEFT, _BACK_RIGHT),
+_GAINS = {
+    "FL": _LEFT, "FR": _RIGHT, "FC": _BOTH, "LFE": _NONE, "LFE2": _NONE,
+    "FLC": _LEFT, "FRC": _RIGHT, "WL": _LEFT, "WR": _RIGHT,
+    "BL": _SIDE_LEFT, "BR": _SIDE_RIGHT, "SL": _SIDE_LEFT, "SR": _SIDE_RIGHT, "BC": _BOTH,
+    "DL": _LEFT, "DR": _RIGHT, "TFL": _SIDE_LEFT, "TFR": _SIDE_RIGHT, "TBL": _SIDE_LEFT, "TBR": _SIDE_RIGHT,
+}  # fmt: skip
+"""Gain into (left, right) by the name that FFmpeg gives a speaker."""
+
+_BY_COUNT = {
+    3: ("FL", "FR", "FC"),
+    4: ("FL", "FR", "BL", "BR"),
+    5: ("FL", "FR", "FC", "BL", "BR"),
+    6: ("FL", "FR", "FC", "LFE", "BL", "BR"),
+    7: ("FL", "FR", "FC", "LFE", "BC", "SL", "SR"),
+    8: ("FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR"),
 }
-"""Gain into (left, right) of every channel in WAVE order; the low-frequency channel is left out."""
+"""What a number of channels stands for where the speakers are not known, in WAVE order."""
 
 
-def to_stereo(mixture: Tensor) -> Tensor:
-    """Mix `(C, T)`, channels in WAVE order, down to `(2, T)`.
+def to_stereo(mixture: Tensor, speakers: Sequence[str] = ()) -> Tensor:
+    """Mix `(C, T)` down to `(2, T)`; `speakers` are the names of the channels, by default those of their number.
 
-    Mono is copied to both sides. 3 to 8 channels are mixed by ITU-R BS.775: left + 0.707 centre + 0.707
-    left surround, and so for the right. Over 8 channels, odd ones (the first, third, ...) are averaged to the
-    left and even ones to the right.
+    Mono is copied to both sides, stereo stays. More channels are mixed by ITU-R BS.775: left + 0.707 centre + 0.707
+    left surround, and so for the right; the low-frequency channel is left out. Where a speaker is not known, and over
+    8 channels, odd channels (the first, third, ...) are averaged to the left and even ones to the right.
     """
     channels = mixture.shape[0]
     if channels == 1:
         return mixture.repeat(2, 1)
     if channels == 2:
         return mixture
-    if channels > 8:
+    names = speakers or _BY_COUNT.get(channels, ())
+    if not names or any(name not in _GAINS for name in names):
         return torch.stack([mixture[0::2].mean(0), mixture[1::2].mean(0)])
-    return mixture.new_tensor(_DOWNMIX[channels]).T @ mixture
+    return mixture.new_tensor([_GAINS[name] for name in names]).T @ mixture

@@ -19,6 +19,8 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNOREC
 _MAX_BYTES = 255
 """Of one name, on common file systems."""
 
+_SKIN_TONES = "".join(map(chr, range(0x1F3FB, 0x1F400)))
+
 
 @dataclass(frozen=True)
 class Track:
@@ -33,11 +35,25 @@ class Track:
         return self.path.suffix.removeprefix(".")
 
 
+@dataclass(frozen=True)
+class NamedStems:
+    """Where the stems of a song go, by stem; `numbered` says that another song has its name."""
+
+    files: dict[str, Path]
+    numbered: bool
+
+
+def readable(name: str) -> str:
+    """The name of a file as text: bytes that are not UTF-8 become the replacement character."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def safe_name(name: str) -> str:
     """A name for one file or folder that Windows, macOS and Linux can hold.
 
     What Windows forbids becomes `_`; dots and spaces at the end go, and so `..`, which would lead out of the folder.
     """
+    name = readable(name)
     name = _ILLEGAL.sub("_", name).rstrip(". ").lstrip(" ") or "_"
     return f"_{name}" if _RESERVED.fullmatch(name) else name
 
@@ -58,32 +74,48 @@ class Namer:
         self._tells_tracks_apart = "track" in fields
         self._taken: set[str] = set()
 
-    def name(self, track: Track) -> tuple[dict[str, Path], str]:
-        """The files of a song's stems, by stem, and its name in them.
+    def name(self, track: Track) -> NamedStems:
+        """The files of a song's stems.
 
         A song whose files would be those of a song before it gets `-2`, `-3`, ... behind its name. The case of
-        letters and the way accents are coded do not tell names apart: many file systems do not.
+        letters and the way accents are coded do not tell names apart: many file systems do not. A name that is too
+        long for a file system is cut in {track}, never inside a character.
 
         Raises:
-            UserError: a second song where the template has no {track}.
+            UserError: a second song where the template has no {track}, or a name that is too long without {track}.
         """
-        name, number = track.name, 1
+        number = 1
         while True:
-            files = {stem: self._fill(track, name, stem) for stem in self._stems}
+            files = self._fitting(track, "" if number == 1 else f"-{number}")
             keys = {unicodedata.normalize("NFC", str(file)).casefold() for file in files.values()}
             if not keys & self._taken:
                 self._taken |= keys
-                return files, name
+                return NamedStems(files, number > 1)
             if not self._tells_tracks_apart:
                 raise UserError(f"--filename {self._template}: it needs {{track}}, or '{track.path}' would overwrite")
             number += 1
-            name = f"{track.name}-{number}"
+
+    def _fitting(self, track: Track, number: str) -> dict[str, Path]:
+        """The files of a song with a number behind its name, which is cut until every part of a path fits."""
+        name = track.name
+        while True:
+            files = {stem: self._fill(track, name + number, stem) for stem in self._stems}
+            parts = [part for file in files.values() for part in file.relative_to(self._out).parts]
+            excess = max(len(part.encode()) for part in parts) - _MAX_BYTES
+            if excess <= 0:
+                return files
+            shorter = _cut(name, excess)
+            if not self._tells_tracks_apart or not shorter:
+                raise UserError(
+                    f"--filename {self._template}: the name for '{track.path}' is too long: use a shorter one"
+                )
+            name = shorter
 
     def _fill(self, track: Track, name: str, stem: str) -> Path:
         values = {"track": name, "stem": stem, "ext": self._extension, "model": self._model}
-        filled = self._template.format(**values, trackext=track.extension)
+        filled = self._template.format(**values, trackext=readable(track.extension))
         parts = [safe_name(part) for part in re.split(r"[/\\]", filled) if part.strip(" ") not in ("", ".")]
-        return self._out.joinpath(*map(_short, parts))
+        return self._out.joinpath(*parts)
 
 
 def track_name(path: PurePath) -> str:
@@ -106,11 +138,22 @@ def _fields(template: str) -> set[str]:
     return fields
 
 
-def _short(part: str) -> str:
-    """A name that is not too long: the middle goes, its extension stays."""
-    if len(part.encode()) <= _MAX_BYTES:
-        return part
-    stem, dot, extension = part.rpartition(".")
-    tail = f"{dot}{extension}" if stem and len(extension) < 10 else ""
-    room = _MAX_BYTES - len(tail.encode())
-    return part.encode()[:room].decode("utf-8", "ignore").rstrip(". ") + tail
+def _cut(name: str, excess: int) -> str:
+    """`name` with its longest part at least `excess` bytes shorter, or as short as it can be; empty if it is that.
+
+    A letter keeps the accents that are coded behind it, and an emoji the parts that it is joined of.
+    """
+    parts = name.split("/")
+    longest = max(range(len(parts)), key=lambda n: len(parts[n].encode()))
+    part = parts[longest]
+    end = len(part)
+    while end > 1 and (len(part[:end].encode()) > len(part.encode()) - excess or _goes_on(part, end)):
+        end -= 1
+    parts[longest] = part[:end]
+    return "" if end == len(part) else "/".join(parts)
+
+
+def _goes_on(text: str, place: int) -> bool:
+    """Whether the character at a place belongs to the one before it."""
+    joined = text[place - 1] == "\u200d" or text[place] == "\u200d"
+    return joined or unicodedata.category(text[place]).startswith("M") or text[place] in _SKIN_TONES

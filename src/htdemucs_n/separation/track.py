@@ -17,9 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from htdemucs_n.audio.encoding import Encoding, choose_encoding, nearest_rate
-from htdemucs_n.audio.read import AudioStream, checked_blocks, open_audio
+from htdemucs_n.audio.formats import Encoding, choose_encoding, nearest_rate
+from htdemucs_n.audio.read import open_audio
 from htdemucs_n.audio.resample import resample_blocks
+from htdemucs_n.audio.stream import AudioStream, checked_blocks
 from htdemucs_n.audio.tags import NO_TAGS, Tags, read_tags
 from htdemucs_n.audio.write import AudioWriter
 from htdemucs_n.background import in_background
@@ -182,7 +183,7 @@ class _Counter:
 def _open(path: Path) -> AbstractContextManager[AudioStream]:
     if path != STANDARD:
         return open_audio(path)
-    from htdemucs_n.audio.container import open_container
+    from htdemucs_n.audio.decode_ffmpeg import open_container
 
     return open_container(sys.stdin.buffer, "standard input")
 

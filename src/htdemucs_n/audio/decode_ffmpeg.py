@@ -16,7 +16,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
-from htdemucs_n.audio.read import check_rate
+from htdemucs_n.audio.stream import check_rate
 from htdemucs_n.errors import UserError
 
 # A playlist can name other files and addresses: with no protocol allowed only the opened file is read.
@@ -33,11 +33,12 @@ _GUESSED = ("aac", "mp3")
 
 @contextmanager
 def open_container(
-    file: IO[bytes], name: str | Path, promised: int | None = None, number: int = 0
+    file: IO[bytes], name: str | Path, promised: int | None = None, number: int = 0, reliable: bool = True
 ) -> Iterator[ContainerStream]:
     """Open audio stream `number` of `file`, called `name` in messages; it need not be seekable, if the format allows.
 
-    `promised` is its length in samples, where that is known better than by FFmpeg.
+    `promised` is its length in samples, where that is known better than by FFmpeg; with `reliable` false the length
+    that FFmpeg gives is not used.
 
     Raises:
         UserError: not a format that FFmpeg knows, no such audio stream, or a codec without a decoder.
@@ -56,7 +57,7 @@ def open_container(
         if stream.codec_context is None:
             raise UserError(f"'{name}' is coded in a way for which FFmpeg has no decoder here: convert it to wav")
         try:
-            decoded = ContainerStream(container, stream, promised)
+            decoded = ContainerStream(container, stream, promised, reliable)
         except (FFmpegError, ValueError, OverflowError):
             raise UserError(unreadable) from None
         check_rate(decoded.sample_rate, name)
@@ -64,12 +65,12 @@ def open_container(
 
 
 class ContainerStream:
-    """An audio stream, at its own rate and channels in WAVE order (see `htdemucs_n.audio.read.AudioStream`).
+    """An audio stream, at its own rate and channels in WAVE order (see `htdemucs_n.audio.stream.AudioStream`).
 
     When rate or channels change inside the stream, the first frame's hold.
     """
 
-    def __init__(self, container: InputContainer, stream: AvStream, promised: int | None) -> None:
+    def __init__(self, container: InputContainer, stream: AvStream, promised: int | None, reliable: bool) -> None:
         self._frames = self._decode(container, stream)
         self.damaged = 0
         # The first frame knows rate and layout; what the header says of them can be wrong.
@@ -78,11 +79,18 @@ class ContainerStream:
         self.sample_rate: int = shape.sample_rate or 44100
         self._layout = shape.layout.name
         self.channels: int = len(shape.layout.channels)
+        self.speakers: tuple[str, ...] = tuple(channel.name for channel in shape.layout.channels)
         lossless = stream.codec_context.name.startswith("pcm") or stream.codec_context.name in _LOSSLESS
         kind = shape.format.name if shape.format is not None else ""
         self.depth = _DEPTHS.get(kind, "float32") if lossless else None
         self.length = promised
-        if promised is None and stream.duration and stream.time_base and container.format.name not in _GUESSED:
+        if (
+            reliable
+            and promised is None
+            and stream.duration
+            and stream.time_base
+            and container.format.name not in _GUESSED
+        ):
             self.length = round(stream.duration * stream.time_base * self.sample_rate)
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:

@@ -19,9 +19,9 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from htdemucs_n.audio.encoding import Encoding
+from htdemucs_n.audio.encoder import Encoder
+from htdemucs_n.audio.formats import Encoding
 from htdemucs_n.audio.tags import Tags, picture_block
-from htdemucs_n.audio.write import Encoder
 
 _CONTAINERS = {"flac": "flac", "mp3": "mp3", "ogg": "ogg", "opus": "opus", "m4a": "mp4"}
 _CODECS = {"flac": "flac", "mp3": "libmp3lame", "opus": "libopus", "m4a": "aac"}

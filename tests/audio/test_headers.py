@@ -1,0 +1,145 @@
+"""Files whose headers say too little or too much: all samples are read, and the length is right."""
+
+from __future__ import annotations
+
+import io
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from audio_helpers import encode
+from htdemucs_n.audio.read import open_audio, read_audio
+from htdemucs_n.errors import UserError
+
+RATE = 44100
+SAMPLES = 50_000
+
+
+def noise(samples: int = SAMPLES, channels: int = 2, seed: int = 0) -> np.ndarray:
+    """int16 `(T, C)`."""
+    return np.random.default_rng(seed).integers(-9000, 9000, (samples, channels), dtype=np.int16)
+
+
+def encoded(kind: str, samples: np.ndarray, rate: int = RATE, **options: str) -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, rate, format=kind, **options)
+    return buffer.getvalue()
+
+
+def id3_tag(size: int = 1000) -> bytes:
+    return b"ID3\x04\x00\x00" + bytes((size >> 7 * n) & 127 for n in (3, 2, 1, 0)) + b"\0" * size
+
+
+def written(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
+
+
+def with_data_size(size: int) -> bytes:
+    """The WAV of `noise()` with another size of its samples."""
+    data = bytearray(encoded("WAV", noise(), subtype="PCM_16"))
+    place = data.index(b"data")
+    data[place + 4 : place + 8] = struct.pack("<I", size)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("size", [0, 0x7FFFFFDB, 0x7FFFF000, 0xFFFFFFFF, 0xFFFFFFDB])
+def test_a_wav_that_leaves_its_size_open_is_read_whole(tmp_path: Path, size: int) -> None:
+    path = written(tmp_path / "a.wav", with_data_size(size))
+    with open_audio(path) as stream:
+        samples = np.concatenate([*stream.blocks()], axis=1)
+        assert (stream.length, stream.damaged) == (SAMPLES, 0)
+    np.testing.assert_array_equal(samples, noise().T / np.float32(32768))
+
+
+def test_a_wav_that_is_cut_short_still_promises_what_it_had(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.wav", with_data_size(4 * SAMPLES)[:-4000])
+    with open_audio(path) as stream:
+        assert stream.length == SAMPLES
+        assert sum(block.shape[1] for block in stream.blocks()) == SAMPLES - 1000
+
+
+def test_a_wav_without_samples_stays_refused(tmp_path: Path) -> None:
+    for name, more in (("none.wav", b""), ("list.wav", b"LIST\x04\x00\x00\x00INFO")):
+        path = written(tmp_path / name, encoded("WAV", noise(0), subtype="PCM_16") + more)
+        with pytest.raises(UserError, match="no audio"):
+            read_audio(path)
+
+
+@pytest.mark.parametrize(("kind", "subtype"), [("WAV", "PCM_16"), ("AIFF", "PCM_16"), ("FLAC", "PCM_16")])
+def test_an_id3_tag_in_front_of_other_formats_is_passed_over(tmp_path: Path, kind: str, subtype: str) -> None:
+    path = written(tmp_path / f"a.{kind.lower()}", id3_tag() + encoded(kind, noise(), subtype=subtype))
+    np.testing.assert_array_equal(read_audio(path).samples, noise().T / np.float32(32768))
+
+
+def test_an_id3_tag_in_front_of_wavpack_is_passed_over(tmp_path: Path) -> None:
+    encode(tmp_path / "plain.wv", noise().T / np.float32(32768), RATE, "wavpack")
+    path = written(tmp_path / "a.wv", id3_tag() + (tmp_path / "plain.wv").read_bytes())
+    np.testing.assert_array_equal(read_audio(path).samples, read_audio(tmp_path / "plain.wv").samples)
+
+
+TRAILERS = {
+    "ID3v1": b"TAG" + b"x" * 125,
+    "Lyrics3": b"LYRICSBEGINLYR00005hello000024LYRICS200" + b"TAG" + b"x" * 125,
+    "Lyrics3v1": b"LYRICSBEGINhelloLYRICSEND" + b"TAG" + b"x" * 125,
+    "APE": b"APETAGEX" + struct.pack("<IIII8x", 2000, 32 + 8, 1, 1 << 31) + b"12345678"
+    + b"APETAGEX" + struct.pack("<IIII8x", 2000, 32 + 8, 1, 1 << 31),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("trailer", [*TRAILERS])
+def test_tags_behind_an_mp3_are_no_damage(tmp_path: Path, trailer: str) -> None:
+    encode(tmp_path / "plain.mp3", noise().T / np.float32(32768), RATE, "mp3")
+    plain = (tmp_path / "plain.mp3").read_bytes()
+    path = written(tmp_path / "a.mp3", plain + TRAILERS[trailer])
+    with open_audio(path) as stream:
+        samples = np.concatenate([*stream.blocks()], axis=1)
+        assert stream.damaged == 0
+    np.testing.assert_array_equal(samples, read_audio(tmp_path / "plain.mp3").samples)
+
+
+def test_a_flac_of_unknown_length_is_read_to_its_end(tmp_path: Path) -> None:
+    data = bytearray(encoded("FLAC", noise(), subtype="PCM_16"))
+    data[21] &= 0xF0
+    data[22:26] = b"\0\0\0\0"
+    path = written(tmp_path / "a.flac", bytes(data))
+    with open_audio(path) as stream:
+        samples = np.concatenate([*stream.blocks()], axis=1)
+        assert (stream.length, stream.damaged) == (None, 0)
+    np.testing.assert_array_equal(samples, noise().T / np.float32(32768))
+
+
+def test_joined_ogg_files_are_read_one_after_the_other(tmp_path: Path) -> None:
+    """Three links: no sample is lost or added between them."""
+    links = [encoded("OGG", noise(20_000 + n, seed=n), subtype="VORBIS") for n in range(3)]
+    path = written(tmp_path / "a.ogg", b"".join(links))
+    alone = [read_audio(written(tmp_path / f"{n}.ogg", link)).samples for n, link in enumerate(links)]
+    with open_audio(path) as stream:
+        assert stream.length == sum(part.shape[1] for part in alone)
+        samples = np.concatenate([*stream.blocks()], axis=1)
+    np.testing.assert_array_equal(samples, np.concatenate(alone, axis=1))
+
+
+def test_joined_opus_files(tmp_path: Path) -> None:
+    for n in range(2):
+        encode(tmp_path / f"{n}.opus", noise(48_000, seed=n).T / np.float32(32768), 48_000, "libopus")
+    alone = [read_audio(tmp_path / f"{n}.opus").samples for n in range(2)]
+    path = written(tmp_path / "a.opus", b"".join((tmp_path / f"{n}.opus").read_bytes() for n in range(2)))
+    np.testing.assert_array_equal(read_audio(path).samples, np.concatenate(alone, axis=1))
+
+
+def test_links_of_another_rate_or_channel_count_are_brought_to_those_of_the_first(tmp_path: Path) -> None:
+    """A second of 44.1 kHz stereo, then a second of a mono tone at 22.05 kHz."""
+    tone = np.round(8000 * np.sin(2 * np.pi * 500 * np.arange(22050) / 22050)).astype(np.int16)
+    first = encoded("OGG", noise(RATE), subtype="VORBIS")
+    path = written(tmp_path / "a.ogg", first + encoded("OGG", tone, 22050, subtype="VORBIS"))
+    audio = read_audio(path)
+    assert audio.sample_rate == RATE and audio.samples.shape[0] == 2
+    assert audio.samples.shape[1] == pytest.approx(2 * RATE, abs=2)
+    second = audio.samples[:, RATE + 5000 : RATE + 25000]
+    np.testing.assert_array_equal(second[0], second[1])
+    expected = 8000 / 32768 * np.sin(2 * np.pi * 500 * np.arange(5000, 25000) / RATE)
+    assert np.abs(second[0] - expected).max() < 0.02
