@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import signal
@@ -17,6 +19,7 @@ import soundfile
 from scipy.io import wavfile
 from torch import Tensor
 
+import htdemucs_n
 from audio_helpers import GAINS, ON_STAND_IN, SOURCES, SplitModel, encode, tones
 from htdemucs_n.audio import read_audio, write_wav
 from htdemucs_n.audio.formats import Encoding
@@ -50,7 +53,9 @@ def song(name: str, samples: np.ndarray = TONES, rate: int = 44100) -> Path:
 
 
 def files(folder: Path) -> set[str]:
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    """All that is below a folder but for the hidden records of `separation.claims`."""
+    found = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+    return {path.as_posix() for path in found if path.parts[0] != ".htdemucs-n"}
 
 
 @pytest.mark.parametrize(
@@ -256,7 +261,7 @@ def test_several_stems_do_not_fit_into_a_pipe(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     song("a.wav")
-    assert run(monkeypatch, "a.wav", "-o", "-") == 1
+    assert run(monkeypatch, "a.wav", "-o", "-") == 2
     assert "one song and one stem" in capsys.readouterr().err
 
 
@@ -274,7 +279,7 @@ def test_options_that_cannot_be(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: list[str], says: str
 ) -> None:
     song("a.wav")
-    assert run(monkeypatch, "a.wav", *options) == 1
+    assert run(monkeypatch, "a.wav", *options) == (1 if says == "toaster" else 2)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ") and says in line
     assert not Path("separated").exists()
@@ -314,3 +319,166 @@ def test_the_list_of_models(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     with pytest.raises(SystemExit):
         main()
     assert f"{DEFAULT_MODEL} (default)" in (out := capsys.readouterr().out) and "htdemucs_ft" in out
+
+
+def test_a_stem_never_replaces_a_song_of_the_batch(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its own song or another one, by whatever name it is reached, and with --force too."""
+    song("drums.wav")
+    Path("link.wav").symlink_to("drums.wav")
+    before = Path("drums.wav").read_bytes()
+    for source in ("drums.wav", "link.wav"):
+        for force in ([], ["--force"]):
+            assert run(monkeypatch, source, "-o", ".", "--filename", "{stem}.{ext}", *force) == 1
+            assert "would be replaced by the drums" in capsys.readouterr().err
+    song("a.wav")
+    song("a-bass.wav")
+    assert run(monkeypatch, "a.wav", "a-bass.wav", "-o", ".", "--filename", "{track}-{stem}.{ext}", "--force") == 1
+    assert "'a-bass.wav' would be replaced by the bass of 'a.wav'" in capsys.readouterr().err
+    assert Path("drums.wav").read_bytes() == Path("a-bass.wav").read_bytes() == before
+
+
+def test_stems_of_another_song_are_not_taken_for_this_ones(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same name in two folders and two commands: the stems stay the first song's, and it is said."""
+    song("x/a.wav")
+    song("y/a.wav", TONES / 2)
+    assert run(monkeypatch, "x/a.wav") == 0
+    first = (ROOT / "a/bass.wav").read_bytes()
+    capsys.readouterr()
+    assert run(monkeypatch, "x/a.wav") == 0
+    assert "note" not in capsys.readouterr().out
+    Path("moved.wav").symlink_to("x/a.wav")
+    Path("z").mkdir()
+    Path("x/a.wav").rename("z/a.wav")
+    assert run(monkeypatch, "z/a.wav") == 0
+    assert "note" not in capsys.readouterr().out, "a song that was moved is the same song"
+    (ROOT / "a/drums.wav").unlink()
+    for quiet in ([], ["--skip-existing"]):
+        assert run(monkeypatch, "y/a.wav", *quiet) == 0
+        out = capsys.readouterr().out
+        assert "are of another 'a.wav': --force replaces them" in out
+        assert (ROOT / "a/bass.wav").read_bytes() == first and not (ROOT / "a/drums.wav").exists()
+    assert run(monkeypatch, "y/a.wav", "--force") == 0
+    assert (ROOT / "a/bass.wav").read_bytes() != first
+    capsys.readouterr()
+    assert run(monkeypatch, "y/a.wav") == 0
+    assert "note" not in capsys.readouterr().out
+
+
+def test_stems_that_nothing_is_known_of_are_kept_with_a_note(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    song("a.wav")
+    (ROOT / "a").mkdir(parents=True)
+    for name in SOURCES:
+        (ROOT / f"a/{name}.wav").write_bytes(b"mine")
+    assert run(monkeypatch, "a.wav") == 0
+    assert "note: it is not known which song they are of" in capsys.readouterr().out
+    assert (ROOT / "a/bass.wav").read_bytes() == b"mine"
+
+
+def test_a_song_that_another_process_separates_is_left_to_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], known_model: SplitModel
+) -> None:
+    """The claim is another process's; when that is killed, the song is free."""
+    song("a.wav")
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom htdemucs_n.separation.claims import SongRecord\n"
+        "out = Path('separated')\n"
+        f"files = [out / '{DEFAULT_MODEL}/a' / (name + '.wav') for name in {SOURCES!r}]\n"
+        "with SongRecord(out, files).claimed() as mine:\n    print(mine, flush=True)\n    time.sleep(60)\n"
+    )
+    source = str(Path(htdemucs_n.__file__).parents[1])
+    other = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": source}
+    )
+    assert other.stdout is not None and other.stdout.readline().strip() == b"True"
+    try:
+        assert run(monkeypatch, "a.wav") == 0
+        assert "another process is separating it" in capsys.readouterr().out
+        assert not known_model.lengths and not files(Path("separated"))
+    finally:
+        other.kill()
+        other.wait()
+        other.stdout.close()
+    assert run(monkeypatch, "a.wav") == 0
+    assert len(files(Path("separated"))) == 4
+    assert not list(Path("separated").rglob("*.lock"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names are text there")
+def test_names_that_are_not_utf_8(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both songs are separated, and said in JSON too."""
+    song("b.wav")
+    os.link(b"b.wav", b"caf\xe9.wav")
+    assert run(monkeypatch, ".", "--json") == 0
+    assert files(ROOT) == {f"{name}/{stem}.wav" for name in ("b", "caf\ufffd") for stem in SOURCES}
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.ENOSPC])
+@pytest.mark.parametrize("when", ["opened", "written"])
+def test_no_room_for_the_temporary_file_costs_one_line_a_song(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int, when: str
+) -> None:
+    """In the default clip mode; the batch goes on to its end."""
+
+    class Full(io.BytesIO):
+        def write(self, data: object) -> int:
+            raise OSError(number, os.strerror(number))
+
+    def opened(dir: object = None) -> Full:
+        if when == "opened":
+            raise OSError(number, os.strerror(number))
+        return Full()
+
+    song("a.wav")
+    song("b.wav")
+    monkeypatch.setattr("htdemucs_n.separation.clipping.tempfile.TemporaryFile", opened)
+    assert run(monkeypatch, "a.wav", "b.wav") == 1
+    first, second, total = capsys.readouterr().err.splitlines()
+    assert (os.strerror(number) in first and "separated" in first) or "temporary" in first
+    assert second.startswith("error: ") and total == "2 of 2 tracks failed"
+    assert not Path("separated").exists()
+
+
+def test_an_output_folder_that_cannot_be_written_costs_one_line_a_song(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(self: Path, *args: object, **options: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    song("a.wav")
+    song("b.wav")
+    monkeypatch.setattr(Path, "mkdir", refused)
+    assert run(monkeypatch, "a.wav", "b.wav") == 1
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 3 and all("Read-only file system" in line for line in errors[:2])
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("s3://bucket/a.wav", "URLs are not read"),
+        ("https://example.org/a.mp3", "URLs are not read"),
+        ("x" * 300 + ".wav", "File name too long"),
+        (".", "is the output folder"),
+    ],
+)
+def test_paths_that_are_no_songs_here(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], path: str, says: str
+) -> None:
+    song("a.wav")
+    assert run(monkeypatch, path, "-o", ".") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ") and says in line
+
+
+@pytest.mark.parametrize("name", ["MP3", "Flac", "WAV"])
+def test_formats_in_any_case(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    song("a.wav")
+    assert run(monkeypatch, "a.wav", "--format", name) == 0
+    assert files(ROOT) == {f"a/{stem}.{name.lower()}" for stem in SOURCES}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 import torch
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from audio_helpers import GAINS, SOURCES, SplitModel, tones
+from htdemucs_n.audio import write_wav
 from htdemucs_n.errors import UserError
 from htdemucs_n.models.storage import save_model
 from htdemucs_n.separation import Separator
@@ -290,3 +293,15 @@ def test_a_shorter_segment_is_less_work_for_the_model(tmp_path: Path) -> None:
         heard[segment] = max(lengths)
     frame = 1024 * model.config.frame_multiple
     assert heard == {None: -(-44100 // frame) * frame, 0.1: -(-4410 // frame) * frame}
+
+
+def test_a_file_object_is_separated_as_its_file(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, (2, 9000)).astype(np.float32)
+    write_wav(tmp_path / "a.wav", noise, 44100, float32=True)
+    separator = Separator(SplitModel(), device="cpu")
+    expected = separator.separate_file(tmp_path / "a.wav")
+    for opened in (io.BytesIO((tmp_path / "a.wav").read_bytes()), (tmp_path / "a.wav").open("rb")):
+        with opened:
+            stems = separator.separate_file(opened)
+            assert not opened.closed
+        assert all(torch.equal(stems[name], expected[name]) for name in expected)

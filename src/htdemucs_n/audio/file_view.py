@@ -20,7 +20,7 @@ class FileView(io.RawIOBase):
     ) -> None:
         self._file = file
         self._start = start
-        self._size = (os.fstat(file.fileno()).st_size if end is None else end) - start
+        self._size = (file.seek(0, os.SEEK_END) if end is None else end) - start
         self._changes = dict(changes or {})
         self._place = 0
 

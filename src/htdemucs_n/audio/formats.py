@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import OptionError
 
 _MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
@@ -55,18 +55,18 @@ def choose_encoding(name: str, depth: str | None, bitrate: int | None, input_dep
     """Encoding in a format; the depth is by default the input's, where the format has it, else the nearest.
 
     Raises:
-        UserError: an unknown format, a depth that it has not, or a bit rate out of range or for a lossless one.
+        OptionError: an unknown format, a depth that it has not, or a bit rate out of range or for a lossless one.
     """
     if name not in FORMATS:
-        raise UserError(f"unknown format '{name}': choose one of {', '.join(FORMATS)}")
+        raise OptionError(f"unknown format '{name}': choose one of {', '.join(FORMATS)}")
     kind = FORMATS[name]
     if depth is not None and depth not in kind.depths:
         choice = f"choose one of {', '.join(kind.depths)}" if kind.depths else "it is lossy and takes --bitrate"
-        raise UserError(f"the format {name} has no depth {depth}: {choice}")
+        raise OptionError(f"the format {name} has no depth {depth}: {choice}")
     if bitrate is not None and not kind.bitrate:
-        raise UserError(f"the format {name} is lossless and takes no bit rate: choose mp3, ogg, opus or m4a")
+        raise OptionError(f"the format {name} is lossless and takes no bit rate: choose mp3, ogg, opus or m4a")
     if bitrate is not None and not _BITRATES[0] <= bitrate <= _BITRATES[1]:
-        raise UserError(f"bit rate {bitrate}: it takes {_BITRATES[0]} to {_BITRATES[1]} kbit/s")
+        raise OptionError(f"bit rate {bitrate}: it takes {_BITRATES[0]} to {_BITRATES[1]} kbit/s")
     wanted = depth or input_depth or "int16"
     if kind.depths and wanted not in kind.depths:
         wanted = kind.depths[-1]  # flac for a float input: 24 bits

@@ -11,7 +11,7 @@ Some kinds of file go to PyAV although libsndfile reads them:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
@@ -32,8 +32,8 @@ from htdemucs_n.errors import UserError
 
 
 @contextmanager
-def open_audio(path: str | Path, stream: int = 0) -> Iterator[AudioStream]:
-    """Open a file: wav, flac, aiff, ogg, opus, mp3, m4a, aac, or a video.
+def open_audio(path: str | Path | BinaryIO, stream: int = 0) -> Iterator[AudioStream]:
+    """Open a file, or a binary file object that can be moved in: wav, flac, aiff, ogg, opus, mp3, m4a, or a video.
 
     `stream` is which of its audio streams, for the few files that have several (MUSDB18's `.stem.mp4`). Any
     sample rate and channel count; more than two channels come in WAVE order. The file is read as it is now: what is
@@ -43,8 +43,8 @@ def open_audio(path: str | Path, stream: int = 0) -> Iterator[AudioStream]:
         UserError: no such file, a folder, not readable, empty, not audio, no such audio stream, or a sample rate that
             no audio has.
     """
-    path = Path(path)
     with _open(path) as file:
+        path = path if isinstance(path, str | Path) else getattr(file, "name", "file object")
         view = audio_view(file)
         head = view.read(4)
         view.seek(0)
@@ -69,19 +69,22 @@ def open_audio(path: str | Path, stream: int = 0) -> Iterator[AudioStream]:
             yield decoded
 
 
-def read_audio(path: str | Path, stream: int = 0) -> Audio:
+def read_audio(path: str | Path | BinaryIO, stream: int = 0) -> Audio:
     """Read all the audio of a file, as `open_audio` does.
 
     Raises:
         UserError: as `open_audio`; no samples, or samples that are NaN or infinite.
     """
     with open_audio(path, stream) as opened:
-        blocks = list(checked_blocks(opened, path))
+        blocks = list(checked_blocks(opened, path if isinstance(path, str | Path) else "file object"))
         return Audio(np.concatenate(blocks, axis=1), opened.sample_rate, opened.speakers)
 
 
-def _open(path: Path) -> BinaryIO:
-    """An open file, or the reason why there is none."""
+def _open(path: str | Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
+    """An open file, or the reason why there is none. A file object stays open."""
+    if not isinstance(path, str | Path):
+        return nullcontext(path)
+    path = Path(path)
     try:
         if path.is_dir():
             raise UserError(f"'{path}' is a folder: pass the files in it, for example {path}/*.mp3")

@@ -1,141 +1,106 @@
-"""Many songs, one after the other or several at once: what is kept, what failed, what the user is told."""
+"""What the user is told of many songs: a line or a JSON object each, the failures at the end."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
 from pathlib import Path
-from threading import Event, Lock
 from typing import Any
 
 import typer
 
 from htdemucs_n.cli.display import Display
-from htdemucs_n.errors import Cancelled, UserError
-from htdemucs_n.separation import Separator
-from htdemucs_n.separation.names import Namer, Track
-from htdemucs_n.separation.stems import StemChoice
-from htdemucs_n.separation.track import STANDARD, Outcome, Output, separate_track
+from htdemucs_n.errors import UserError
+from htdemucs_n.separation.batch import Batch, SongResult
+from htdemucs_n.separation.names import Track
+from htdemucs_n.separation.separator import Progress
+from htdemucs_n.separation.track import STANDARD
 
 
-@dataclass
-class Batch:
-    """How the songs of one command are separated, and what has become of them."""
+class BatchReport:
+    """Prints the results of a batch as they come.
 
-    separator: Separator
-    choice: StemChoice
-    output: Output
-    namer: Namer
-    force: bool
-    quiet_about_kept: bool
-    to_pipe: bool
-    as_json: bool
-    failures: list[UserError] = field(default_factory=list)
-    kept: int = 0
-    _cancel: Event = field(default_factory=Event)
-    _lock: Lock = field(default_factory=Lock)
+    Args:
+        to_pipe: the stems go to standard output, so words go to standard error.
+        quiet_about_kept: songs that were kept are counted and not listed.
+        as_json: one JSON object a song in place of lines.
+    """
 
-    def run(self, tracks: Sequence[Track | UserError], jobs: int) -> bool:
-        """Separate all; prints a line (or JSON object) a song, and the failures at the end. True if none failed."""
+    def __init__(self, to_pipe: bool, quiet_about_kept: bool, as_json: bool) -> None:
+        self._to_pipe, self._quiet_about_kept, self._as_json = to_pipe, quiet_about_kept, as_json
+        self._failures: list[UserError] = []
+        self._kept = 0
+
+    def run(self, batch: Batch, tracks: Sequence[Track | UserError], jobs: int) -> bool:
+        """Separate all and print the results. True if none failed."""
         with Display(len(tracks)) as display:
-            if jobs == 1:
-                for track in tracks:
-                    self._one(track, display)
-            else:
-                with ThreadPoolExecutor(jobs) as pool:
-                    waiting = [pool.submit(self._one, track, display) for track in tracks]
-                    try:
-                        for done in waiting:
-                            done.result()
-                    except BaseException:  # Ctrl-C: those that run stop at their next segment, the others never start
-                        self._cancel.set()
-                        pool.shutdown(cancel_futures=True)
-                        raise
-        if self.kept and self.quiet_about_kept and not self.as_json:
-            self._say(f"{self.kept} of {len(tracks)} songs had their stems already")
-        for failure in self.failures:
+
+            def report(result: SongResult) -> None:
+                self.add(result)
+                display.finish_one()
+
+            def show(track: Track) -> AbstractContextManager[Progress | None]:
+                return display.track(track.path.name, batch.separator.segment_seconds)
+
+            batch.run(tracks, report, jobs, show)
+        if self._kept and self._quiet_about_kept and not self._as_json:
+            self._say(f"{self._kept} of {len(tracks)} songs had their stems already")
+        for failure in self._failures:
             typer.echo(f"error: {failure}", err=True)
-        if self.failures and len(tracks) > 1:
-            typer.echo(f"{len(self.failures)} of {len(tracks)} tracks failed", err=True)
-        return not self.failures
+        if self._failures and len(tracks) > 1:
+            typer.echo(f"{len(self._failures)} of {len(tracks)} tracks failed", err=True)
+        return not self._failures
 
-    def _one(self, track: Track | UserError, display: Display) -> None:
-        try:
-            if isinstance(track, UserError):
-                raise track
-            self._separate(track, display)
-        except Cancelled:
+    def add(self, result: SongResult) -> None:
+        """Print one result; errors wait for the end."""
+        if result.error is not None:
+            self._failures.append(result.error)
+        self._kept += result.status == "kept"
+        if self._as_json:
+            self._say(json.dumps(_entry(result), ensure_ascii=False))
+        elif result.track is not None and result.error is None:
+            self._say_line(result, result.track)
+
+    def _say_line(self, result: SongResult, track: Track) -> None:
+        line = f"{track.path} -> {_place(result.files)}"
+        if result.status == "in work":
+            self._say(f"{line}: another process is separating it")
             return
-        except UserError as error:
-            with self._lock:
-                self.failures.append(error)
-                if self.as_json:
-                    path = str(track.path) if isinstance(track, Track) else None
-                    self._print({"track": path, "status": "failed", "error": str(error)})
-        finally:
-            display.finish_one()
-
-    def _separate(self, track: Track, display: Display) -> None:
-        with self._lock:
-            files, name = ({}, track.name) if self.to_pipe else self.namer.name(track)
-        if self.to_pipe:
-            files = {self.choice.names[0]: STANDARD}
-        missing = {stem: path for stem, path in files.items() if self.force or path == STANDARD or not path.exists()}
-        if not missing:
-            return self._keep(track, files)
-        with display.track(track.path.name, self.separator.segment_seconds) as progress:
-            outcome = separate_track(
-                track.path, missing, self.separator, self.choice, self.output, progress, self._cancel
-            )
-        if len(missing) < len(files):
-            outcome.notes.append("stems that were there are kept, --force replaces them")
-        if name != track.name:
-            outcome.notes.append("another song has its name, so it got a number")
-        self._report(track, files, outcome)
-        return None
-
-    def _keep(self, track: Track, files: dict[str, Path]) -> None:
-        with self._lock:
-            self.kept += 1
-            if self.as_json:
-                self._print({"track": str(track.path), "status": "kept", "stems": _strings(files)})
-            elif not self.quiet_about_kept:
-                self._say(f"{track.path} -> {_place(files)}: its stems are there and are kept (--force replaces them)")
-
-    def _report(self, track: Track, files: dict[str, Path], outcome: Outcome) -> None:
-        speed = outcome.seconds / max(outcome.elapsed, 1e-9)
-        with self._lock:
-            if self.as_json:
-                self._print(
-                    {
-                        "track": str(track.path),
-                        "status": "separated",
-                        "stems": _strings(files),
-                        "seconds": round(outcome.seconds, 3),
-                        "elapsed": round(outcome.elapsed, 3),
-                        "real_time_factor": round(speed, 2),
-                        "gain": outcome.gain,
-                        "notes": outcome.notes,
-                    }
-                )
+        if result.status == "kept":
+            if self._quiet_about_kept and not result.outcome.notes:
                 return
-            minutes, seconds = divmod(outcome.seconds, 60)
-            took = f"{int(minutes)}:{seconds:04.1f} in {outcome.elapsed:.1f} s, {speed:.1f} x real time"
-            self._say(f"{track.path} -> {_place(files)} ({took})")
-            for note in outcome.notes:
-                self._say(f"  note: {note}")
+            self._say(f"{line}: its stems are there and are kept (--force replaces them)")
+        else:
+            self._say(f"{line} ({_duration(result)})")
+        for note in result.outcome.notes:
+            self._say(f"  note: {note}")
 
     def _say(self, line: str) -> None:
-        typer.echo(line, err=self.to_pipe)  # where stems go to standard output, words must not
-
-    def _print(self, entry: dict[str, Any]) -> None:
-        typer.echo(json.dumps(entry, ensure_ascii=False), err=self.to_pipe)
+        typer.echo(line, err=self._to_pipe)
 
 
-def _strings(files: dict[str, Path]) -> dict[str, str]:
-    return {stem: str(path) for stem, path in files.items()}
+def _entry(result: SongResult) -> dict[str, Any]:
+    """A result as JSON has it."""
+    entry: dict[str, Any] = {"track": str(result.track.path) if result.track else None, "status": result.status}
+    if result.error is not None:
+        return entry | {"error": str(result.error)}
+    entry["stems"] = {stem: str(path) for stem, path in result.files.items()}
+    if result.status == "separated":
+        outcome = result.outcome
+        entry |= {
+            "seconds": round(outcome.seconds, 3),
+            "elapsed": round(outcome.elapsed, 3),
+            "real_time_factor": round(outcome.speed, 2),
+            "gain": outcome.gain,
+        }
+    return entry | ({"notes": result.outcome.notes} if result.status == "separated" or result.outcome.notes else {})
+
+
+def _duration(result: SongResult) -> str:
+    minutes, seconds = divmod(result.outcome.seconds, 60)
+    elapsed, speed = result.outcome.elapsed, result.outcome.speed
+    return f"{int(minutes)}:{seconds:04.1f} in {elapsed:.1f} s, {speed:.1f} x real time"
 
 
 def _place(files: dict[str, Path]) -> str:

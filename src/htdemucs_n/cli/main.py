@@ -17,7 +17,7 @@ from htdemucs_n.cli.models import models
 from htdemucs_n.cli.profile import profile
 from htdemucs_n.cli.separate import separate
 from htdemucs_n.cli.train import train
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import OptionError, UserError
 from htdemucs_n.openmp import configure_openmp
 
 app = typer.Typer(
@@ -56,7 +56,7 @@ def _options(
 def main() -> None:
     """Run the command line.
 
-    Exit status: 0; 1 for a `UserError`, printed as one line; 2 for wrong usage; 130 for Ctrl-C.
+    Exit status: 0; 1 for a `UserError`, printed as one line; 2 for a wrong option; 130 for Ctrl-C.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a file name may hold what the terminal cannot show
@@ -66,4 +66,4 @@ def main() -> None:
         app()
     except UserError as error:
         typer.echo(f"error: {error}", err=True)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, OptionError) else 1)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import OptionError
 
 ModelName = Annotated[
     str | None,
@@ -41,8 +41,8 @@ Trust = Annotated[
 
 
 def model_names(text: str) -> list[str]:
-    """`a,b` as two models, unless there is a file of that name. Raises `UserError` where none is named."""
+    """`a,b` as two models, unless there is a file of that name. Raises `OptionError` where none is named."""
     names = [text] if Path(text).exists() else [name for name in text.split(",") if name]
     if not names:
-        raise UserError(f"--name {text}: give the name of a model, or several with commas between them")
+        raise OptionError(f"--name {text}: give the name of a model, or several with commas between them")
     return names

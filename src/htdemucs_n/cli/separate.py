@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from htdemucs_n.cli.options import Device, ModelNames, Trust, model_names
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import OptionError
 
 
 def separate(
@@ -92,7 +92,7 @@ def separate(
     A song that fails does not stop the others: failures are listed at the end, and the exit status is 1. Stems that
     are there already are kept, so the same command goes on where it was stopped.
     """
-    from htdemucs_n.cli.batch import Batch
+    from htdemucs_n.cli.batch import BatchReport
     from htdemucs_n.memory import keep_freed_memory
 
     keep_freed_memory(one_heap=True)
@@ -101,12 +101,13 @@ def separate(
 
     from htdemucs_n.models.registry import DEFAULT_MODEL
     from htdemucs_n.separation import Separator
+    from htdemucs_n.separation.batch import Batch
     from htdemucs_n.separation.inputs import find_tracks
     from htdemucs_n.separation.names import Namer, track_name
     from htdemucs_n.separation.stems import StemChoice
     from htdemucs_n.separation.track import STANDARD, Output
 
-    output = Output(format_name, "float32" if float32 else depth, bitrate, rate, clip_mode, tags)
+    output = Output(format_name.lower(), "float32" if float32 else depth, bitrate, rate, clip_mode, tags)
     if threads:
         torch.set_num_threads(threads)
     names = model_names(name or DEFAULT_MODEL)
@@ -124,11 +125,12 @@ def separate(
     choice = StemChoice(separator.sources, stems.split(",") if stems else None, two_stems, other_method)
     to_pipe = out == STANDARD
     if to_pipe and (len(choice.names) > 1 or len(tracks) > 1 or tracks[0].is_dir()):
-        raise UserError("-o -: one song and one stem go to standard output: add --stems vocals, for example")
+        raise OptionError("-o -: one song and one stem go to standard output: add --stems vocals, for example")
     model_name = "+".join(track_name(Path(model)) for model in names)
     namer = Namer(filename, Path() if to_pipe else out, model_name, output.format, choice.names)
-    batch = Batch(separator, choice, output, namer, force, skip_existing, to_pipe, as_json)
-    if not batch.run(list(find_tracks(tracks, out)), jobs):
+    batch = Batch(separator, choice, output, namer, None if to_pipe else out, force=force)
+    report = BatchReport(to_pipe, skip_existing, as_json)
+    if not report.run(batch, list(find_tracks(tracks, out)), jobs):
         raise typer.Exit(1)
 
 
@@ -136,4 +138,4 @@ def _numbers(text: str | None) -> list[float] | None:
     try:
         return None if text is None else [float(number) for number in text.split(",")]
     except ValueError:
-        raise UserError(f"--weights {text}: it takes numbers with commas between them, as 2,1") from None
+        raise OptionError(f"--weights {text}: it takes numbers with commas between them, as 2,1") from None

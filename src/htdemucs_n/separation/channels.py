@@ -36,15 +36,16 @@ def to_stereo(mixture: Tensor, speakers: Sequence[str] = ()) -> Tensor:
     """Mix `(C, T)` down to `(2, T)`; `speakers` are the names of the channels, by default those of their number.
 
     Mono is copied to both sides, stereo stays. More channels are mixed by ITU-R BS.775: left + 0.707 centre + 0.707
-    left surround, and so for the right; the low-frequency channel is left out. Where a speaker is not known, and over
-    8 channels, odd channels (the first, third, ...) are averaged to the left and even ones to the right.
+    left surround, and so for the right; the low-frequency channel is left out. Of more than 8 channels whose speakers
+    are not known, odd ones (the first, third, ...) are averaged to the left and even ones to the right.
     """
     channels = mixture.shape[0]
     if channels == 1:
         return mixture.repeat(2, 1)
     if channels == 2:
         return mixture
-    names = speakers or _BY_COUNT.get(channels, ())
-    if not names or any(name not in _GAINS for name in names):
+    known = len(speakers) == channels and all(name in _GAINS for name in speakers)
+    names = speakers if known else _BY_COUNT.get(channels, ())
+    if not names:
         return torch.stack([mixture[0::2].mean(0), mixture[1::2].mean(0)])
     return mixture.new_tensor([_GAINS[name] for name in names]).T @ mixture

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from htdemucs_n.errors import OutputError
 
 CLIP_MODES = ("rescale", "clamp", "limit", "none")
 
@@ -55,17 +59,43 @@ def _clamped(blocks: Iterable[Tensor], clamp: bool, levels: Levels) -> Iterator[
 
 
 def _rescaled(blocks: Iterable[Tensor], levels: Levels, folder: Path | None) -> Iterator[Tensor]:
-    with tempfile.TemporaryFile(dir=folder) as waiting:
+    with _temporary_file(folder) as waiting:
         peak, shapes = 0.0, []
         for block in blocks:
             peak = max(peak, float(block.abs().max())) if block.numel() else peak
             shapes.append(block.shape)
-            waiting.write(np.ascontiguousarray(block.numpy()).data)
+            with _explained(folder):
+                waiting.write(np.ascontiguousarray(block.numpy()).data)
         levels.gain = 1.0 / max(1.0, peak)
-        waiting.seek(0)
+        with _explained(folder):
+            waiting.seek(0)  # writes what is still buffered
         for shape in shapes:
             samples = np.frombuffer(bytearray(waiting.read(4 * shape.numel())), np.float32)
             yield torch.from_numpy(samples).view(shape).mul_(levels.gain)
+
+
+@contextlib.contextmanager
+def _temporary_file(folder: Path | None) -> Iterator[BinaryIO]:
+    """A nameless file in a folder. What is still buffered when an error ends the block is not written."""
+    with _explained(folder):
+        file = cast(BinaryIO, tempfile.TemporaryFile(dir=folder))  # noqa: SIM115 - closed below
+    try:
+        yield file
+    finally:
+        with contextlib.suppress(OSError):
+            file.close()
+
+
+@contextlib.contextmanager
+def _explained(folder: Path | None) -> Iterator[None]:
+    """`OSError` as `OutputError`."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"cannot write a temporary file in '{folder or tempfile.gettempdir()}' ({error.strerror or error}): "
+            "make room, make the folder writable, or choose --clip-mode clamp, which needs none"
+        ) from None
 
 
 def _limited(blocks: Iterable[Tensor], sample_rate: int, levels: Levels) -> Iterator[Tensor]:

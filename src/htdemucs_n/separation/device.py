@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import OptionError, UserError
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -38,7 +38,7 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     if name == "auto":
         name = "bf16" if _multiplies_bf16(device) else "fp32"
     if name not in PRECISIONS:
-        raise UserError(f"unknown precision '{name}': use auto, {', '.join(PRECISIONS)}")
+        raise OptionError(f"unknown precision '{name}': use auto, {', '.join(PRECISIONS)}")
     return PRECISIONS[name]
 
 

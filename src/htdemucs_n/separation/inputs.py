@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from htdemucs_n.audio.suffixes import SUFFIXES
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import AudioError, UserError
 from htdemucs_n.separation.names import Track, safe_name, track_name
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+"""As a path has it, with one of two slashes; a drive of Windows has one letter."""
 
 
 def find_tracks(paths: Iterable[Path], out: Path) -> Iterator[Track | UserError]:
@@ -18,7 +22,18 @@ def find_tracks(paths: Iterable[Path], out: Path) -> Iterator[Track | UserError]
     left out. A folder without songs, or one that cannot be read, gives a `UserError` in its place.
     """
     for path in paths:
-        if not path.is_dir():
+        try:
+            is_folder = path.is_dir()
+        except OSError as error:  # a name that is too long
+            yield AudioError(f"'{path}' cannot be opened ({error.strerror}): check the name")
+            continue
+        if not is_folder and _URL.match(str(path)) and not path.exists():
+            yield AudioError(f"'{path}': URLs are not read: download the file and pass its name")
+            continue
+        if is_folder and _identity(path) == _identity(out) is not None:
+            yield AudioError(f"'{path}' is the output folder, which is not separated again: choose another with -o")
+            continue
+        if not is_folder:
             yield Track(path, "stdin" if path == Path("-") else track_name(path))
             continue
         found = False
@@ -26,7 +41,7 @@ def find_tracks(paths: Iterable[Path], out: Path) -> Iterator[Track | UserError]
             found = True
             yield entry
         if not found:
-            yield UserError(f"'{path}' holds no audio or video file: check the folder")
+            yield AudioError(f"'{path}' holds no audio or video file: check the folder")
 
 
 def _walk(root: Path, out: tuple[int, int] | None) -> Iterator[Track | UserError]:
@@ -45,7 +60,7 @@ def _walk(root: Path, out: tuple[int, int] | None) -> Iterator[Track | UserError
             if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
                 yield Track(here / name, "/".join([*place, track_name(Path(name))]))
     for error in failed:
-        yield UserError(f"'{error.filename}' cannot be read ({error.strerror}): check its permissions")
+        yield AudioError(f"'{error.filename}' cannot be read ({error.strerror}): check its permissions")
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:

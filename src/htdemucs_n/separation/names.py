@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from htdemucs_n.errors import UserError, suggestion
+from htdemucs_n.errors import OptionError, suggestion
 
 DEFAULT_TEMPLATE = "{model}/{track}/{stem}.{ext}"
 FIELDS = ("track", "stem", "ext", "model", "trackext")
@@ -62,7 +62,7 @@ class Namer:
     """Fills in a template of `FIELDS` below the folder `out`.
 
     Raises:
-        UserError: a field that is not known, or stems that would all have one name.
+        OptionError: a field that is not known, or stems that would all have one name.
     """
 
     def __init__(self, template: str, out: Path, model: str, extension: str, stems: Sequence[str]) -> None:
@@ -70,7 +70,7 @@ class Namer:
         self._extension, self._stems = extension, stems
         fields = _fields(template)
         if len(stems) > 1 and "stem" not in fields:
-            raise UserError(f"--filename {template}: it needs {{stem}}, or all stems have one name")
+            raise OptionError(f"--filename {template}: it needs {{stem}}, or all stems have one name")
         self._tells_tracks_apart = "track" in fields
         self._taken: set[str] = set()
 
@@ -82,7 +82,7 @@ class Namer:
         long for a file system is cut in {track}, never inside a character.
 
         Raises:
-            UserError: a second song where the template has no {track}, or a name that is too long without {track}.
+            OptionError: a second song where the template has no {track}, or a name that is too long without {track}.
         """
         number = 1
         while True:
@@ -92,7 +92,7 @@ class Namer:
                 self._taken |= keys
                 return NamedStems(files, number > 1)
             if not self._tells_tracks_apart:
-                raise UserError(f"--filename {self._template}: it needs {{track}}, or '{track.path}' would overwrite")
+                raise OptionError(f"--filename {self._template}: it needs {{track}}, or '{track.path}' would overwrite")
             number += 1
 
     def _fitting(self, track: Track, number: str) -> dict[str, Path]:
@@ -106,9 +106,7 @@ class Namer:
                 return files
             shorter = _cut(name, excess)
             if not self._tells_tracks_apart or not shorter:
-                raise UserError(
-                    f"--filename {self._template}: the name for '{track.path}' is too long: use a shorter one"
-                )
+                raise OptionError(f"--filename {self._template}: its name for '{track.path}' is too long: shorten it")
             name = shorter
 
     def _fill(self, track: Track, name: str, stem: str) -> Path:
@@ -127,13 +125,13 @@ def _fields(template: str) -> set[str]:
     try:
         parsed = list(string.Formatter().parse(template))
     except ValueError as error:
-        raise UserError(f"--filename {template}: {error}; fields are {{track}}, {{stem}}, {{ext}}") from None
+        raise OptionError(f"--filename {template}: {error}; fields are {{track}}, {{stem}}, {{ext}}") from None
     fields = set()
     for _, field, form, conversion in parsed:
         if field is None:
             continue
         if field not in FIELDS or form or conversion:
-            raise UserError(f"--filename {template}: unknown field '{{{field}}}', {suggestion(field, FIELDS)}")
+            raise OptionError(f"--filename {template}: unknown field '{{{field}}}', {suggestion(field, FIELDS)}")
         fields.add(field)
     return fields
 

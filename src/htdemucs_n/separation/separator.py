@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from threading import Event
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -108,15 +109,18 @@ class Separator:
         return round(self._segment * self.batch * sample_rate / rate + delay) + 1
 
     def separate_file(
-        self, path: str | Path, progress: Progress | None = None, cancel: Event | None = None
+        self, path: str | Path | BinaryIO, progress: Progress | None = None, cancel: Event | None = None
     ) -> dict[str, Tensor]:
-        """Separate an audio or video file; returns stems `(C, T)` as `separate` does, at the file's own rate.
+        """Separate an audio or video file, or an open binary one; returns stems `(C, T)` at the file's own rate.
 
         Raises:
             UserError: the file cannot be read (see `htdemucs_n.audio.read_audio`), or as `separate`.
         """
         audio = read_audio(path)
-        return self.separate(torch.from_numpy(audio.samples), audio.sample_rate, progress, cancel)
+        mixture = torch.from_numpy(audio.samples)
+        if len(mixture) > 2:
+            mixture = to_stereo(mixture, audio.speakers)
+        return self.separate(mixture, audio.sample_rate, progress, cancel)
 
     def separate(
         self, mixture: Samples, sample_rate: int, progress: Progress | None = None, cancel: Event | None = None

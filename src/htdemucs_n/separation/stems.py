@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from htdemucs_n.errors import UserError, suggestion
+from htdemucs_n.errors import OptionError, suggestion
 
 OTHER_METHODS = ("add", "minus", "none")
 
@@ -21,7 +21,7 @@ class StemChoice:
     written.
 
     Raises:
-        UserError: no such stem or method, or both ways of choosing at once.
+        OptionError: no such stem or method, or both ways of choosing at once.
     """
 
     sources: Sequence[str]
@@ -31,12 +31,12 @@ class StemChoice:
 
     def __post_init__(self) -> None:
         if self.stems is not None and self.two_stems is not None:
-            raise UserError("--stems and --two-stems exclude each other: use one of them")
+            raise OptionError("--stems and --two-stems exclude each other: use one of them")
         for stem in [*(self.stems or ()), *([self.two_stems] if self.two_stems is not None else [])]:
             if stem not in self.sources:
-                raise UserError(f"the model has no stem '{stem}': {suggestion(stem, self.sources)}")
+                raise OptionError(f"the model has no stem '{stem}': {suggestion(stem, self.sources)}")
         if self.other_method not in OTHER_METHODS:
-            raise UserError(f"unknown method '{self.other_method}': choose one of {', '.join(OTHER_METHODS)}")
+            raise OptionError(f"unknown method '{self.other_method}': choose one of {', '.join(OTHER_METHODS)}")
 
     @property
     def names(self) -> tuple[str, ...]:

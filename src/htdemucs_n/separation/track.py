@@ -24,7 +24,8 @@ from htdemucs_n.audio.stream import AudioStream, checked_blocks
 from htdemucs_n.audio.tags import NO_TAGS, Tags, read_tags
 from htdemucs_n.audio.write import AudioWriter
 from htdemucs_n.background import in_background
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import OptionError
+from htdemucs_n.separation.channels import to_stereo
 from htdemucs_n.separation.clipping import CLIP_MODES, Levels, clip_blocks
 from htdemucs_n.separation.separator import Progress, Separator
 from htdemucs_n.separation.stems import StemChoice
@@ -54,9 +55,9 @@ class Output:
     def __post_init__(self) -> None:
         choose_encoding(self.format, self.depth, self.bitrate, None)
         if self.clip_mode is not None and self.clip_mode not in CLIP_MODES:
-            raise UserError(f"unknown clip mode '{self.clip_mode}': choose one of {', '.join(CLIP_MODES)}")
+            raise OptionError(f"unknown clip mode '{self.clip_mode}': choose one of {', '.join(CLIP_MODES)}")
         if self.sample_rate is not None and not 1000 <= self.sample_rate <= 384_000:
-            raise UserError(f"sample rate {self.sample_rate}: it takes 1000 to 384000 Hz")
+            raise OptionError(f"sample rate {self.sample_rate}: it takes 1000 to 384000 Hz")
 
 
 @dataclass
@@ -67,6 +68,11 @@ class Outcome:
     elapsed: float = 0.0
     gain: float = 1.0
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def speed(self) -> float:
+        """Seconds of audio a second."""
+        return self.seconds / max(self.elapsed, 1e-9)
 
 
 def separate_track(
@@ -96,7 +102,7 @@ def separate_track(
         rate = nearest_rate(output.format, output.sample_rate or stream.sample_rate)
         tags = read_tags(path) if output.tags and path != STANDARD and _may_have_tags(path) else NO_TAGS
         counter = _Counter()
-        read = resample_blocks(counter.count(checked_blocks(stream, path)), stream.sample_rate, rate)
+        read = resample_blocks(counter.count(_stereo_blocks(stream, path)), stream.sample_rate, rate)
         blocks = stack.enter_context(closing(in_background(read)))  # ends its thread before the file is closed
         tensors = (torch.from_numpy(np.ascontiguousarray(block)) for block in blocks)
         length = None if stream.length is None else round(stream.length * rate / stream.sample_rate)
@@ -186,6 +192,12 @@ def _open(path: Path) -> AbstractContextManager[AudioStream]:
     from htdemucs_n.audio.decode_ffmpeg import open_container
 
     return open_container(sys.stdin.buffer, "standard input")
+
+
+def _stereo_blocks(stream: AudioStream, path: Path) -> Iterator[NDArray[np.float32]]:
+    """The blocks of a stream, more than two channels mixed down by where their speakers are."""
+    for block in checked_blocks(stream, path):
+        yield block if len(block) <= 2 else to_stereo(torch.from_numpy(block), stream.speakers).numpy()
 
 
 def _target(path: Path) -> Path | BinaryIO:

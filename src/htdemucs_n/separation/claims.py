@@ -1,0 +1,95 @@
+"""Which song is being separated by whom, and whose stems a folder holds.
+
+Both are kept in a hidden folder of the output folder, under a name made from the files of the song's stems:
+
+    separated/.htdemucs-n/3f2a....lock    held while a process separates the song; the system frees it when that dies
+    separated/.htdemucs-n/3f2a....json    the song whose stems they are
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from htdemucs_n.audio import make_folder
+from htdemucs_n.errors import OutputError
+from htdemucs_n.files import write_whole
+
+FOLDER = ".htdemucs-n"
+
+_ENDS = 65536
+"""Bytes at the beginning and at the end of a file that tell it from others."""
+
+
+class SongRecord:
+    """What is known of a song's stems, which go to `files` below the folder `out`."""
+
+    def __init__(self, out: Path, files: Collection[Path]) -> None:
+        names = sorted(file.relative_to(out).as_posix().casefold() for file in files)
+        digest = hashlib.sha256("\n".join(names).encode("utf-8", "surrogateescape")).hexdigest()[:24]
+        self._out = out
+        self._path = out / FOLDER / digest
+
+    @contextlib.contextmanager
+    def claimed(self) -> Iterator[bool]:
+        """Whether the song is this process's to separate until the block ends; not where another one is at it.
+
+        Raises:
+            OutputError: the output folder cannot be written.
+        """
+        existed = self._out.exists()
+        make_folder(self._out)
+        try:
+            self._path.parent.mkdir(exist_ok=True)
+            lock = FileLock(self._path.with_suffix(".lock"))
+            lock.acquire(blocking=False)
+        except Timeout:
+            yield False
+            return
+        except OSError as error:
+            raise OutputError(
+                f"cannot write in '{self._out}' ({error.strerror or error}): make it writable, or choose another folder"
+            ) from None
+        try:
+            yield True
+        finally:
+            with contextlib.suppress(OSError):
+                Path(lock.lock_file).unlink(missing_ok=True)
+            lock.release()
+            with contextlib.suppress(OSError):  # folders that are not empty stay
+                self._path.parent.rmdir()
+                if not existed:
+                    self._out.rmdir()
+
+    def remember(self, song: Path) -> None:
+        """Note that the stems are those of the file `song`. Raises `UserError` where that cannot be written."""
+        known = {"source": song.name, "fingerprint": fingerprint(song)}
+        write_whole(self._path.with_suffix(".json"), json.dumps(known, ensure_ascii=True) + "\n")
+
+    def other_song(self, song: Path) -> str | None:
+        """Why the stems that are there may not be those of the file `song`; None where they are."""
+        try:
+            known = json.loads(self._path.with_suffix(".json").read_text(encoding="utf-8"))
+            source, expected = str(known["source"]), known["fingerprint"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return "it is not known which song they are of"
+        return None if fingerprint(song) == expected else f"they are of another '{source}'"
+
+
+def fingerprint(song: Path) -> str:
+    """What tells a file from another wherever it lies: its size, beginning and end. Empty where it cannot be read."""
+    try:
+        with song.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(0)
+            content = file.read(_ENDS)
+            file.seek(max(0, size - _ENDS))
+            content += file.read(_ENDS)
+    except OSError:
+        return ""
+    return hashlib.sha256(str(size).encode() + content).hexdigest()
