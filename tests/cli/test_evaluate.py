@@ -275,7 +275,7 @@ def test_a_mistake_is_one_line(
 ) -> None:
     Path("empty").mkdir()
     quick = [] if "--metrics" in arguments else QUICK
-    assert run(monkeypatch, *arguments, *quick) == 1
+    assert run(monkeypatch, *arguments, *quick) == (2 if "--name" in named else 1)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     assert named in line
