@@ -1,9 +1,9 @@
-"""Everything once, on songs made from code: make a dataset, train on it for about a minute, evaluate, separate.
+"""Everything once, on the demo song: make a dataset, train on it for about a minute, evaluate, separate.
 
     python scripts/first_model.py [FOLDER]
 
-No data, no network, no GPU. The model that comes out has heard ten songs for a minute: it shows how the parts fit, not
-how well they work. The same four commands on real songs are the real thing.
+It needs no data, no network and no GPU. The model that comes out was trained on eight seconds of music for a minute:
+it shows how the parts fit together, not how well they work. On songs of your own the same commands train a real model.
 """
 
 from __future__ import annotations
@@ -15,22 +15,23 @@ from pathlib import Path
 import numpy as np
 
 from htdemucs_n.audio import write_wav
-from htdemucs_n.demo.effects import SAMPLE_RATE
-from htdemucs_n.demo.song import make_song
+from htdemucs_n.demo import demo_song
 
-_TRAIN, _VALID = range(8), range(8, 10)
-_SECONDS = 12.0
+_PIECES = {"train": range(4), "valid": range(4, 6)}
+"""Of the demo, two seconds each."""
 
 
 def main() -> None:
     """Run the steps; stop at the first that fails, with its exit status."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "first_model")
-    for split, seeds in (("train", _TRAIN), ("valid", _VALID)):
-        for seed in seeds:
-            for stem, track in make_song(seed, _SECONDS).items():
-                write_wav(folder / split / f"song {seed}" / f"{stem}.wav", track, SAMPLE_RATE)
-    tracks = make_song(_VALID[0], _SECONDS).values()
-    write_wav(folder / "song.wav", np.sum(list(tracks), axis=0), SAMPLE_RATE)
+    song = demo_song()
+    rate = song["drums"].sample_rate
+    for split, pieces in _PIECES.items():
+        for piece in pieces:
+            for stem, audio in song.items():
+                samples = audio.samples[:, 2 * piece * rate : 2 * (piece + 1) * rate]
+                write_wav(folder / split / f"song {piece}" / f"{stem}.wav", samples, rate)
+    write_wav(folder / "song.wav", np.sum([audio.samples for audio in song.values()], axis=0), rate)
 
     best = folder / "run" / "best.safetensors"
     _run("data", "check", str(folder / "train"))

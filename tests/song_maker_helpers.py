@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from htdemucs_n.errors import UserError
-from htdemucs_n.song_maker.soundfonts import SoundFonts
+from song_maker.soundfonts import SoundFonts
 
 
 def installed() -> bool:

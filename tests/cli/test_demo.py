@@ -14,7 +14,7 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 from htdemucs_n.cli.demo import demo
-from htdemucs_n.demo.song import make_song
+from htdemucs_n.demo import demo_song
 from htdemucs_n.errors import UserError
 from htdemucs_n.evaluation.picture import log_spectrogram, save_spectrograms
 
@@ -48,9 +48,9 @@ def run_demo(monkeypatch: pytest.MonkeyPatch, separator: type[QuarterSeparator],
 
 def test_writes_the_song_its_stems_and_the_scores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     out = tmp_path / "my demo"
-    output = run_demo(monkeypatch, QuarterSeparator, "-o", str(out), "--seed", "5", "--seconds", "1.5")
+    output = run_demo(monkeypatch, QuarterSeparator, "-o", str(out))
 
-    truth = make_song(5, 1.5)
+    truth = {stem: audio.samples for stem, audio in demo_song().items()}
     mixture = sum(truth.values())
     expected = {"mixture.wav": mixture}
     expected |= {f"truth/{stem}.wav": truth[stem] for stem in STEMS}
@@ -85,8 +85,6 @@ def test_a_model_with_other_stems_is_refused(monkeypatch: pytest.MonkeyPatch, tm
             str(tmp_path / "out"),
             "-n",
             "mine.safetensors",
-            "--seconds",
-            "0.5",
         )
     assert not (tmp_path / "out").exists()
 
@@ -94,7 +92,7 @@ def test_a_model_with_other_stems_is_refused(monkeypatch: pytest.MonkeyPatch, tm
 def test_a_folder_that_is_a_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     with pytest.raises(UserError, match="taken"):
-        run_demo(monkeypatch, QuarterSeparator, "-o", str(tmp_path / "taken"), "--seconds", "0.5")
+        run_demo(monkeypatch, QuarterSeparator, "-o", str(tmp_path / "taken"))
 
 
 def test_spectrogram_shows_a_tone_at_its_frequency_and_level() -> None:
@@ -125,3 +123,11 @@ def test_a_picture_that_cannot_be_written_is_a_user_error(tmp_path: Path) -> Non
     (tmp_path / "missing").write_text("a file where the folder should be")
     with pytest.raises(UserError, match=r"sheet\.png"):
         save_spectrograms(tmp_path / "missing" / "sheet.png", stems, stems, {"drums": 0.0}, 44_100)
+
+
+def test_the_demo_song_is_twelve_seconds_in_four_stems_none_silent() -> None:
+    song = demo_song()
+    assert tuple(song) == STEMS
+    for audio in song.values():
+        assert audio.sample_rate == 44_100 and audio.samples.shape == (2, 12 * 44_100)
+        assert np.sqrt(np.mean(audio.samples**2)) > 0.01

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import signal as scipy_signal
 
-from htdemucs_n.song_maker import effects, synth
-from htdemucs_n.song_maker.amplifier import amplify
-from htdemucs_n.song_maker.effects import RATE
-from htdemucs_n.song_maker.notes import Note
+from song_maker import effects, synth
+from song_maker.amplifier import amplify
+from song_maker.effects import RATE
+from song_maker.notes import Note
 
 
 def gain_at(process: object, frequency: float, level: float = 0.5) -> float:

@@ -13,17 +13,17 @@ import pytest
 import soundfile
 
 from htdemucs_n.audio import read_audio
-from htdemucs_n.cli.main import app
 from htdemucs_n.datasets.names import alias_table
 from htdemucs_n.datasets.songs import find_songs
 from htdemucs_n.errors import UserError
-from htdemucs_n.song_maker import effects
-from htdemucs_n.song_maker.drum_kits import ElectronicKit, HydrogenKit
-from htdemucs_n.song_maker.effects import RATE
-from htdemucs_n.song_maker.library import Request, Sources, make_songs, write_song
-from htdemucs_n.song_maker.notes import Note
-from htdemucs_n.song_maker.song import LEVELS, mixed
-from htdemucs_n.song_maker.soundfonts import FOLDERS, SoundFonts
+from song_maker import effects
+from song_maker.cli import app
+from song_maker.drum_kits import ElectronicKit, HydrogenKit
+from song_maker.effects import RATE
+from song_maker.library import Request, Sources, make_songs, write_song
+from song_maker.notes import Note
+from song_maker.song import LEVELS, mixed
+from song_maker.soundfonts import FOLDERS, SoundFonts
 from song_maker_helpers import groove_zip, needs_fonts, pop909_zip
 
 SOURCES = ("drums", "bass", "other", "vocals")
@@ -143,7 +143,7 @@ def test_songs_depend_on_seed_and_number_alone(tmp_path: Path) -> None:
 def test_command_says_what_is_missing(tmp_path: Path) -> None:
     from typer.testing import CliRunner
 
-    command = ["data", "make", str(tmp_path / "out"), "--pop909", str(tmp_path / "no.zip"), "--groove", "g.zip"]
+    command = [str(tmp_path / "out"), "--pop909", str(tmp_path / "no.zip"), "--groove", "g.zip"]
     result = CliRunner().invoke(app, command)
     assert isinstance(result.exception, UserError) and "no.zip" in str(result.exception)
     result = CliRunner().invoke(app, [*command, "--format", "mp3"])
@@ -161,8 +161,6 @@ def test_missing_soundfonts_are_named_with_their_packages(tmp_path: Path) -> Non
 def test_workers_end_when_the_command_is_killed(tmp_path: Path) -> None:
     pop909, groove = pop909_zip(tmp_path / "p.zip"), groove_zip(tmp_path / "g.zip")
     arguments = [
-        "data",
-        "make",
         str(tmp_path / "out"),
         "--pop909",
         str(pop909),
@@ -171,7 +169,7 @@ def test_workers_end_when_the_command_is_killed(tmp_path: Path) -> None:
         "--count",
         "500",
     ]
-    script = f"if __name__ == '__main__':\n    from htdemucs_n.cli.main import app\n    app({arguments!r})\n"
+    script = f"if __name__ == '__main__':\n    from song_maker.cli import app\n    app({arguments!r})\n"
     (tmp_path / "run.py").write_text(script)
     process = subprocess.Popen([sys.executable, str(tmp_path / "run.py")])
     out = tmp_path / "out"

@@ -12,19 +12,19 @@ import mido
 import numpy as np
 import pytest
 
-from htdemucs_n.song_maker import backing, chords, effects, mma
-from htdemucs_n.song_maker.arrangement import Arrangement
-from htdemucs_n.song_maker.backing import read_backing, with_backing
-from htdemucs_n.song_maker.chords import Chord, chord_at
-from htdemucs_n.song_maker.effects import RATE
-from htdemucs_n.song_maker.general_midi import play_part
-from htdemucs_n.song_maker.layers import Player
-from htdemucs_n.song_maker.library import Request, Sources, make_songs
-from htdemucs_n.song_maker.mma import Mma, MmaError, chart, find_mma, list_grooves
-from htdemucs_n.song_maker.notes import Note, Part
-from htdemucs_n.song_maker.rhythm_section import play_bass
-from htdemucs_n.song_maker.soundfonts import SoundFonts
-from htdemucs_n.song_maker.styles import STYLES
+from song_maker import backing, chords, effects, mma
+from song_maker.arrangement import Arrangement
+from song_maker.backing import read_backing, with_backing
+from song_maker.chords import Chord, chord_at
+from song_maker.effects import RATE
+from song_maker.general_midi import play_part
+from song_maker.layers import Player
+from song_maker.library import Request, Sources, make_songs
+from song_maker.mma import Mma, MmaError, chart, find_mma, list_grooves
+from song_maker.notes import Note, Part
+from song_maker.rhythm_section import play_bass
+from song_maker.soundfonts import SoundFonts
+from song_maker.styles import STYLES
 from song_maker_helpers import needs_fonts
 
 CHORDS = [

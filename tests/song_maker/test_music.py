@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from htdemucs_n.errors import UserError
-from htdemucs_n.song_maker import accompaniment
-from htdemucs_n.song_maker.bass_lines import HIGHEST, LOWEST, PATTERNS, bass_line
-from htdemucs_n.song_maker.chords import Chord, chord_at, close_voicing, guitar_voicing, parse_chord, power_chord
-from htdemucs_n.song_maker.drum_machine import PATTERNS as DRUM_PATTERNS
-from htdemucs_n.song_maker.drum_machine import programmed
-from htdemucs_n.song_maker.groove import GrooveSet
-from htdemucs_n.song_maker.notes import Note, humanize, in_seconds, one_voice, window
-from htdemucs_n.song_maker.pop909 import Pop909
-from htdemucs_n.song_maker.styles import STYLES
+from song_maker import accompaniment
+from song_maker.bass_lines import HIGHEST, LOWEST, PATTERNS, bass_line
+from song_maker.chords import Chord, chord_at, close_voicing, guitar_voicing, parse_chord, power_chord
+from song_maker.drum_machine import PATTERNS as DRUM_PATTERNS
+from song_maker.drum_machine import programmed
+from song_maker.groove import GrooveSet
+from song_maker.notes import Note, humanize, in_seconds, one_voice, window
+from song_maker.pop909 import Pop909
+from song_maker.styles import STYLES
 from song_maker_helpers import groove_zip, pop909_zip
 
 BEATS = 24.0
@@ -186,7 +186,7 @@ def test_sources_that_are_none(kind: type[Pop909] | type[GrooveSet], tmp_path: P
 
 
 def test_styles_name_what_exists() -> None:
-    from htdemucs_n.song_maker.layers import LAYERS
+    from song_maker.layers import LAYERS
 
     for style in STYLES.values():
         assert set(style.bass) <= set(PATTERNS) and set(style.machine) <= set(DRUM_PATTERNS)

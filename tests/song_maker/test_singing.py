@@ -9,14 +9,14 @@ import pytest
 import soundfile
 
 from htdemucs_n.errors import UserError
-from htdemucs_n.song_maker.arrangement import Arrangement
-from htdemucs_n.song_maker.chords import Chord
-from htdemucs_n.song_maker.effects import RATE, rms
-from htdemucs_n.song_maker.notes import Note
-from htdemucs_n.song_maker.singing import Voice, draw_voice, phrased, sing
-from htdemucs_n.song_maker.styles import STYLES
-from htdemucs_n.song_maker.vocals import harmony, play_vocals
-from htdemucs_n.song_maker.voice_bank import FRAME, VoiceBank
+from song_maker.arrangement import Arrangement
+from song_maker.chords import Chord
+from song_maker.effects import RATE, rms
+from song_maker.notes import Note
+from song_maker.singing import Voice, draw_voice, phrased, sing
+from song_maker.styles import STYLES
+from song_maker.vocals import harmony, play_vocals
+from song_maker.voice_bank import FRAME, VoiceBank
 
 PITCH = 261.6
 """Hz on which the bank is sung."""

@@ -1,4 +1,4 @@
-"""`htdemucs-n demo`: makes a song, separates it and scores the stems; the check that an install works."""
+"""`htdemucs-n demo`: separates the song that comes with the package and scores the stems: a check of an install."""
 
 from __future__ import annotations
 
@@ -18,11 +18,9 @@ if TYPE_CHECKING:
 def demo(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the audio and the picture.")] = Path("demo"),
     name: ModelName = None,
-    seed: Annotated[int, typer.Option(min=0, help="Which song: every seed has its own.")] = 0,
-    seconds: Annotated[float, typer.Option(help="Length of the song.")] = 12.0,
     device: Device = "auto",
 ) -> None:
-    """Make a short song from code alone, separate it, and compare the stems with the truth.
+    """Separate twelve seconds of a song that comes with the package, and compare the stems with the true ones.
 
     Writes mixture.wav, truth/<stem>.wav, estimate/<stem>.wav and demo.png, the spectrograms side by side.
     """
@@ -32,14 +30,15 @@ def demo(
     from rich.console import Console
 
     from htdemucs_n.audio import make_folder, write_wav
-    from htdemucs_n.demo.effects import SAMPLE_RATE
-    from htdemucs_n.demo.song import make_song
+    from htdemucs_n.demo import demo_song
     from htdemucs_n.evaluation.picture import save_spectrograms
     from htdemucs_n.evaluation.sdr import global_sdr
     from htdemucs_n.separation import Separator
 
     separator = Separator(name, device=device)
-    truth = {stem: torch.from_numpy(track) for stem, track in make_song(seed, seconds).items()}
+    song = demo_song()
+    rate = song["drums"].sample_rate
+    truth = {stem: torch.from_numpy(audio.samples) for stem, audio in song.items()}
     if set(separator.sources) != set(truth):
         raise UserError(
             f"this model separates {', '.join(separator.sources)}: the demo takes one that separates {', '.join(truth)}"
@@ -47,20 +46,21 @@ def demo(
     make_folder(out)  # before the work, not after it, if the folder cannot be written
     mixture = torch.stack(list(truth.values())).sum(0)
     start = time.perf_counter()
-    estimate = separator.separate(mixture, SAMPLE_RATE)
+    estimate = separator.separate(mixture, rate)
     elapsed = time.perf_counter() - start
 
     scores = {stem: float(global_sdr(truth[stem], estimate[stem])) for stem in truth}
     unseparated = {stem: float(global_sdr(truth[stem], mixture)) for stem in truth}
-    write_wav(out / "mixture.wav", mixture.numpy(), SAMPLE_RATE, float32=True)
+    write_wav(out / "mixture.wav", mixture.numpy(), rate, float32=True)
     for stem in truth:
-        write_wav(out / "truth" / f"{stem}.wav", truth[stem].numpy(), SAMPLE_RATE, float32=True)
-        write_wav(out / "estimate" / f"{stem}.wav", estimate[stem].numpy(), SAMPLE_RATE, float32=True)
-    save_spectrograms(out / "demo.png", truth, estimate, scores, SAMPLE_RATE)
+        write_wav(out / "truth" / f"{stem}.wav", truth[stem].numpy(), rate, float32=True)
+        write_wav(out / "estimate" / f"{stem}.wav", estimate[stem].numpy(), rate, float32=True)
+    save_spectrograms(out / "demo.png", truth, estimate, scores, rate)
 
     console = Console()
     console.print(_table(scores, unseparated))
-    console.print(f"{seconds:g} s of song separated in {elapsed:.1f} s on {separator.device}", highlight=False)
+    seconds = mixture.shape[-1] / rate
+    console.print(f"{seconds:.1f} s of song separated in {elapsed:.1f} s on {separator.device}", highlight=False)
     typer.echo(f"-> {out}")
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from htdemucs_n.errors import UserError
-from htdemucs_n.song_maker.accompaniment import riff_chords
-from htdemucs_n.song_maker.chords import Chord
-from htdemucs_n.song_maker.drum_machine import programmed
-from htdemucs_n.song_maker.groove import GrooveSet
-from htdemucs_n.song_maker.notes import Note, Part, window
-from htdemucs_n.song_maker.pop909 import BAR, Pop909, Score
-from htdemucs_n.song_maker.styles import STYLES, Style
+from song_maker.accompaniment import riff_chords
+from song_maker.chords import Chord
+from song_maker.drum_machine import programmed
+from song_maker.groove import GrooveSet
+from song_maker.notes import Note, Part, window
+from song_maker.pop909 import BAR, Pop909, Score
+from song_maker.styles import STYLES, Style
 
 
 @dataclass(frozen=True, eq=False)

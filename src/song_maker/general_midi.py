@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from htdemucs_n.song_maker import effects
-from htdemucs_n.song_maker.amplifier import amplify
-from htdemucs_n.song_maker.effects import Signal
-from htdemucs_n.song_maker.layers import CLEAN, DISTORTED, MUTED, OVERDRIVEN, Player
-from htdemucs_n.song_maker.notes import Part
+from song_maker import effects
+from song_maker.amplifier import amplify
+from song_maker.effects import Signal
+from song_maker.layers import CLEAN, DISTORTED, MUTED, OVERDRIVEN, Player
+from song_maker.notes import Part
 
 JAZZ_GUITAR = 26
 _ORGANS, _SYNTHESIZERS = range(16, 21), range(80, 96)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from htdemucs_n.song_maker.effects import RATE, Signal, low_pass, peaking
-from htdemucs_n.song_maker.notes import Note
+from song_maker.effects import RATE, Signal, low_pass, peaking
+from song_maker.notes import Note
 
 
 @dataclass(frozen=True)

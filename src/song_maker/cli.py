@@ -1,13 +1,15 @@
-"""`htdemucs-n data make`: songs in stems for training, from MIDI sets and sampled instruments."""
+"""`song-maker`: songs in stems for training, from MIDI sets and sampled instruments."""
 
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from htdemucs_n.cli.progress import progress_bar
 from htdemucs_n.errors import UserError
 
 
@@ -22,21 +24,20 @@ def make(
     count: Annotated[int, typer.Option(min=1, help="How many songs the folder shall hold.")] = 100,
     seconds: Annotated[float, typer.Option(min=4.0, max=60.0, help="Length of a song.")] = 13.0,
     seed: Annotated[int, typer.Option(min=0, help="Every seed has its own songs.")] = 0,
-    workers: Annotated[int, typer.Option("-j", "--workers", min=1, help="Songs made at the same time.")] = 1,
+    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Songs made at the same time.")] = 1,
     form: Annotated[str, typer.Option("--format", help="flac or wav.")] = "flac",
     cache: Annotated[
         Path | None, typer.Option(help="Folder that keeps the analysed voice bank.", show_default="DIR/.voices")
     ] = None,
 ) -> None:
-    """Make songs in stems for training. Songs that are there already are kept: the same command goes on.
+    """Make songs in stems for training. Songs that are there already are kept, so the same command continues a run.
 
-    The same seed gives the same songs on the same computer; needs FluidSynth and SoundFonts, see docs/training-data.md.
+    The same seed gives the same songs on the same computer. FluidSynth and SoundFonts must be installed.
     """
     try:
-        from htdemucs_n.song_maker.library import FORMATS, Request, Sources, make_songs
+        from song_maker.library import FORMATS, Request, Sources, make_songs
     except ImportError as error:
         raise UserError(f"making songs needs extra packages ({error.name}): pip install 'htdemucs-n[make]'") from error
-    from htdemucs_n.cli.progress import progress_bar
 
     if form not in FORMATS:
         raise UserError(f"--format {form}: choose one of {', '.join(FORMATS)}")
@@ -47,10 +48,23 @@ def make(
         made, failed = make_songs(
             Sources(pop909, groove, voices, cache or out / ".voices"),
             Request(out, count, seconds, seed, form),
-            workers,
+            jobs,
             lambda done, total: bar.update(task, completed=done, total=total),
         )
     typer.echo(f"{made:,} songs made, {count - made - len(failed):,} were there -> {out}")
     if failed:
         typer.echo(f"{len(failed)} could not be made: {', '.join(map(str, failed))}", err=True)
         raise typer.Exit(1)
+
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+app.command()(make)
+
+
+def main() -> None:
+    """Run the command line. Exit status: 0; 1 for a `UserError`, printed as one line; 2 for a wrong option."""
+    try:
+        app()
+    except UserError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.signal import resample_poly
 
-from htdemucs_n.song_maker.effects import Signal, decibels, high_pass, low_pass, peaking, rms
+from song_maker.effects import Signal, decibels, high_pass, low_pass, peaking, rms
 
 _OVERSAMPLING = 4
 """Distortion makes overtones without end: at four times the rate those that would fold back are filtered away."""

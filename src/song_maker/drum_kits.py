@@ -15,9 +15,9 @@ import numpy as np
 import soundfile
 import soxr
 
-from htdemucs_n.song_maker.effects import RATE, Signal, high_pass, low_pass, resample
-from htdemucs_n.song_maker.notes import Note
-from htdemucs_n.song_maker.soundfonts import Preset, SoundFonts
+from song_maker.effects import RATE, Signal, high_pass, low_pass, resample
+from song_maker.notes import Note
+from song_maker.soundfonts import Preset, SoundFonts
 
 GROUPS = {
     "kick": (35, 36),

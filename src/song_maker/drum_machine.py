@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from htdemucs_n.song_maker.notes import Note
+from song_maker.notes import Note
 
 _PATTERNS: dict[str, dict[int, tuple[str, ...]]] = {
     "four": {

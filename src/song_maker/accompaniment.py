@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from htdemucs_n.song_maker.chords import Chord, chord_at, close_voicing, guitar_voicing, power_chord
-from htdemucs_n.song_maker.notes import Note
+from song_maker.chords import Chord, chord_at, close_voicing, guitar_voicing, power_chord
+from song_maker.notes import Note
 
 _STRUMS = (
     "d...d...d...d...",

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from htdemucs_n.song_maker.chords import Chord, chord_at
-from htdemucs_n.song_maker.notes import Note
+from song_maker.chords import Chord, chord_at
+from song_maker.notes import Note
 
 LOWEST, HIGHEST = 28, 52
 """MIDI range of a bass: its open E, and the E two octaves higher."""

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htdemucs_n.errors import UserError
-from htdemucs_n.song_maker.effects import RATE, Signal
-from htdemucs_n.song_maker.notes import Note
+from song_maker.effects import RATE, Signal
+from song_maker.notes import Note
 
 FOLDERS = tuple(
     Path(folder)

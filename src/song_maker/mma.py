@@ -23,8 +23,8 @@ from pathlib import Path
 import mido
 import numpy as np
 
-from htdemucs_n.song_maker.chords import Chord, chord_at
-from htdemucs_n.song_maker.pop909 import BAR
+from song_maker.chords import Chord, chord_at
+from song_maker.pop909 import BAR
 
 LIBRARIES = (Path("/usr/local/share/mma/lib"), Path("/usr/share/mma/lib"), Path("/Users/Shared/mma/lib"))
 """Where systems keep MMA's grooves, in MMA's own order; one beside the command comes first."""

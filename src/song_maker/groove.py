@@ -17,8 +17,8 @@ import mido
 import numpy as np
 
 from htdemucs_n.errors import UserError
-from htdemucs_n.song_maker.notes import Note
-from htdemucs_n.song_maker.pop909 import BAR, open_zip
+from song_maker.notes import Note
+from song_maker.pop909 import BAR, open_zip
 
 _MIN_BARS = 4
 

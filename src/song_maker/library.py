@@ -23,13 +23,13 @@ import soundfile
 
 from htdemucs_n.audio import make_folder
 from htdemucs_n.errors import UserError
-from htdemucs_n.song_maker.effects import RATE, Signal
-from htdemucs_n.song_maker.groove import GrooveSet
-from htdemucs_n.song_maker.mma import find_mma
-from htdemucs_n.song_maker.pop909 import Pop909
-from htdemucs_n.song_maker.song import SongMaker
-from htdemucs_n.song_maker.soundfonts import SoundFonts
-from htdemucs_n.song_maker.voice_bank import VoiceBank
+from song_maker.effects import RATE, Signal
+from song_maker.groove import GrooveSet
+from song_maker.mma import find_mma
+from song_maker.pop909 import Pop909
+from song_maker.song import SongMaker
+from song_maker.soundfonts import SoundFonts
+from song_maker.voice_bank import VoiceBank
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from htdemucs_n.audio import read_audio
 from htdemucs_n.errors import UserError
-from htdemucs_n.song_maker.effects import RATE
+from song_maker.effects import RATE
 
 FRAME = 0.005
 """Seconds between two frames of the vocoder."""

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htdemucs_n.errors import UserError
-from htdemucs_n.song_maker.chords import Chord, parse_chord
-from htdemucs_n.song_maker.notes import Note, read_notes
+from song_maker.chords import Chord, parse_chord
+from song_maker.notes import Note, read_notes
 
 BAR = 4
 """Beats in a bar: songs in other metres are left out."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from htdemucs_n.song_maker import effects
-from htdemucs_n.song_maker.arrangement import Arrangement
-from htdemucs_n.song_maker.chords import chord_at
-from htdemucs_n.song_maker.effects import Signal
-from htdemucs_n.song_maker.notes import Note, humanize, in_seconds, one_voice
-from htdemucs_n.song_maker.singing import draw_voice, sing
-from htdemucs_n.song_maker.voice_bank import VoiceBank
+from song_maker import effects
+from song_maker.arrangement import Arrangement
+from song_maker.chords import chord_at
+from song_maker.effects import Signal
+from song_maker.notes import Note, humanize, in_seconds, one_voice
+from song_maker.singing import draw_voice, sing
+from song_maker.voice_bank import VoiceBank
 
 
 def play_vocals(plan: Arrangement, seconds: float, bank: VoiceBank, rng: np.random.Generator) -> Signal:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from htdemucs_n.song_maker.effects import RATE, Signal
-from htdemucs_n.song_maker.notes import Note
-from htdemucs_n.song_maker.voice_bank import FRAME, Syllable, VoiceBank, world
+from song_maker.effects import RATE, Signal
+from song_maker.notes import Note
+from song_maker.voice_bank import FRAME, Syllable, VoiceBank, world
 
 _SILENCE = -120.0
 """dB of what isn't sung."""

@@ -9,9 +9,9 @@ from itertools import islice
 import mido
 import numpy as np
 
-from htdemucs_n.song_maker.arrangement import Arrangement
-from htdemucs_n.song_maker.mma import Mma, MmaError, chart
-from htdemucs_n.song_maker.notes import Note, Part, read_notes, window
+from song_maker.arrangement import Arrangement
+from song_maker.mma import Mma, MmaError, chart
+from song_maker.notes import Note, Part, read_notes, window
 
 log = logging.getLogger(__name__)
 

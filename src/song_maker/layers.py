@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from htdemucs_n.song_maker import accompaniment as parts
-from htdemucs_n.song_maker import effects, synth
-from htdemucs_n.song_maker.amplifier import amplify
-from htdemucs_n.song_maker.arrangement import Arrangement
-from htdemucs_n.song_maker.effects import Signal
-from htdemucs_n.song_maker.notes import Note, humanize, in_seconds, one_voice
-from htdemucs_n.song_maker.soundfonts import SoundFonts
-from htdemucs_n.song_maker.synth import Patch
+from song_maker import accompaniment as parts
+from song_maker import effects, synth
+from song_maker.amplifier import amplify
+from song_maker.arrangement import Arrangement
+from song_maker.effects import Signal
+from song_maker.notes import Note, humanize, in_seconds, one_voice
+from song_maker.soundfonts import SoundFonts
+from song_maker.synth import Patch
 
 CLEAN, MUTED, OVERDRIVEN, DISTORTED = 27, 28, 29, 30
 

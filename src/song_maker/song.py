@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from htdemucs_n.song_maker import effects
-from htdemucs_n.song_maker.arrangement import Arrangement, arrange
-from htdemucs_n.song_maker.backing import with_backing
-from htdemucs_n.song_maker.effects import Signal
-from htdemucs_n.song_maker.general_midi import play_part
-from htdemucs_n.song_maker.groove import GrooveSet
-from htdemucs_n.song_maker.layers import Player
-from htdemucs_n.song_maker.mma import Mma
-from htdemucs_n.song_maker.notes import Part
-from htdemucs_n.song_maker.pop909 import Pop909
-from htdemucs_n.song_maker.rhythm_section import play_bass, play_drums
-from htdemucs_n.song_maker.soundfonts import SoundFonts
-from htdemucs_n.song_maker.vocals import play_vocals
-from htdemucs_n.song_maker.voice_bank import VoiceBank
+from song_maker import effects
+from song_maker.arrangement import Arrangement, arrange
+from song_maker.backing import with_backing
+from song_maker.effects import Signal
+from song_maker.general_midi import play_part
+from song_maker.groove import GrooveSet
+from song_maker.layers import Player
+from song_maker.mma import Mma
+from song_maker.notes import Part
+from song_maker.pop909 import Pop909
+from song_maker.rhythm_section import play_bass, play_drums
+from song_maker.soundfonts import SoundFonts
+from song_maker.vocals import play_vocals
+from song_maker.voice_bank import VoiceBank
 
 LEVELS = {"drums": (-24.8, 2.8), "bass": (-23.8, 3.3), "other": (-22.8, 2.4), "vocals": (-22.3, 2.2)}
 """RMS of a stem in dB of full scale, mean and standard deviation: as in the songs of MUSDB18's training part."""

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from htdemucs_n.song_maker import effects, synth
-from htdemucs_n.song_maker.amplifier import amplify
-from htdemucs_n.song_maker.arrangement import Arrangement
-from htdemucs_n.song_maker.bass_lines import bass_line
-from htdemucs_n.song_maker.drum_kits import GROUPS, ElectronicKit, HydrogenKit, Kit, SoundFontKit
-from htdemucs_n.song_maker.effects import Signal
-from htdemucs_n.song_maker.notes import humanize, in_seconds
-from htdemucs_n.song_maker.soundfonts import DRUM_BANK, SoundFonts
+from song_maker import effects, synth
+from song_maker.amplifier import amplify
+from song_maker.arrangement import Arrangement
+from song_maker.bass_lines import bass_line
+from song_maker.drum_kits import GROUPS, ElectronicKit, HydrogenKit, Kit, SoundFontKit
+from song_maker.effects import Signal
+from song_maker.notes import humanize, in_seconds
+from song_maker.soundfonts import DRUM_BANK, SoundFonts
 
 HYDROGEN = Path("/usr/share/hydrogen/data/drumkits")
 """Where Debian keeps the kits of `hydrogen-drumkits`."""

@@ -1,0 +1,5 @@
+"""`python -m song_maker`."""
+
+from song_maker.cli import main
+
+main()

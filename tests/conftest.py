@@ -1,0 +1,15 @@
+"""Signals that many tests share."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from htdemucs_n.demo import demo_song
+
+
+@pytest.fixture(scope="session")
+def demo_stems() -> dict[str, Tensor]:
+    """The twelve seconds of the demo in stems, `(2, T)` each at 44.1 kHz: a real song that no model was trained on."""
+    return {stem: torch.from_numpy(audio.samples) for stem, audio in demo_song().items()}
