@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import OutputError
 
 
 @contextlib.contextmanager
@@ -44,7 +44,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     except OSError as error:
         reason = error.strerror or error
         message = f"cannot write '{path}' ({reason}): make room, make the folder writable, or choose another"
-        raise UserError(message) from error
+        raise OutputError(message) from error
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -56,8 +56,10 @@ def remove_leftovers(folder: Path) -> None:
 def write_whole(path: Path, content: bytes | str) -> None:
     """Write `content`, text as UTF-8, to `path`, with the folder where it is missing.
 
+    What UTF-8 cannot hold of a file name is written as `\\udcff`, as JSON does.
+
     Raises:
         UserError: it cannot be written.
     """
     with whole_file(path) as part:
-        part.write_bytes(content.encode() if isinstance(content, str) else content)
+        part.write_bytes(content.encode(errors="backslashreplace") if isinstance(content, str) else content)

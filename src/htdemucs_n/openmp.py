@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, MutableMapping
 
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import DeviceError
 
 _SPIN_COUNT = "1000"
 """Turns of the waiting loop of GNU's OpenMP before a thread sleeps: some tens of microseconds, where its default,
@@ -46,11 +46,13 @@ def check_openmp(threads: int, environment: Mapping[str, str] = os.environ) -> N
         return
     remedy = "unset it before Python starts, or call torch.set_num_threads"
     if _is_dynamic(environment):
-        raise UserError(f"PyTorch computes wrong results with OMP_DYNAMIC={environment['OMP_DYNAMIC']}: {remedy}(1)")
+        raise DeviceError(f"PyTorch computes wrong results with OMP_DYNAMIC={environment['OMP_DYNAMIC']}: {remedy}(1)")
     if (limit := _thread_limit(environment)) is not None and limit[1] < threads:
         name, allowed = limit
         value = environment[name]
-        raise UserError(f"PyTorch computes wrong results on {threads} threads with {name}={value}: {remedy}({allowed})")
+        raise DeviceError(
+            f"PyTorch computes wrong results on {threads} threads with {name}={value}: {remedy}({allowed})"
+        )
 
 
 def _is_dynamic(environment: Mapping[str, str]) -> bool:

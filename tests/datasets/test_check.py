@@ -98,7 +98,7 @@ def test_as_a_person_types_it(songs: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert run(monkeypatch, str(songs), "--json") == 1
     report = json.loads(capsys.readouterr().out)
     assert report["songs"] == 2
-    assert {"kind": "mono", "where": "bad/other-2.wav", "detail": "heard on both sides"} in report["problems"]
+    assert {"kind": "mono", "where": "bad/other-2.wav", "detail": "put on both channels"} in report["problems"]
 
     (songs / "bad" / "vocals-2.wav").unlink()
     assert run(monkeypatch, str(songs)) == 0, "a problem that is no failure"

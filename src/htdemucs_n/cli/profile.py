@@ -27,7 +27,7 @@ def profile(
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16, fp16, as in separate.")] = "auto",
     segment: Annotated[
-        float | None, typer.Option(help="Seconds that the model hears at once.", show_default="the model's")
+        float | None, typer.Option(help="Seconds that the model takes at once.", show_default="the model's")
     ] = None,
     batch: Annotated[int | None, typer.Option(help="Segments at once.", show_default="1 on a CPU, 4 elsewhere")] = None,
     lengths: Annotated[

@@ -45,7 +45,7 @@ def bandwidth(samples: NDArray[np.float32] | NDArray[np.int16], sample_rate: int
     """The frequency in Hz above which `samples` `(C, T)` hold nothing but the noise floor.
 
     It is `sample_rate / 2` where the spectrum has no cliff: full-band recordings, instruments without treble,
-    silence, and recordings of less than 0.1 s, of which nothing can be told. Of a recording limited to f it is f, or a
+    silence, and recordings of less than 0.1 s, which say nothing. Of a recording limited to f it is f, or a
     little less: where the fall begins. Accurate to a few hundred Hz. The scale of the samples does not matter.
     """
     levels = _closing(_levels(samples, sample_rate))
@@ -63,7 +63,9 @@ def _cliffs(levels: NDArray[np.float64]) -> list[tuple[int, int]]:
     highest_above = np.maximum.accumulate(levels[::-1])[::-1]
     cliffs: list[tuple[int, int]] = []
     edge = int(_LOWEST / _BAND)
-    while edge < len(levels) - _SLOPE // 2:  # one in the last half slope can't be told from the end of the spectrum
+    while (
+        edge < len(levels) - _SLOPE // 2
+    ):  # nearer, it may be the end of the spectrum
         plateau = levels[edge - _PLATEAU : edge].min()
         if plateau - highest_above[min(edge + _SLOPE, len(levels) - 1)] >= _DROP:
             cliffs.append((edge, edge + int(np.flatnonzero(levels[edge:] < plateau - _DROP / 2)[0])))

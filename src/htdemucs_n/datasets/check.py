@@ -159,7 +159,7 @@ def _look_at(audio: Audio, where: str) -> tuple[list[Problem], bool]:
     if clipped := _clipped(samples):
         problems.append(Problem("clipping", where, f"{clipped:,} samples at full scale"))
     if samples.shape[0] == 1:
-        problems.append(Problem("mono", where, "heard on both sides"))
+        problems.append(Problem("mono", where, "put on both channels"))
     limit = bandwidth(samples, audio.sample_rate)
     if limit < min(audio.sample_rate / 2, 16_000):
         problems.append(Problem("band-limited", where, f"nothing above {limit / 1000:.1f} kHz"))
@@ -167,7 +167,7 @@ def _look_at(audio: Audio, where: str) -> tuple[list[Problem], bool]:
 
 
 def _fingerprint(audio: Audio) -> NDArray[np.float32]:
-    """Short means of the audio at fixed times, `(spots,)` of unit length; zeros where there is nothing to tell."""
+    """Short means of the audio at fixed times, `(spots,)` of unit length; zeros where it is too short."""
     mono = audio.samples.mean(0)
     seconds = len(mono) / audio.sample_rate
     step = max(_STEP, round(seconds) / _SPOTS)
@@ -218,9 +218,9 @@ def _check_mixture(song: SongFiles, name: str, folder: Path) -> list[Problem]:
         parts = [decode(file, mixture.sample_rate, 2) for files in song.stems for file in files]
     except UserError:
         return []  # named already
-    heard = np.broadcast_to(mixture.samples[:2], (2, mixture.samples.shape[1]))
-    rest = add_up([heard, -add_up(parts)])
-    power = float(np.square(heard, dtype=np.float64).sum())
+    stereo = np.broadcast_to(mixture.samples[:2], (2, mixture.samples.shape[1]))
+    rest = add_up([stereo, -add_up(parts)])
+    power = float(np.square(stereo, dtype=np.float64).sum())
     if not power:
         return [Problem("mixture", name, "the mixture is silent")]
     residual = 10 * math.log10(max(float(np.square(rest, dtype=np.float64).sum()) / power, 1e-20))

@@ -23,7 +23,7 @@ FULL_SCALE = 32768.0
 def decode(file: StemFile, sample_rate: int, channels: int | None) -> NDArray[np.float32]:
     """The samples `(C, T)` of a file at `sample_rate` Hz. Raises `UserError` as `htdemucs_n.audio.read_audio`.
 
-    Of more than two channels the first two are taken. With `channels` 2 a mono file is heard on both sides; with None
+    Of more than two channels the first two are taken. With `channels` 2 a mono file is put on both channels; with None
     it stays mono.
     """
     audio = file.read()

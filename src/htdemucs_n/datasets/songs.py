@@ -23,7 +23,7 @@ from htdemucs_n.audio import Audio, read_audio
 from htdemucs_n.audio.suffixes import SUFFIXES
 from htdemucs_n.datasets import musdb
 from htdemucs_n.datasets.names import MIXTURE, stem_of
-from htdemucs_n.errors import UserError, suggestion
+from htdemucs_n.errors import AudioError, OptionError, suggestion
 
 Split = Literal["train", "valid", "test", "all"]
 """Part of a MUSDB18 root: `train` without the official validation songs, these, `test`, or all there is."""
@@ -79,14 +79,14 @@ def find_songs(
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise UserError(f"no folder of songs at '{folder}': give one that exists")
+        raise AudioError(f"no folder of songs at '{folder}': give one that exists")
     songs = []
     for entry in sorted(_entries(folder, split)):
         song = _stem_file(entry, sources) if entry.is_file() else _stem_folder(entry, sources, table)
         if any(song.stems) or (unknown_too and (song.unknown or song.unread)):
             songs.append(song)
     if not songs:
-        raise UserError(
+        raise AudioError(
             f"'{folder}' holds no songs: expected song/{{{','.join(sources)}}}.wav (or other formats) "
             f"or song{musdb.STEM_FILE}"
         )
@@ -101,10 +101,10 @@ def find_single_stems(folder: str | Path, sources: Sequence[str], stem: str) -> 
     """
     folder = Path(folder)
     if stem not in sources:
-        raise UserError(f"'{stem}' is no stem: {suggestion(stem, sources)}")
+        raise OptionError(f"'{stem}' is no stem: {suggestion(stem, sources)}")
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
     if not files:
-        raise UserError(f"'{folder}' holds no audio files")
+        raise AudioError(f"'{folder}' holds no audio files")
     return [
         SongFiles(file.stem, file, tuple((StemFile(file),) if source == stem else () for source in sources))
         for file in files

@@ -17,12 +17,12 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import DeviceError
 
 METRICS = ("sdr", "isr", "sir", "sar")
 
 _HIGHEST = 300.0
-"""Stands for an infinite ratio, dB: float64 cannot tell more."""
+"""In place of an infinite ratio, dB: float64 cannot resolve more."""
 
 
 def bss_eval(
@@ -41,25 +41,25 @@ def bss_eval(
     """
     metrics = require_museval()
     # museval's own test of silence: the sum of the channels.
-    heard = {stem: track for stem, track in references.items() if track.sum(axis=0).any()}
-    scored = [stem for stem in heard if stem in estimates and estimates[stem].sum(axis=0).any()]
+    audible = {stem: track for stem, track in references.items() if track.sum(axis=0).any()}
+    scored = [stem for stem in audible if stem in estimates and estimates[stem].sum(axis=0).any()]
     notes = [
-        f"{stem}: no BSS Eval, the {'reference' if stem not in heard else 'estimate'} is silent"
+        f"{stem}: no BSS Eval, the {'reference' if stem not in audible else 'estimate'} is silent"
         for stem in references
         if stem in estimates and stem not in scored
     ]
     if not scored:
         return {}, notes
-    truth = np.stack([track.T for track in heard.values()]).astype(np.float64)  # (S, T, C)
+    truth = np.stack([track.T for track in audible.values()]).astype(np.float64)  # (S, T, C)
     # The score of a stem depends on its own estimate and on all references: the reference stands in for an estimate
     # that is not scored.
-    guess = np.stack([(estimates[stem] if stem in scored else track).T for stem, track in heard.items()])
+    guess = np.stack([(estimates[stem] if stem in scored else track).T for stem, track in audible.items()])
     try:
         values = metrics.bss_eval(truth, guess.astype(np.float64), window=sample_rate, hop=sample_rate)[:4]
     except (np.linalg.LinAlgError, AttributeError):  # museval names the error by a path that NumPy no longer has
         return {}, [*notes, "no BSS Eval: the references are not independent of each other"]
     scores: dict[str, dict[str, float]] = {}
-    for index, stem in enumerate(heard):
+    for index, stem in enumerate(audible):
         if stem not in scored:
             continue
         frames = np.stack([value[index] for value in values])  # (4, frames)
@@ -81,12 +81,12 @@ def require_museval() -> ModuleType:
     """
     package = importlib.util.find_spec("museval")
     if package is None or package.origin is None:
-        raise UserError(
+        raise DeviceError(
             "BSS Eval needs the package museval: pip install 'htdemucs-n[evaluate]', or choose other --metrics"
         )
     spec = importlib.util.spec_from_file_location("museval_metrics", Path(package.origin).with_name("metrics.py"))
     if spec is None or spec.loader is None:
-        raise UserError("the package museval is damaged: install it again")
+        raise DeviceError("the package museval is damaged: install it again")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

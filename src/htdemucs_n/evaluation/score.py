@@ -65,7 +65,7 @@ def score_song(
 def fit(estimate: Tensor, reference: Tensor) -> tuple[Tensor, str]:
     """Bring `estimate` `(C', T')` to the shape of `reference` `(C, T)`; returns it and a note, empty where it fitted.
 
-    Mono is heard on both sides, stereo is averaged for a mono song, the end is cut or padded with silence.
+    Mono is put on both channels, stereo is averaged for a mono song, the end is cut or padded with silence.
     """
     notes = []
     channels, length = reference.shape

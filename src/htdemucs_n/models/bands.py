@@ -3,7 +3,7 @@
 Convolving four spectrograms at full resolution costs several hundred GFLOPs a segment. Here a patch of each
 (the bins of a band, by the frames within 1024 samples) is mapped by one matrix to a vector. Every band has its
 own matrix, as in the band-split network of Luo and Yu (2023): a bass band and a cymbal band need not
-share features, and a shared convolution need not be told where on the frequency axis it stands.
+share features, and a shared convolution needs no position on the frequency axis.
 
 Bands are laid out in zones of equal width, `(bands, bins a band)` from low to high, counted in bins of
 the 4096 STFT. A shorter STFT has as many times fewer bins as it has more frames, so a patch always

@@ -1,4 +1,4 @@
-"""Idea 4, learned fusion: how much to trust each branch is decided a frame at a time, from what both hear."""
+"""Idea 4, learned fusion: how much to trust each branch is decided a frame at a time, from the features of both."""
 
 from __future__ import annotations
 

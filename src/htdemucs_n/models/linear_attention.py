@@ -86,8 +86,8 @@ class LinearTransformerBlock(nn.Module):
 class LinearTransformerEncoder(nn.Module):
     """Positional information and `depth` blocks, then a LayerNorm.
 
-    Positions come from a depthwise convolution over the tokens (Chu et al., 2021): it tells each token where its
-    neighbours are, has no table to run out of, and knows no length but that of the sequence it is given, so a
+    Positions come from a depthwise convolution over the tokens (Chu et al., 2021): it gives each token the place of its
+    neighbours, has no table of limited length, and depends on no length but that of the sequence it gets, so a
     model trained on crops of seconds takes 16,000 tokens (6 minutes) and more with no jump anywhere.
 
     Shape: `(B, N, dim)` -> `(B, N, dim)`, any N >= 1.

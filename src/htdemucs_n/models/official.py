@@ -15,7 +15,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import ModelError
 from htdemucs_n.models.ensemble import Ensemble
 
 OFFICIAL_MODELS = {
@@ -64,7 +64,7 @@ def load_official(name: str) -> OfficialModel | Ensemble:
         model = get_model(name)
     except (Exception, SystemExit) as error:  # of many kinds: hub, download, checksum
         reason = " ".join(str(error).split())[:200]
-        raise UserError(
+        raise ModelError(
             f"the official model {name} cannot be fetched ({reason}): check the network, or pass a local file with -n"
         ) from None
     return _wrapped(model)
@@ -77,9 +77,9 @@ def load_official_file(path: Path, trusted: bool) -> OfficialModel | Ensemble:
         UserError: not trusted, `demucs` is not installed, or the file cannot be read.
     """
     if not path.is_file():
-        raise UserError(f"no checkpoint at {path}: give the path of a .safetensors or .th file")
+        raise ModelError(f"no checkpoint at {path}: give the path of a .safetensors or .th file")
     if path.suffix == ".th" and not trusted:
-        raise UserError(f"{path} is pickled and could run any code: if you trust its source, add --trust-checkpoint")
+        raise ModelError(f"{path} is pickled and could run any code: if you trust its source, add --trust-checkpoint")
     _require_demucs(str(path))
     try:
         if path.suffix == ".th":
@@ -89,7 +89,7 @@ def load_official_file(path: Path, trusted: bool) -> OfficialModel | Ensemble:
         return _wrapped(_from_safetensors(path))
     except (Exception, SystemExit) as error:  # a foreign file can fail in any way
         reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path} is no checkpoint that demucs can read ({reason}): fetch it again") from None
+        raise ModelError(f"{path} is no checkpoint that demucs can read ({reason}): fetch it again") from None
 
 
 def is_official_file(path: Path) -> bool:
@@ -139,4 +139,4 @@ def _require_demucs(name: str) -> None:
     try:
         import demucs.htdemucs  # noqa: F401
     except ImportError as error:
-        raise UserError(f"{name} needs the package demucs ({error.name} is missing): {_INSTALL}") from None
+        raise ModelError(f"{name} needs the package demucs ({error.name} is missing): {_INSTALL}") from None

@@ -26,7 +26,7 @@ class SpectralHead(nn.Module):
     * `softmax`: (softmax over stems of a + i tanh b) X
     * `mapping`: a + i b, the spectrum itself
 
-    The tokens join the grid before the last layer, so that what the transformer knows of the whole segment
+    The tokens join the grid before the last layer, so that what the transformer found in the whole segment
     reaches the spectrum and not only the waveform.
 
     Shape: grid `(B, channels, bands, frames)`, tokens `(B, dim, frames)`, spectrum `(B, C, 2048, frames)` complex
@@ -45,7 +45,7 @@ class SpectralHead(nn.Module):
 
     def forward(self, grid: Tensor, tokens: Tensor, spectrum: Tensor) -> Tensor:
         """Write the stems' spectra `(B, S, C, 2048, frames)`."""
-        values = self.merge(self._told(grid, tokens)).unflatten(1, (self.stems, -1))
+        values = self.merge(self._join_tokens(grid, tokens)).unflatten(1, (self.stems, -1))
         if self.kind == "mapping":
             return torch.view_as_complex(values)
         if self.kind == "softmax":
@@ -58,11 +58,11 @@ class SpectralHead(nn.Module):
         """The stems' share of the output `(B, S, C, T)`: the inverse STFT of what `forward` writes."""
         if self.kind != "mask":
             return stft.inverse(self(grid, tokens, spectrum))
-        zones = self.merge.by_zone(self._told(grid, tokens))
+        zones = self.merge.by_zone(self._join_tokens(grid, tokens))
         return masked_synthesis([zone.unflatten(3, (self.stems, -1)) for zone in zones], spectrum, stft)
 
-    def _told(self, grid: Tensor, tokens: Tensor) -> Tensor:
+    def _join_tokens(self, grid: Tensor, tokens: Tensor) -> Tensor:
         """The grid `(B, channels, bands, frames)` after the tokens have joined it."""
-        told = self.from_tokens(tokens).unflatten(1, (-1, self.bands))
-        mixed: Tensor = self.mix(torch.cat([grid, told], dim=1))
+        from_tokens = self.from_tokens(tokens).unflatten(1, (-1, self.bands))
+        mixed: Tensor = self.mix(torch.cat([grid, from_tokens], dim=1))
         return mixed

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import ModelError, UserError
 from htdemucs_n.files import whole_file
 from htdemucs_n.models.architectures import Network, architecture_metadata, network_from_metadata
 
@@ -47,21 +47,21 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     if not path.is_file():
-        raise UserError(f"no checkpoint at {path}: give the path of a .safetensors file")
+        raise ModelError(f"no checkpoint at {path}: give the path of a .safetensors file")
     try:
         with safe_open(path, framework="pt") as file:
             yield file
     except (OSError, SafetensorError) as error:
-        raise UserError(f"{path} is no readable safetensors checkpoint ({error}): fetch or train it again") from error
+        raise ModelError(f"{path} is no readable safetensors checkpoint ({error}): fetch or train it again") from error
 
 
 def _metadata(header: dict[str, str], path: Path) -> dict[str, Any]:
     if header.pop("format", None) != _FORMAT:
-        raise UserError(f"{path} is no {_FORMAT} checkpoint: use a file that `htdemucs-n train` wrote")
+        raise ModelError(f"{path} is no {_FORMAT} checkpoint: use a file that `htdemucs-n train` wrote")
     try:
         return {key: json.loads(value) for key, value in header.items()}
     except ValueError as error:
-        raise UserError(f"{path} has a damaged header ({error}): fetch or train it again") from error
+        raise ModelError(f"{path} has a damaged header ({error}): fetch or train it again") from error
 
 
 def load_metadata(path: Path) -> dict[str, Any]:
@@ -84,11 +84,11 @@ def load_saved_model(path: Path) -> tuple[Network, dict[str, Any]]:
     tensors, metadata = load_tensors(path)
     tensors = averaged_weights(tensors)
     if not isinstance(metadata.get("config"), dict):
-        raise UserError(f"{path} holds no model config: use a file that `htdemucs-n train` wrote")
+        raise ModelError(f"{path} holds no model config: use a file that `htdemucs-n train` wrote")
     try:
         model = network_from_metadata(metadata).float()  # whatever torch's default type is
     except UserError as error:
-        raise UserError(f"{path}: {error}; its model may need a newer htdemucs-n") from error
+        raise ModelError(f"{path}: {error}; its model may need a newer htdemucs-n") from error
     load_weights(model, tensors, path)
     return model.eval(), metadata
 
@@ -109,4 +109,4 @@ def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) ->
         model.load_state_dict(dict(tensors))
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise UserError(f"{path} does not fit this model ({first}): use the preset it was trained with") from error
+        raise ModelError(f"{path} does not fit this model ({first}): use the preset it was trained with") from error

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import OptionError
 
 _STRIDES = {3: (16, 8, 8), 4: (8, 8, 4, 4), 5: (4, 4, 4, 4, 4)}
 
@@ -20,7 +20,7 @@ _STRIDES = {3: (16, 8, 8), 4: (8, 8, 4, 4), 5: (4, 4, 4, 4, 4)}
 def level_strides(depth: int) -> tuple[int, ...]:
     """Strides of the levels for a depth of 3, 4 or 5, product 1024; raises `UserError` for another depth."""
     if depth not in _STRIDES:
-        raise UserError(f"config key 'depth' is {depth}: use one of {', '.join(map(str, _STRIDES))}")
+        raise OptionError(f"config key 'depth' is {depth}: use one of {', '.join(map(str, _STRIDES))}")
     return _STRIDES[depth]
 
 
@@ -99,7 +99,7 @@ class TimeDecoder(nn.Module):
         for level, skip in zip(self.levels, reversed(skips[1:]), strict=True):
             x = level(x + skip)
         x = self.last_blocks(x + skips[0])
-        # Samples are written in float32: half precision would be heard as noise 50 dB below them, and oneDNN's
+        # Samples are written in float32: half precision would add noise 50 dB below them, and oneDNN's
         # bfloat16 gradient of this layer (few output channels, torch 2.13, AMX) is wrong.
         with torch.autocast(x.device.type, enabled=False):
             return self.to_audio(x.float())

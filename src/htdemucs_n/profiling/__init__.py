@@ -1,7 +1,7 @@
-"""What a model costs: parameters, FLOPs, time, memory, and how they grow. Knows nothing of training or scores.
+"""What a model costs: parameters, FLOPs, time, memory, and how they grow. Independent of training and scores.
 
 profiled_model   the model to profile: by name, a preset, the official architecture
-parts            the parts of a model, and a meter that knows which of them runs
+parts            the parts of a model, and a meter that follows which of them runs
 cost             parameters and FLOPs by part
 passes           time by part and peak memory of one pass, in a process of its own
 lengths          time and memory over the length of the song

@@ -1,4 +1,4 @@
-"""A fresh process to measure memory in: a peak never falls, so it tells nothing of a process that did other work."""
+"""A fresh process to measure memory in: a peak never falls, so it must be read in a process that did nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model's parts, and a meter that knows which of them runs.
+"""A model's parts, and a meter that follows which of them runs.
 
 A part is a set of modules or methods, named by their paths. Work is counted for the innermost part that runs, and for
 `REST` where none does, so the parts add up to the whole.

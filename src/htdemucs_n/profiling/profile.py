@@ -7,7 +7,7 @@ from typing import cast
 
 from torch import nn
 
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import DeviceError
 from htdemucs_n.profiling.cost import Cost, count_cost
 from htdemucs_n.profiling.passes import PassMeasurement, Settings, measure_passes
 from htdemucs_n.profiling.profiled_model import ProfiledModel
@@ -44,7 +44,7 @@ def profile_model(model: ProfiledModel, settings: Settings, repeats: int = 5) ->
     try:
         figures = measure_passes(model, settings, repeats)
     except MemoryError as error:
-        raise UserError(f"{model.name}: {error}: use a smaller --segment or --batch") from None
+        raise DeviceError(f"{model.name}: {error}: use a smaller --segment or --batch") from None
     return Profile(
         model.title,
         str(separator.device),

@@ -1,4 +1,4 @@
-"""Separation: a model and a song in, stems out. Knows nothing of training."""
+"""Separation: a model and a song in, stems out. Independent of training."""
 
 from htdemucs_n.separation.separator import Separator
 from htdemucs_n.separation.stems import StemChoice

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from htdemucs_n.errors import OptionError, UserError
+from htdemucs_n.errors import DeviceError, OptionError
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -25,7 +25,7 @@ def choose_device(name: str) -> torch.device:
         AssertionError,
         NotImplementedError,
     ):  # what torch raises differs from device to device
-        raise UserError(f"device '{name}' is not available here: use auto, cpu, cuda or mps") from None
+        raise DeviceError(f"device '{name}' is not available here: use auto, cpu, cuda or mps") from None
     return device
 
 
@@ -45,7 +45,7 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
 def _multiplies_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    if device.type == "cpu":  # torch knows, but under names that are not promised to stay
+    if device.type == "cpu":  # private functions of torch, which may go
         asks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
         return any(getattr(torch.cpu, ask, bool)() for ask in asks)
     return False
