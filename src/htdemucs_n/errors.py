@@ -1,7 +1,8 @@
 """The exceptions that callers are meant to see.
 
 UserError
-  OptionError    an option or a configuration key has a value that does not fit
+  OptionError    an option has a value that does not fit; the command exits with status 2
+  ConfigError    a configuration key is unknown, or has a value that does not fit
   ModelError     a model is unknown, or its checkpoint or its output cannot be used
   AudioError     audio cannot be read, decoded or separated
   DeviceError    the device, its memory or the environment of the process does not allow the work
@@ -18,12 +19,17 @@ from collections.abc import Collection
 class UserError(Exception):
     """A mistake that the user can correct: the message is one line that names the file or key and the remedy.
 
-    The command line prints it without a traceback and exits with status 1; library callers may catch it.
+    The command line prints it without a traceback and exits with status 1, or 2 for an `OptionError`; library callers
+    may catch it.
     """
 
 
 class OptionError(UserError):
-    """An option or a configuration key has a value that does not fit."""
+    """An option has a value that does not fit."""
+
+
+class ConfigError(UserError):
+    """A configuration key is unknown, or has a value that does not fit."""
 
 
 class ModelError(UserError):

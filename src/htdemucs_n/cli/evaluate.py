@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from htdemucs_n.cli.options import Device, ModelNames, Trust, model_names
-from htdemucs_n.errors import UserError, suggestion
+from htdemucs_n.errors import OptionError, suggestion
 
 if TYPE_CHECKING:
     from htdemucs_n.evaluation.estimators import Estimator
@@ -104,9 +104,9 @@ def _groups(metrics: str) -> list[str]:
     groups = [group.strip() for group in metrics.split(",") if group.strip()]
     for group in groups:
         if group not in GROUPS:
-            raise UserError(f"--metrics {group}: {suggestion(group, GROUPS)}")
+            raise OptionError(f"--metrics {group}: {suggestion(group, GROUPS)}")
     if not groups:
-        raise UserError(f"--metrics is empty: choose from {', '.join(GROUPS)}")
+        raise OptionError(f"--metrics is empty: choose from {', '.join(GROUPS)}")
     if "bss" in groups:
         require_museval()
     return groups
@@ -117,7 +117,7 @@ def _estimator(name: str | None, stems: Path | None, device: str, trust: bool) -
 
     if stems is not None:
         if name is not None:
-            raise UserError("give --name or --stems, not both")
+            raise OptionError("give --name or --stems, not both")
         return FolderEstimates(stems, SOURCES)
     from htdemucs_n.memory import keep_freed_memory
     from htdemucs_n.models.official import OFFICIAL_MODELS

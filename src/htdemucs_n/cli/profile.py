@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from htdemucs_n.cli.options import Device, ModelName, Trust
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import OptionError
 
 
 def profile(
@@ -72,7 +72,7 @@ def profile(
     from htdemucs_n.provenance import describe_machine
 
     if name is not None and preset is not None:
-        raise UserError("give --name or --preset, not both")
+        raise OptionError("give --name or --preset, not both")
     seconds = _numbers("--lengths", lengths)
     counts = [round(number) for number in _numbers("--tokens", tokens)]
     models = [ProfiledModel(preset, untrained=True) if preset else ProfiledModel(name or DEFAULT_MODEL, trusted=trust)]
@@ -114,5 +114,5 @@ def _numbers(option: str, text: str | None) -> list[float]:
     except ValueError:
         numbers = [-1.0]
     if any(not 0 < number < float("inf") for number in numbers):
-        raise UserError(f"{option} {text}: it takes numbers above 0 with commas between them, as 30,60")
+        raise OptionError(f"{option} {text}: it takes numbers above 0 with commas between them, as 30,60")
     return numbers

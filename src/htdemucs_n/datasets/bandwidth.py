@@ -63,9 +63,7 @@ def _cliffs(levels: NDArray[np.float64]) -> list[tuple[int, int]]:
     highest_above = np.maximum.accumulate(levels[::-1])[::-1]
     cliffs: list[tuple[int, int]] = []
     edge = int(_LOWEST / _BAND)
-    while (
-        edge < len(levels) - _SLOPE // 2
-    ):  # nearer, it may be the end of the spectrum
+    while edge < len(levels) - _SLOPE // 2:  # nearer, it may be the end of the spectrum
         plateau = levels[edge - _PLATEAU : edge].min()
         if plateau - highest_above[min(edge + _SLOPE, len(levels) - 1)] >= _DROP:
             cliffs.append((edge, edge + int(np.flatnonzero(levels[edge:] < plateau - _DROP / 2)[0])))

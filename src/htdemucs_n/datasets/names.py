@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
-from htdemucs_n.errors import OptionError, suggestion
+from htdemucs_n.errors import ConfigError, suggestion
 
 MIXTURE = "mixture"
 
@@ -74,7 +74,7 @@ def alias_table(sources: Collection[str], more: Mapping[str, str | None] | None 
             table[name] = stem
     for name, stem in (more or {}).items():
         if stem is not None and stem not in sources:
-            raise OptionError(f"config key 'dset.aliases.{name}' is '{stem}': {suggestion(stem, sources)}")
+            raise ConfigError(f"config key 'dset.aliases.{name}' is '{stem}': {suggestion(stem, sources)}")
         table[_key(name)] = stem
     return table | own | {MIXTURE: MIXTURE}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from htdemucs_n.errors import OptionError, suggestion
+from htdemucs_n.errors import ConfigError, suggestion
 from htdemucs_n.models.band_transformer import BandTransformer, BandTransformerConfig
 from htdemucs_n.models.config import HTDemucsNConfig
 from htdemucs_n.models.htdemucs_n import HTDemucs_n
@@ -23,7 +23,7 @@ ARCHITECTURES: dict[str, tuple[Any, Any]] = {
 def network_config(architecture: str, values: Mapping[str, Any]) -> NetworkConfig:
     """The config of a network from the keys of its section. Raises `UserError` for an unknown network or key."""
     if architecture not in ARCHITECTURES:
-        raise OptionError(f"config key 'model' is '{architecture}': {suggestion(architecture, list(ARCHITECTURES))}")
+        raise ConfigError(f"config key 'model' is '{architecture}': {suggestion(architecture, list(ARCHITECTURES))}")
     config: NetworkConfig = ARCHITECTURES[architecture][0].from_dict(values)
     return config
 

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from htdemucs_n.errors import OptionError
+from htdemucs_n.errors import ConfigError
 from htdemucs_n.models.bands import BandMerge, BandSplit
 from htdemucs_n.models.config import HOP, N_FFT, check_zones
 from htdemucs_n.models.kinds import check_choice, check_keys, check_names
@@ -76,7 +76,7 @@ class BandTransformerConfig:
             check_choice(key, getattr(self, key), allowed)
         for key in ("time_kernel", "band_kernel"):
             if getattr(self, key) % 2 == 0:
-                raise OptionError(f"config key '{key}' is {getattr(self, key)}: use an odd number")
+                raise ConfigError(f"config key '{key}' is {getattr(self, key)}: use an odd number")
         check_zones(self.band_zones, (*self.n_ffts, self.mask_n_fft))
 
     @property

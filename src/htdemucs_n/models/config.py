@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from htdemucs_n.errors import OptionError
+from htdemucs_n.errors import ConfigError
 from htdemucs_n.models.kinds import check_choice, check_keys, check_names
 
 HOP = 1024
@@ -31,14 +31,14 @@ def check_zones(zones: Sequence[Sequence[int]], n_ffts: Sequence[int]) -> None:
     """Raise `UserError` unless the bands cover the spectrum in whole bins of every STFT of `n_ffts`."""
     for n_fft in n_ffts:
         if n_fft not in (512, 1024, 2048, 4096):
-            raise OptionError(f"an STFT (config keys 'n_ffts', 'mask_n_fft') has {n_fft}: use 512, 1024, 2048 or 4096")
+            raise ConfigError(f"an STFT (config keys 'n_ffts', 'mask_n_fft') has {n_fft}: use 512, 1024, 2048 or 4096")
     if not all(len(zone) == 2 and min(zone) > 0 for zone in zones):
-        raise OptionError("config key 'band_zones': give pairs [bands, bins a band]")
+        raise ConfigError("config key 'band_zones': give pairs [bands, bins a band]")
     if sum(bands * bins for bands, bins in zones) != N_FFT // 2:
-        raise OptionError(f"config key 'band_zones' must cover {N_FFT // 2} bins in all")
+        raise ConfigError(f"config key 'band_zones' must cover {N_FFT // 2} bins in all")
     for _, bins in zones:
         if bins % (N_FFT // min(n_ffts)):
-            raise OptionError(
+            raise ConfigError(
                 f"config key 'band_zones': {bins} bins a band is no multiple of "
                 f"{N_FFT // min(n_ffts)}, one bin of the shortest STFT"
             )
@@ -114,9 +114,9 @@ class HTDemucsNConfig:
             check_choice(key, getattr(self, key), allowed)
         check_zones(self.band_zones, self.n_ffts)
         if self.bands % self.frame_multiple:
-            raise OptionError(f"config key 'band_zones': {self.bands} bands don't halve {self.resunet_depth - 1} times")
+            raise ConfigError(f"config key 'band_zones': {self.bands} bands don't halve {self.resunet_depth - 1} times")
         if self.spectral_head == "none" and self.fusion_method == "none":
-            raise OptionError("config: 'spectral_head: none' needs a fusion, or the frequency branch is unheard")
+            raise ConfigError("config: 'spectral_head: none' needs a fusion, or the frequency branch is unheard")
 
     @property
     def bands(self) -> int:

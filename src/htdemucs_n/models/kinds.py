@@ -7,7 +7,7 @@ import typing
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from htdemucs_n.errors import OptionError, suggestion
+from htdemucs_n.errors import ConfigError, suggestion
 
 _KINDS: dict[Any, tuple[Any, str]] = {
     float: (int | float, "a number"),
@@ -27,13 +27,13 @@ def check_kind(key: str, value: Any, annotation: Any) -> None:
     kind = typing.get_origin(annotation) or annotation
     accepted, words = _KINDS.get(Mapping if dataclasses.is_dataclass(kind) else kind, (object, ""))
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind in (int, float)):
-        raise OptionError(f"config key '{key}' is '{value}': give {words}")
+        raise ConfigError(f"config key '{key}' is '{value}': give {words}")
 
 
 def check_choice(key: str, value: Any, allowed: Collection[str]) -> None:
     """Raise `UserError` unless `value` is one of the words `allowed`."""
     if value not in allowed:
-        raise OptionError(f"config key '{key}' is '{value}': use one of {', '.join(allowed)}")
+        raise ConfigError(f"config key '{key}' is '{value}': use one of {', '.join(allowed)}")
 
 
 def check_names(kind: type[Any], values: Mapping[str, Any]) -> None:
@@ -41,7 +41,7 @@ def check_names(kind: type[Any], values: Mapping[str, Any]) -> None:
     known = [field.name for field in dataclasses.fields(kind)]
     for key in values:
         if key not in known:
-            raise OptionError(f"unknown model config key '{key}': {suggestion(str(key), known)}")
+            raise ConfigError(f"unknown model config key '{key}': {suggestion(str(key), known)}")
 
 
 def check_keys(config: Any, from_zero: Collection[str] = ()) -> None:
@@ -55,6 +55,6 @@ def check_keys(config: Any, from_zero: Collection[str] = ()) -> None:
             check_kind(key, value, kind)
         if kind in (int, float) and (value < 0 or (value == 0 and key not in from_zero)):
             lowest = "0 or more" if key in from_zero else "a number above 0"
-            raise OptionError(f"config key '{key}' is '{value}': give {lowest}")
+            raise ConfigError(f"config key '{key}' is '{value}': give {lowest}")
         if isinstance(value, list | tuple) and not value:
-            raise OptionError(f"config key '{key}' is '{value}': give a list of one or more")
+            raise ConfigError(f"config key '{key}' is '{value}': give a list of one or more")

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from htdemucs_n.errors import OptionError, suggestion
+from htdemucs_n.errors import ConfigError, suggestion
 from htdemucs_n.models.architectures import NetworkConfig, network_config
 
 
@@ -25,7 +25,7 @@ def preset_names() -> list[str]:
 def load_preset(name: str = "default") -> NetworkConfig:
     """The config of a preset; raises `UserError` for an unknown name."""
     if name not in preset_names():
-        raise OptionError(f"unknown preset '{name}': {suggestion(name, preset_names())}")
+        raise ConfigError(f"unknown preset '{name}': {suggestion(name, preset_names())}")
     layers = [_read(_conf() / "n_train.yaml"), *_layers(name)]
     model = [layer["model"] for layer in layers if "model" in layer][-1]
     return network_config(model, {key: value for layer in layers for key, value in layer.get(model, {}).items()})

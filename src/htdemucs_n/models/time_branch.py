@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from htdemucs_n.errors import OptionError
+from htdemucs_n.errors import ConfigError
 
 _STRIDES = {3: (16, 8, 8), 4: (8, 8, 4, 4), 5: (4, 4, 4, 4, 4)}
 
@@ -20,7 +20,7 @@ _STRIDES = {3: (16, 8, 8), 4: (8, 8, 4, 4), 5: (4, 4, 4, 4, 4)}
 def level_strides(depth: int) -> tuple[int, ...]:
     """Strides of the levels for a depth of 3, 4 or 5, product 1024; raises `UserError` for another depth."""
     if depth not in _STRIDES:
-        raise OptionError(f"config key 'depth' is {depth}: use one of {', '.join(map(str, _STRIDES))}")
+        raise ConfigError(f"config key 'depth' is {depth}: use one of {', '.join(map(str, _STRIDES))}")
     return _STRIDES[depth]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from htdemucs_n.errors import ModelError, suggestion
+from htdemucs_n.errors import ModelError, OptionError, suggestion
 from htdemucs_n.models.architectures import build_network
 from htdemucs_n.models.folding import prepare_for_inference
 from htdemucs_n.models.official import OfficialModel
@@ -45,7 +45,7 @@ class ProfiledModel:
             return OfficialModel(official_architecture()).eval()
         if self.name not in preset_names():
             known = [*preset_names(), OFFICIAL]
-            raise ModelError(f"unknown preset '{self.name}': {suggestion(self.name, known)}")
+            raise OptionError(f"unknown preset '{self.name}': {suggestion(self.name, known)}")
         return prepare_for_inference(build_network(load_preset(self.name)), in_place=True)
 
 
