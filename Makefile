@@ -27,7 +27,7 @@ format:
 # TRAIN one or more of songs to train on.
 RESULTS := benchmarks/results
 
-bench: bench-complexity bench-attention bench-profile bench-speed $(if $(SONGS),bench-quality) bench-report
+bench: bench-complexity bench-attention bench-profile bench-speed bench-busy $(if $(SONGS),bench-quality) bench-report
 
 bench-slow: bench-speed-long bench-lengths bench-memory bench-fuzz $(if $(TRAIN),bench-ideas) bench-report
 
@@ -43,6 +43,9 @@ bench-profile:
 
 bench-speed:
 	$(PYTHON) benchmarks/speed.py --lengths 30 60 180 --json $(RESULTS)/speed.json
+
+bench-busy:
+	$(PYTHON) benchmarks/busy.py --json $(RESULTS)/busy.json
 
 bench-quality:
 	$(PYTHON) benchmarks/quality.py "$(SONGS)" --bss --json $(RESULTS)/quality.json

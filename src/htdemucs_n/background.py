@@ -1,4 +1,4 @@
-"""Let one thread make what another uses, a few items ahead: reading a file, drawing a batch, while the model works."""
+"""Produce items in a background thread, a few ahead: read a file or draw a batch while the model works."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Any, Generic, TypeVar
 Item = TypeVar("Item")
 
 _WAIT = 0.1
-"""Seconds after which a thread that waits looks whether it should stop."""
+"""Seconds after which a waiting thread checks whether it should stop."""
 
 
 class Background(Generic[Item]):
-    """Makes `items` in a thread of its own, from now on, keeping at most `ahead` of them ready.
+    """Produces `items` in a thread of its own, which starts at once and keeps at most `ahead` of them ready.
 
-    The order and content are those of a plain loop: only the time at which they are made differs. An exception in the
-    making is raised by the `next` that would have returned its item.
+    The order and content are those of a plain loop: only the time at which they are produced differs. An exception is
+    raised by the `next` that would have returned its item.
 
-    With `ahead=0` there is no thread, and `next` makes its item itself. Where torch makes the items on the CPU that the
-    model runs on, that is quicker: a second team of OpenMP threads makes more threads than cores, and GNU's OpenMP then
-    lets the model's threads sleep between any two of its loops.
+    With `ahead=0` there is no thread, and `next` produces its item itself. This is faster where torch produces the
+    items on the CPU that the model runs on: a second team of OpenMP threads makes more threads than cores, and GNU's
+    OpenMP then lets the model's threads sleep between any two of its loops.
     """
 
     def __init__(self, items: Iterable[Item], ahead: int = 4) -> None:
@@ -32,7 +32,7 @@ class Background(Generic[Item]):
         self._items = iter(items)
         self._ready: Queue[tuple[bool, Any]] = Queue(ahead)
         self._stop = Event()
-        self._thread = Thread(target=self._make, daemon=True) if ahead else None
+        self._thread = Thread(target=self._produce, daemon=True) if ahead else None
         if self._thread is not None:
             self._thread.start()
 
@@ -51,14 +51,14 @@ class Background(Generic[Item]):
         return made
 
     def close(self) -> None:
-        """Stop making items and wait for the thread to end."""
+        """Stop producing items and wait for the thread to end."""
         self._stop.set()
         with suppress(Empty):
-            self._ready.get_nowait()  # makes room: the thread need not wait until it looks
+            self._ready.get_nowait()  # makes room, so that the thread notices at once
         if self._thread is not None:
             self._thread.join()
 
-    def _make(self) -> None:
+    def _produce(self) -> None:
         try:
             for item in self._items:
                 if self._stop.is_set():
@@ -76,7 +76,7 @@ class Background(Generic[Item]):
 
 
 def in_background(items: Iterable[Item], ahead: int = 4) -> Generator[Item, None, None]:
-    """The same items by `Background`, from the first that is asked for; its thread ends when this generator does."""
+    """The same items through `Background`; its thread starts with the first and ends with this generator."""
     made = Background(items, ahead)
     try:
         while True:

@@ -17,7 +17,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
 def keep_freed_memory(one_heap: bool = False) -> None:
     """Serve large blocks from the heap and do not shrink it. Call once, before the first tensor.
 
-    With `one_heap` all threads share one, where each would have one of its own, and keep what it frees for itself.
+    With `one_heap` all threads share one heap; otherwise each thread has its own and keeps what it frees.
     """
     if sys.platform != "linux":
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import sys
 from datetime import date
@@ -343,3 +344,15 @@ def test_the_report_says_how_it_was_made(tmp_path: Path, monkeypatch: pytest.Mon
     row = scores()["summary"]["global SDR"]["duo"]
     mean = np.mean([row[stem]["median"] for stem in SOURCES])
     assert "<th>mean</th>" in page and f"<td>{row['vocals']['median']:.2f}</td><td>{mean:.2f}</td></tr>" in page
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_is_not_utf8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = os.fsdecode(b"caf\xe9")
+    write(tmp_path / "odd" / "to be renamed", **stems_of(0))
+    (tmp_path / "odd" / "to be renamed").rename(tmp_path / "odd" / odd)
+    write(tmp_path / "odd" / "plain", **stems_of(1))
+    assert run(monkeypatch, "odd", "--metrics", "global") == 0
+    assert list(scores()["songs"]) == [odd, "plain"]
+    page = Path("evaluation/duo/report/index.html").read_text(encoding="utf-8")
+    assert r"caf\udce9" in page

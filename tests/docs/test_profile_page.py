@@ -45,9 +45,9 @@ def by_tokens(_: Settings, tokens: list[int], *__: Any) -> list[AttentionMeasure
 def test_a_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("htdemucs_n.profiling.passes.Settings.separator", lambda *_: None)
-    monkeypatch.setattr("htdemucs_n.profiling.profile.profile_model", measured)
-    monkeypatch.setattr("htdemucs_n.profiling.lengths.measure_lengths", by_length)
-    monkeypatch.setattr("htdemucs_n.profiling.attention.measure_attention", by_tokens)
+    monkeypatch.setattr("htdemucs_n.profiling.measurements.profile_model", measured)
+    monkeypatch.setattr("htdemucs_n.profiling.measurements.measure_lengths", by_length)
+    monkeypatch.setattr("htdemucs_n.profiling.measurements.measure_attention", by_tokens)
     monkeypatch.setattr(sys, "argv", shlex.split(command, comments=True))
     with pytest.raises(SystemExit) as caught:
         main()

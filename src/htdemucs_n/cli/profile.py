@@ -61,14 +61,12 @@ def profile(
 
     from htdemucs_n.cli.progress import progress_bar
     from htdemucs_n.models.registry import DEFAULT_MODEL
-    from htdemucs_n.profiling.attention import measure_attention
-    from htdemucs_n.profiling.lengths import measure_lengths
+    from htdemucs_n.profiling.measurements import measure
     from htdemucs_n.profiling.passes import Settings
     from htdemucs_n.profiling.picture import save_picture
-    from htdemucs_n.profiling.profile import profile_model
     from htdemucs_n.profiling.profiled_model import ProfiledModel
     from htdemucs_n.profiling.records import write_record
-    from htdemucs_n.profiling.tables import attention_table, lengths_table, parts_table, summary_table
+    from htdemucs_n.profiling.tables import all_tables
     from htdemucs_n.provenance import describe_machine
 
     if name is not None and preset is not None:
@@ -78,30 +76,20 @@ def profile(
     models = [ProfiledModel(preset, untrained=True) if preset else ProfiledModel(name or DEFAULT_MODEL, trusted=trust)]
     models += [ProfiledModel(against, untrained=True)] if against else []
     settings = Settings(device, precision, segment, batch, threads)
-    for model in models:  # what is wrong is found before anything takes time
-        settings.separator(model)
-    steps = len(models) * (1 + len(seconds)) + 3 * len(counts)
     with progress_bar() as bar:
-        task = bar.add_task("measuring", total=steps)
-        profiles, curves = [], []
-        for model in models:
-            profiles.append(profile_model(model, settings, repeats))
-            bar.advance(task)
-            curves += measure_lengths(model, settings, seconds, lambda: bar.advance(task))
-        attention = measure_attention(settings, counts, repeats, lambda: bar.advance(task))
-
+        task = bar.add_task("measuring", total=None)
+        found = measure(
+            models, settings, seconds, counts, repeats,
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )  # fmt: skip
     console = Console()
-    for table in [parts_table(p) for p in profiles] + [summary_table(profiles)]:
+    for table in all_tables(found):
         console.print(table)
-    if curves:
-        console.print(lengths_table(curves))
-    if attention:
-        console.print(attention_table(attention))
     if json_file:
-        about = describe_machine(threads or torch.get_num_threads(), profiles[0].device)
-        write_record(json_file, about, profiles=profiles, lengths=curves, attention=attention)
+        about = describe_machine(threads or torch.get_num_threads(), found.profiles[0].device)
+        write_record(json_file, about, profiles=found.profiles, lengths=found.lengths, attention=found.attention)
     if png_file:
-        save_picture(png_file, profiles, curves, attention)
+        save_picture(png_file, found.profiles, found.lengths, found.attention)
     for file in (json_file, png_file):
         if file:
             typer.echo(f"-> {file}")

@@ -6,7 +6,8 @@ cost             parameters and FLOPs by part
 passes           time by part and peak memory of one pass, in a process of its own
 lengths          time and memory over the length of the song
 attention        time and memory over the number of tokens, linear beside softmax attention
-profile          all of these in one record
+profile          cost and time of one model in one record
+measurements     all that one command measures
 fresh_process    a new process to measure memory in
 devices          waiting for a GPU, and its memory
 records          measurements as JSON

@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING
 
 from htdemucs_n.profiling.attention import TOKEN_SECONDS, AttentionMeasurement
 from htdemucs_n.profiling.lengths import LengthMeasurement
+from htdemucs_n.profiling.measurements import Measurements
 from htdemucs_n.profiling.profile import Profile
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+
+def all_tables(found: Measurements) -> list[Table]:
+    """One table for each model by part, one of all models, and those over lengths and tokens where there are any."""
+    tables = [*(parts_table(profile) for profile in found.profiles), summary_table(found.profiles)]
+    tables += [lengths_table(found.lengths)] if found.lengths else []
+    return tables + ([attention_table(found.attention)] if found.attention else [])
 
 
 def parts_table(profile: Profile) -> Table:
