@@ -98,6 +98,7 @@ def mutate(data: bytes, rng: np.random.Generator) -> bytes:
 def _separate(work: Path, song: str) -> str:
     """Run the command on one file in its folder."""
     from htdemucs_n.cli.main import main as command
+    from htdemucs_n.separation.claims import FOLDER
 
     out, err, before = io.StringIO(), io.StringIO(), Path.cwd()
     os.chdir(work)
@@ -113,7 +114,9 @@ def _separate(work: Path, song: str) -> str:
     finally:
         sys.argv = argv
         os.chdir(before)
-    stems = sorted(path for path in work.rglob("*") if path.is_file() and path.name != song)
+    records = work / "stems" / FOLDER  # of the songs that were separated: not a stem
+    files = (path for path in work.rglob("*") if path.is_file() and records not in path.parents)
+    stems = sorted(path for path in files if path.name != song)
     if outside := [path for path in stems if work / "stems" not in path.parents or path.suffix != ".wav"]:
         return f"a file outside the output folder, or a part: {outside}"
     lines = err.getvalue().splitlines()

@@ -113,7 +113,7 @@ def test_single_stems(songs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert {("unreadable", "bad/vocals-2.wav"), ("mono", "bad/other-2.wav"), ("silent", "bad/other-1.wav")} <= kinds
     assert ("unknown name", "bad/kazoo.wav") not in kinds
     assert report["minutes"]["drums"] == 0
-    assert run(monkeypatch, str(songs), "--stem", "vocal") == 1
+    assert run(monkeypatch, str(songs), "--stem", "vocal") == 2
     assert "did you mean 'vocals'" in capsys.readouterr().err
 
 
