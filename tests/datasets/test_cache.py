@@ -95,7 +95,7 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, file: StemFile, caplog: 
         for _ in range(3):
             assert reader.read([file]) is not None
     (line,) = caplog.messages
-    assert "can't be written" in line
+    assert "cannot be written" in line
 
 
 def test_nothing_half_written_stays(tmp_path: Path, file: StemFile, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""`htdemucs-n data check`: what a folder of songs holds, and what is wrong with it."""
+"""`htdemucs-n data check`: reports what a folder of songs holds and the problems in it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Songs that are decoded at the same time.")] = 2,
 ) -> None:
-    """Report the songs of a folder, minutes a stem, rates, and all that is not in order.
+    """Report the songs of a folder, the minutes of each stem, the sample rates and every problem.
 
     The exit status is 1 when a file cannot be read, or the folder holds no song.
     """
@@ -45,7 +45,7 @@ def check(
 
 
 def _print(report: Report) -> None:
-    """The report as lines of text: what there is, then the problems by kind."""
+    """Print the report as text: the totals, then the problems by kind."""
     typer.echo(f"{report.songs:,} songs, {report.files:,} files of stems")
     for stem, minutes in report.minutes.items():
         typer.echo(f"  {stem:<8} {minutes:8.1f} min")
@@ -60,4 +60,4 @@ def _print(report: Report) -> None:
     if report.unreadable:
         typer.echo(f"{report.unreadable:,} of {report.files:,} files could not be read", err=True)
     elif not kinds:
-        typer.echo("nothing is wrong")
+        typer.echo("no problems found")

@@ -1,4 +1,4 @@
-"""Progress on a terminal: a bar for each song that is being separated, one for all, and how fast it goes."""
+"""Progress on a terminal: a bar for each song that is being separated, one for all songs, and the speed."""
 
 from __future__ import annotations
 

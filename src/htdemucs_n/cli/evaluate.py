@@ -39,17 +39,17 @@ def evaluate(
     device: Device = "auto",
     split: Annotated[Part, typer.Option(help="Part of a MUSDB18 root.")] = Part.test,
     metrics: Annotated[
-        str, typer.Option(help="Which of global, bss (BSS Eval, slow), si, lsd, leak.")
+        str, typer.Option(help="Metrics, of global, bss (BSS Eval, slow), si, lsd, leak.")
     ] = "global,bss,si,lsd,leak",
-    baselines: Annotated[bool, typer.Option(help="Score mixture, silence and the oracles too.")] = True,
+    baselines: Annotated[bool, typer.Option(help="Also score the mixture, silence and the oracles.")] = True,
     report: Annotated[bool, typer.Option(help="Write the HTML report.")] = True,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Songs that are scored at the same time.")] = 1,
     trust: Trust = False,
 ) -> None:
     """Score a model, or a folder of separated stems, on a dataset.
 
-    Writes scores.json, scores.csv and report/index.html to <out>/<model>. The same command goes on where it was
-    stopped. The exit status is 1 when a song could not be scored.
+    Writes scores.json, scores.csv and report/index.html to <out>/<model>. Run the same command again to continue after
+    an interruption. The exit status is 1 when a song could not be scored.
     """
     import logging
 

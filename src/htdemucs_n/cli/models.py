@@ -1,4 +1,4 @@
-"""`htdemucs-n models`: what there is to separate with."""
+"""`htdemucs-n models`: lists the models that can separate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 
 def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False) -> None:
-    """List the models that come with the package, with size, score and licence, and the official ones."""
+    """List the models that come with the package, with size, score and licence, and the official models."""
     from rich.console import Console
     from rich.table import Table
 
@@ -37,7 +37,7 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for
     typer.echo(
         f"The code has the licence {shipped[0].code_licence}. The weights have one of their own: see the model card."
     )
-    typer.echo("With the package demucs (extra `official`), fetched on first use:")
+    typer.echo("With the package demucs (extra `official`), downloaded on first use:")
     for name, what in OFFICIAL_MODELS.items():
         typer.echo(f"  {name}: {what}")
     typer.echo("Or the path of a checkpoint: separate -n FILE")

@@ -14,8 +14,8 @@ ModelName = Annotated[
     typer.Option(
         "-n",
         "--name",
-        help="Model: the name of a shipped one, or a checkpoint.",
-        show_default="the shipped one",
+        help="Name of a shipped model, or path of a checkpoint.",
+        show_default="the shipped model",
     ),
 ]
 """A model for `Separator`; None is the shipped default."""
@@ -25,19 +25,19 @@ ModelNames = Annotated[
     typer.Option(
         "-n",
         "--name",
-        help="Model: a shipped or official one, or a checkpoint; the average of several: a,b.",
-        show_default="the shipped one",
+        help="Name of a shipped or official model, or path of a checkpoint; a,b averages several.",
+        show_default="the shipped model",
     ),
 ]
 """Models for `Separator`, with commas between them; `model_names` splits them."""
 
-Device = Annotated[str, typer.Option("-d", "--device", help="cpu, cuda, mps; auto takes the fastest there is.")]
+Device = Annotated[str, typer.Option("-d", "--device", help="cpu, cuda or mps; auto takes the fastest available.")]
 """A device for `Separator`."""
 
 Trust = Annotated[
     bool, typer.Option("--trust-checkpoint", help="Load a pickled official checkpoint, which can run any code.")
 ]
-"""For `load_model`."""
+"""`trusted` for `Separator`."""
 
 
 def model_names(text: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""`htdemucs-n profile`: what a model costs, by part, by length, and beside another."""
+"""`htdemucs-n profile`: measures what a model costs, by part, by length, and beside another."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from htdemucs_n.errors import OptionError
 def profile(
     name: ModelName = None,
     preset: Annotated[
-        str | None, typer.Option(help="In place of a model, a preset with random weights.", show_default=False)
+        str | None, typer.Option(help="Profile a preset with random weights instead of a model.", show_default=False)
     ] = None,
     against: Annotated[
         str | None,
         typer.Option(
             metavar="PRESET",
-            help="Beside it a preset, or `official`: the htdemucs architecture of PyPI's demucs, random weights.",
+            help="Compare with a preset, or with `official`: the architecture of PyPI's demucs with random weights.",
             show_default=False,
         ),
     ] = None,
@@ -32,29 +32,29 @@ def profile(
     batch: Annotated[int | None, typer.Option(help="Segments at once.", show_default="1 on a CPU, 4 elsewhere")] = None,
     lengths: Annotated[
         str | None,
-        typer.Option(help="Separate noise of so many seconds too: 30,60,600.", metavar="SECONDS", show_default="none"),
+        typer.Option(help="Also separate noise of these lengths: 30,60,600.", metavar="SECONDS", show_default="none"),
     ] = None,
     tokens: Annotated[
         str | None,
         typer.Option(
-            help="Linear beside softmax attention over so many tokens: 1000,4000,16000.",
+            help="Also compare linear and softmax attention over these numbers of tokens: 1000,4000,16000.",
             metavar="NUMBERS",
             show_default="none",
         ),
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Passes to measure; the median counts.")] = 5,
+    repeats: Annotated[int, typer.Option(min=1, help="Passes to measure; the median is reported.")] = 5,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="one a core")] = None,
     trust: Trust = False,
     json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write all figures there.", show_default=False)
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the measurements to FILE.", show_default=False)
     ] = None,
     png_file: Annotated[
-        Path | None, typer.Option("--png", metavar="FILE", help="Draw them there.", show_default=False)
+        Path | None, typer.Option("--png", metavar="FILE", help="Draw them to FILE.", show_default=False)
     ] = None,
 ) -> None:
     """Report parameters, FLOPs, time and memory of a model, by part.
 
-    Every measurement runs in a process of its own, so that its peak of memory is the model's.
+    Every measurement runs in a process of its own, so that its peak memory is that of the model.
     """
     import torch
     from rich.console import Console

@@ -54,11 +54,11 @@ class DecodedCache:
         return samples if samples.dtype == np.int16 and samples.ndim == 2 else None
 
     def store(self, path: Path, samples: NDArray[np.int16]) -> None:
-        """Write an entry, whole or not at all. A disk that is full or read-only is said once in the log."""
+        """Write an entry, whole or not at all. A full or read-only disk is reported once in the log."""
         try:
             with moved_into_place(path) as part, part.open("wb") as file:
                 np.save(file, samples, allow_pickle=False)
         except OSError as error:
             if not self._full:
-                log.warning("the cache '%s' can't be written (%s): stems stay in memory", self.folder, error.strerror)
+                log.warning("the cache '%s' cannot be written (%s): stems stay in memory", self.folder, error.strerror)
             self._full = True

@@ -1,4 +1,4 @@
-"""Files of a stem into int16 samples at one rate; files that can't be read are named, counted and left out."""
+"""Files of a stem into int16 samples at one rate; files that cannot be read are named, counted and left out."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def add_up(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
 
 
 class StemReader:
-    """Reads stems, through a cache where one is given, and keeps account of what could not be read.
+    """Reads stems, through a cache where one is given, and counts what could not be read.
 
     Args:
         sample_rate: of what comes out, Hz.

@@ -43,7 +43,7 @@ class OfficialModel(nn.Module):
         self.segment = float(getattr(member, "segment", 10.0))
         self.max_segment = self.segment if type(member).__name__ == "HTDemucs" else float("inf")
         self.overlap = 0.25
-        self.full_precision = True  # was never measured in less
+        self.full_precision = True  # lower precisions were not measured
 
     def forward(self, mixture: Tensor) -> Tensor:
         """Separate `(B, 2, T)` into `(B, S, 2, T)`."""
