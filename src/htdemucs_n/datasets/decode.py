@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from htdemucs_n.audio import resample
+from htdemucs_n.audio import Audio, resample
 from htdemucs_n.datasets.cache import DecodedCache
 from htdemucs_n.datasets.songs import StemFile
 from htdemucs_n.errors import UserError
@@ -23,10 +23,17 @@ FULL_SCALE = 32768.0
 def decode(file: StemFile, sample_rate: int, channels: int | None) -> NDArray[np.float32]:
     """The samples `(C, T)` of a file at `sample_rate` Hz. Raises `UserError` as `htdemucs_n.audio.read_audio`.
 
-    Of more than two channels the first two are taken. With `channels` 2 a mono file is put on both channels; with None
+    Channels are those of `convert`.
+    """
+    return convert(file.read(), sample_rate, channels)
+
+
+def convert(audio: Audio, sample_rate: int, channels: int | None) -> NDArray[np.float32]:
+    """The samples `(C, T)` of decoded audio at `sample_rate` Hz.
+
+    Of more than two channels the first two are taken. With `channels` 2 mono audio is put on both channels; with None
     it stays mono.
     """
-    audio = file.read()
     samples = audio.samples[:2]
     if audio.sample_rate != sample_rate:
         samples = resample(samples, audio.sample_rate, sample_rate)

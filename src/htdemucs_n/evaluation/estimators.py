@@ -6,12 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from htdemucs_n.audio import resample
-from htdemucs_n.datasets.decode import add_up
+from htdemucs_n.datasets.decode import add_up, convert
 from htdemucs_n.datasets.names import alias_table
 from htdemucs_n.datasets.songs import find_songs
 from htdemucs_n.errors import AudioError
@@ -85,8 +83,7 @@ class FolderEstimates:
                 audio = file.read()
                 if audio.sample_rate != rate:
                     notes.append(f"{source}: estimate at {audio.sample_rate} Hz, resampled to {rate}")
-                samples = resample(audio.samples[:2], audio.sample_rate, rate)
-                parts.append(np.broadcast_to(samples, (2, samples.shape[1])))
+                parts.append(convert(audio, rate, 2))
             if parts:
                 stems[source] = torch.from_numpy(add_up(parts))
             elif source in self.sources:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from htdemucs_n.audio import resample
-from htdemucs_n.datasets.decode import add_up
-from htdemucs_n.datasets.songs import SongFiles, StemFile
+from htdemucs_n.datasets.decode import add_up, convert
+from htdemucs_n.datasets.songs import SongFiles
 from htdemucs_n.errors import AudioError
 
 
@@ -44,24 +41,23 @@ def load_reference(song: SongFiles, sources: Sequence[str]) -> Reference:
             f"the mixture of '{song.path}' is not known: it has no mixture file, and {strangers} "
             "may be part of it: rename what is a stem, remove what is not, or add mixture.wav"
         )
-    decoded = {source: [_read(file) for file in files] for source, files in zip(sources, song.stems, strict=True)}
-    own = None if song.mixture is None else _read(song.mixture)
-    everything = [item for parts in decoded.values() for item in parts] + ([own] if own else [])
-    rates = {rate for _, rate in everything}
-    rate = own[1] if own else max(rates)
-    channels = max(samples.shape[0] for samples, _ in everything)
+    decoded = {source: [file.read() for file in files] for source, files in zip(sources, song.stems, strict=True)}
+    own = None if song.mixture is None else song.mixture.read()
+    everything = [audio for parts in decoded.values() for audio in parts] + ([own] if own else [])
+    rates = {audio.sample_rate for audio in everything}
+    rate = own.sample_rate if own else max(rates)
+    channels = min(2, max(audio.samples.shape[0] for audio in everything))
     notes = [f"of no known stem, in the mixture alone: {strangers}"] if strangers else []
     if len(rates) > 1:
         notes.append(f"stems at {', '.join(map(str, sorted(rates)))} Hz, resampled to {rate}")
-
-    def fit(item: tuple[NDArray[np.float32], int]) -> NDArray[np.float32]:
-        samples = resample(item[0], item[1], rate) if item[1] != rate else item[0]
-        return np.repeat(samples, channels, axis=0) if samples.shape[0] < channels else samples
-
-    stems = {source: add_up([fit(item) for item in parts]) for source, parts in decoded.items() if parts}
+    stems = {
+        source: add_up([convert(audio, rate, channels) for audio in parts])
+        for source, parts in decoded.items()
+        if parts
+    }
     lengths = {stem.shape[1] for stem in stems.values()}
     if own:
-        mixture = fit(own)
+        mixture = convert(own, rate, channels)
         lengths.add(mixture.shape[1])
     length = max(lengths)
     if len(lengths) > 1:
@@ -74,9 +70,3 @@ def load_reference(song: SongFiles, sources: Sequence[str]) -> Reference:
         whole = torch.zeros(channels, length)
         whole[:, : mixture.shape[1]] = torch.from_numpy(mixture)
     return Reference(song.name, padded, whole, rate, tuple(notes))
-
-
-def _read(file: StemFile) -> tuple[NDArray[np.float32], int]:
-    """Samples `(C, T)`, C at most 2, and their rate."""
-    audio = file.read()
-    return audio.samples[:2], audio.sample_rate
