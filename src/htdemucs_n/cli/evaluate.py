@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SOURCES = ("drums", "bass", "other", "vocals")
 
 
-class Part(str, Enum):
+class Part(StrEnum):
     """Part of a MUSDB18 root."""
 
     test = "test"
