@@ -1,7 +1,7 @@
 # `make check` does what .ci/run does after its install: lint, types, tests.
 PYTHON ?= python
 
-.PHONY: install check lint types test format bench bench-slow
+.PHONY: install check lint types test docs format bench bench-slow
 .NOTPARALLEL:
 
 install:
@@ -18,6 +18,9 @@ types:
 
 test:
 	$(PYTHON) -m pytest
+
+docs:
+	$(PYTHON) -m sphinx -b html -W --keep-going docs build/docs
 
 format:
 	$(PYTHON) -m ruff check --fix .

@@ -1,13 +1,15 @@
-"""The exceptions that callers are meant to see.
+"""The exceptions that callers are meant to see::
 
-UserError
-  OptionError    an option has a value that does not fit; the command exits with status 2
-  ConfigError    a configuration key is unknown, or has a value that does not fit
-  ModelError     a model is unknown, or its checkpoint or its output cannot be used
-  AudioError     audio cannot be read, decoded or separated
-  DeviceError    the device, its memory or the environment of the process does not allow the work
-  OutputError    a file cannot be written
-Cancelled        the caller asked for the work to stop
+    UserError
+      OptionError    an option has a value that does not fit; the command exits with status 2
+      ConfigError    a configuration key is unknown, or has a value that does not fit
+      ModelError     a model is unknown, or its checkpoint or its output cannot be used
+      AudioError     audio cannot be read, decoded or separated
+      DeviceError    the device, its memory or the environment of the process does not allow the work
+      OutputError    a file cannot be written
+    Cancelled        the caller asked for the work to stop
+
+Every message is one line that names the file, key or option and the remedy.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Scale-invariant signal-to-distortion ratio.
+"""Scale-invariant signal-to-distortion ratio::
 
     alpha = <s, s_hat> / <s, s>,   SI-SDR = 10 log10( |alpha s|^2 / |alpha s - s_hat|^2 )   [dB]
 
