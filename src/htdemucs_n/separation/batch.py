@@ -11,7 +11,7 @@ from threading import Event, Lock
 from typing import Literal
 
 from htdemucs_n.errors import Cancelled, OutputError, UserError
-from htdemucs_n.separation.claims import SongRecord
+from htdemucs_n.separation.claims import SongRecord, Source
 from htdemucs_n.separation.names import Namer, Track
 from htdemucs_n.separation.separator import Progress, Separator
 from htdemucs_n.separation.stems import StemChoice
@@ -123,10 +123,11 @@ class Batch:
             if not mine:
                 return SongResult(track, "in work", named.files)
             missing = {stem: path for stem, path in named.files.items() if self.force or not path.exists()}
-            other = None if len(missing) == len(named.files) else record.other_song(track.path)
-            if not missing or (other and "another" in other):
-                notes = [f"{other}: --force replaces them"] if other else []
-                return SongResult(track, "kept", named.files, Outcome(notes=notes))
+            if len(missing) < len(named.files):
+                source = record.source()
+                is_another = source is not None and not source.is_file(track.path)
+                if not missing or is_another:
+                    return SongResult(track, "kept", named.files, Outcome(notes=_notes_on(source, is_another)))
             outcome = self._written(track, missing, show)
             record.remember(track.path)
         if len(missing) < len(named.files):
@@ -146,6 +147,13 @@ class Batch:
                 raise OutputError(
                     f"'{path}' would be replaced by the {stem} of '{track.path}': choose another -o or --filename"
                 )
+
+
+def _notes_on(source: Source | None, is_another: bool) -> list[str]:
+    """What there is to say of stems that are kept."""
+    if source is None:
+        return ["it is not known which song they are of: --force replaces them"]
+    return [f"they are of another '{source.name}': --force replaces them"] if is_another else []
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -24,6 +25,18 @@ FOLDER = ".htdemucs-n"
 
 _ENDS = 65536
 """Bytes at the beginning and at the end of a file that tell it from others."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A song that stems are of: the name of its file, and what tells it from others."""
+
+    name: str
+    fingerprint: str
+
+    def is_file(self, song: Path) -> bool:
+        """Whether it is the file `song`, wherever that lies now."""
+        return self.fingerprint == fingerprint(song)
 
 
 class SongRecord:
@@ -71,14 +84,13 @@ class SongRecord:
         known = {"source": song.name, "fingerprint": fingerprint(song)}
         write_whole(self._path.with_suffix(".json"), json.dumps(known, ensure_ascii=True) + "\n")
 
-    def other_song(self, song: Path) -> str | None:
-        """Why the stems that are there may not be those of the file `song`; None where they are."""
+    def source(self) -> Source | None:
+        """The song that the stems are of; None where that was not recorded."""
         try:
             known = json.loads(self._path.with_suffix(".json").read_text(encoding="utf-8"))
-            source, expected = str(known["source"]), known["fingerprint"]
+            return Source(str(known["source"]), str(known["fingerprint"]))
         except (OSError, ValueError, KeyError, TypeError):
-            return "it is not known which song they are of"
-        return None if fingerprint(song) == expected else f"they are of another '{source}'"
+            return None
 
 
 def fingerprint(song: Path) -> str:
