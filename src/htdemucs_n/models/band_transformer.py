@@ -11,10 +11,7 @@ and by the layer across bands.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -22,33 +19,24 @@ from torch import Tensor, nn
 
 from htdemucs_n.errors import ConfigError
 from htdemucs_n.models.bands import BandMerge, BandSplit
-from htdemucs_n.models.config import HOP, N_FFT, check_zones
-from htdemucs_n.models.kinds import check_choice, check_keys, check_names
-from htdemucs_n.models.linear_attention import LinearAttention, SoftmaxAttention
+from htdemucs_n.models.config import N_FFT, NetworkSizes, check_zones
+from htdemucs_n.models.kinds import check_choice
+from htdemucs_n.models.linear_attention import ATTENTION, SoftmaxAttention
 from htdemucs_n.models.masked_synthesis import masked_synthesis
+from htdemucs_n.models.network import SeparationNetwork
 from htdemucs_n.models.stft import STFT, compressed
-
-_ATTENTION = {"linear": LinearAttention, "softmax": SoftmaxAttention}
 
 
 @dataclass(frozen=True)
-class BandTransformerConfig:
-    """Sizes and switches of `BandTransformer`; `band_zones` as in `HTDemucsNConfig`.
+class BandTransformerConfig(NetworkSizes):
+    """Sizes and switches of `BandTransformer`.
 
-    * `n_ffts`: windows of the STFTs that the network reads, hop n_fft / 4.
     * `mask_n_fft`: window of the STFT that the masks multiply.
     * `band_channels`: width of a token, one for each band and frame.
     * `head_channels`: hidden width a stem before the masks.
     * `time_attention`: `linear` or `softmax`, over the frames of a band.
     """
 
-    sources: tuple[str, ...] = ("drums", "bass", "other", "vocals")
-    audio_channels: int = 2
-    samplerate: int = 44100
-    segment: float = 7.8
-    overlap: float = 0.25
-    use_train_segment: bool = True
-    n_ffts: tuple[int, ...] = (4096,)
     mask_n_fft: int = 4096
     band_zones: tuple[tuple[int, int], ...] = ((32, 4), (32, 8), (16, 16), (16, 88))
     band_channels: int = 64
@@ -63,36 +51,14 @@ class BandTransformerConfig:
     ff_mult: int = 3
     head_channels: int = 96
 
-    def __post_init__(self) -> None:
-        check_keys(self, from_zero=("overlap",))
-        object.__setattr__(self, "sources", tuple(self.sources))
-        object.__setattr__(self, "n_ffts", tuple(self.n_ffts))
-        object.__setattr__(self, "band_zones", tuple(tuple(zone) for zone in self.band_zones))
-        self._check()
-
     def _check(self) -> None:
-        choices = {"time_attention": tuple(_ATTENTION), "band_mixer": ("linear", "attention")}
+        choices = {"time_attention": tuple(ATTENTION), "band_mixer": ("linear", "attention")}
         for key, allowed in choices.items():
             check_choice(key, getattr(self, key), allowed)
         for key in ("time_kernel", "band_kernel"):
             if getattr(self, key) % 2 == 0:
                 raise ConfigError(f"config key '{key}' is {getattr(self, key)}: use an odd number")
         check_zones(self.band_zones, (*self.n_ffts, self.mask_n_fft))
-
-    @property
-    def bands(self) -> int:
-        """Bands of the grid."""
-        return sum(bands for bands, _ in self.band_zones)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> BandTransformerConfig:
-        """Build from a mapping; an unknown key raises `UserError` with the nearest right name."""
-        check_names(cls, values)
-        return cls(**values)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON types (tuples become lists when written)."""
-        return dataclasses.asdict(self)
 
 
 class AlongFrames(nn.Module):
@@ -108,7 +74,7 @@ class AlongFrames(nn.Module):
         kernel = (config.time_kernel, config.band_kernel)
         padding = (config.time_kernel // 2, config.band_kernel // 2)
         self.position = nn.Conv2d(channels, channels, kernel, padding=padding, groups=channels)
-        self.attention = _ATTENTION[config.time_attention](channels, config.heads, config.dim_head)
+        self.attention = ATTENTION[config.time_attention](channels, config.heads, config.dim_head)
 
     def forward(self, x: Tensor) -> Tensor:
         """Add what the frames say to `(B, frames, bands, C)`."""
@@ -121,7 +87,7 @@ class AlongFrames(nn.Module):
 
 
 class AcrossBands(nn.Module):
-    """A two-layer map over the bands of a frame, the same for all channels: (Tolstikhin et al., 2021).
+    """A two-layer map over the bands of a frame, the same for all channels (Tolstikhin et al., 2021).
 
     Shape: `(B, frames, bands, C)` -> the same.
     """
@@ -174,20 +140,16 @@ class FeedForward(nn.Module):
         return x + self.layers(x)
 
 
-class BandTransformer(nn.Module):
+class BandTransformer(SeparationNetwork):
     """The separator of the spectrum alone.
 
-    Shape: mixture `(B, C, T)` -> stems `(B, S, C, T)`, any T >= 1; S in the order of `sources`.
+    Shape: mixture `(B, C, T)` -> stems `(B, S, C, T)`, any T >= 1, as `SeparationNetwork` describes it.
     """
 
+    config: BandTransformerConfig
+
     def __init__(self, config: BandTransformerConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.sources = config.sources
-        self.audio_channels = config.audio_channels
-        self.samplerate = config.samplerate
-        self.segment = config.segment
-        self.overlap = config.overlap
+        super().__init__(config)
         channels, zones, audio = config.band_channels, config.band_zones, config.audio_channels
         self.stfts = nn.ModuleList(STFT(n_fft) for n_fft in config.n_ffts)
         self.stft = STFT(config.mask_n_fft)
@@ -206,13 +168,8 @@ class BandTransformer(nn.Module):
         )
         self.heads = nn.ModuleList(_MaskHead(config) for _ in config.sources)
 
-    def forward(self, mixture: Tensor) -> Tensor:
-        """Separate `(B, C, T)` into `(B, S, C, T)`."""
-        length = mixture.shape[-1]
-        audio = F.pad(mixture, (0, self._padded_length(length) - length))
-        scale = audio.square().mean(dim=(1, 2), keepdim=True).sqrt() + 1e-5  # (B, 1, 1)
-        audio = audio / scale
-
+    def estimate(self, audio: Tensor) -> Tensor:
+        """The stems `(B, S, C, T)` of scaled and padded audio `(B, C, T)`, before they are made to add up."""
         spectrum = self.stft(audio)  # (B, C, 2048, frames)
         spectra = (spectrum if stft.n_fft == self.stft.n_fft else stft(audio) for stft in self.stfts)
         grids = [split(compressed(read)) for read, split in zip(spectra, self.split, strict=True)]
@@ -222,15 +179,7 @@ class BandTransformer(nn.Module):
         x = self.blocks(grid.permute(0, 3, 2, 1))  # (B, frames, bands, channels)
         heads = [head(x) for head in self.heads]  # a list a stem of zones (n, B, frames, C, k, 2)
         zones = [torch.stack(zone, dim=3) for zone in zip(*heads, strict=True)]
-        stems = masked_synthesis(zones, spectrum, self.stft)  # (B, S, C, T)
-        stems = stems + (audio.unsqueeze(1) - stems.sum(dim=1, keepdim=True)) / len(self.sources)
-        return stems[..., :length] * scale.unsqueeze(1)
-
-    def _padded_length(self, length: int) -> int:
-        """The shortest length in samples, not below `length`, that the hop divides."""
-        if not self.training and self.config.use_train_segment:
-            length = max(length, round(self.segment * self.samplerate))
-        return -(-length // HOP) * HOP
+        return masked_synthesis(zones, spectrum, self.stft)
 
 
 class _MaskHead(nn.Module):

@@ -1,11 +1,11 @@
-"""Every size and switch of HTDemucs_n: the config is the whole constructor."""
+"""Every size and switch of HTDemucs_n, and those that all networks have: the config is the whole constructor."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from htdemucs_n.errors import ConfigError
 from htdemucs_n.models.kinds import check_choice, check_keys, check_names
@@ -22,9 +22,6 @@ _CHOICES = {
     "fusion_method": ("intelligent", "add", "none"),
     "spectral_head": ("mask", "softmax", "mapping", "none"),
 }
-
-_FROM_ZERO = ("overlap", "lstm_layers", "time_encoder_blocks", "time_decoder_blocks")
-"""Numbers that may be 0; all others must be above it."""
 
 
 def check_zones(zones: Sequence[Sequence[int]], n_ffts: Sequence[int]) -> None:
@@ -45,22 +42,19 @@ def check_zones(zones: Sequence[Sequence[int]], n_ffts: Sequence[int]) -> None:
 
 
 @dataclass(frozen=True)
-class HTDemucsNConfig:
-    """Sizes and switches of the model.
+class NetworkSizes:
+    """What the config of every network has: stems, audio, segments, STFTs and the common grid of bands.
 
-    The keys and defaults up to `sources` are the design document's. The others are ours:
-
-    * `band_zones`: the common frequency grid from low to high, pairs (bands, bins a band), counted
-      in bins of the 4096 STFT (10.8 Hz); narrow bands where music keeps its pitches.
-    * `transformer_dim`: width of the tokens.
-    * `attention`: `linear`, or `softmax` over all pairs of tokens to compare it with.
-    * `time_encoder_blocks`, `time_decoder_blocks`: residual blocks a level of the time branch.
-    * `spectral_head`: how the frequency branch writes spectra: bounded complex `mask`, `softmax`
-      magnitude mask with a bounded imaginary part, complex `mapping`, or `none` (time only).
+    * `n_ffts`: windows of the STFTs that the network reads, hop n_fft / 4.
+    * `band_zones`: the grid from low to high, pairs (bands, bins a band), counted in bins of the 4096 STFT (10.8 Hz);
+      narrow bands where music keeps its pitches.
     * `mixture_consistency`: spread the mixture's remainder over the stems so that they add up.
 
-    Raises `UserError` for values that cannot be built.
+    A subclass adds its own keys and checks them in `_check`. Raises `ConfigError` for values that cannot be built.
     """
+
+    from_zero: ClassVar[tuple[str, ...]] = ("overlap",)
+    """Numbers that may be 0; all others must be above it."""
 
     sources: tuple[str, ...] = ("drums", "bass", "other", "vocals")
     audio_channels: int = 2
@@ -68,11 +62,55 @@ class HTDemucsNConfig:
     segment: float = 7.8
     overlap: float = 0.25
     use_train_segment: bool = True
+    n_ffts: tuple[int, ...] = (N_FFT,)
+    band_zones: tuple[tuple[int, int], ...] = ((64, 8), (48, 32))
+    mixture_consistency: bool = True
+
+    def __post_init__(self) -> None:
+        check_keys(self, self.from_zero)
+        # YAML and JSON bring lists; the config stays hashable and immutable.
+        object.__setattr__(self, "sources", tuple(self.sources))
+        object.__setattr__(self, "n_ffts", tuple(self.n_ffts))
+        object.__setattr__(self, "band_zones", tuple(tuple(zone) for zone in self.band_zones))
+        self._check()
+
+    def _check(self) -> None:
+        check_zones(self.band_zones, self.n_ffts)
+
+    @property
+    def bands(self) -> int:
+        """Bands of the common grid."""
+        return sum(bands for bands, _ in self.band_zones)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Build from a mapping; an unknown key raises `ConfigError` with the nearest right name."""
+        check_names(cls, values)
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON types (tuples become lists when written)."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class HTDemucsNConfig(NetworkSizes):
+    """Sizes and switches of the hybrid network.
+
+    Most keys and defaults are the design document's. These are ours:
+
+    * `transformer_dim`: width of the tokens.
+    * `attention`: `linear`, or `softmax` over all pairs of tokens to compare it with.
+    * `time_encoder_blocks`, `time_decoder_blocks`: residual blocks a level of the time branch.
+    * `spectral_head`: how the frequency branch writes spectra: bounded complex `mask`, `softmax`
+      magnitude mask with a bounded imaginary part, complex `mapping`, or `none` (time only).
+    """
+
+    from_zero: ClassVar[tuple[str, ...]] = ("overlap", "lstm_layers", "time_encoder_blocks", "time_decoder_blocks")
 
     n_ffts: tuple[int, ...] = (512, 1024, 2048, 4096)
     stft_fusion_method: str = "attention"
     multi_stft_channels: int = 64
-    band_zones: tuple[tuple[int, int], ...] = ((64, 8), (48, 32))
 
     resunet_base_channels: int = 64
     resunet_depth: int = 4
@@ -99,41 +137,17 @@ class HTDemucsNConfig:
     adaptive_fusion: bool = True
 
     spectral_head: str = "mask"
-    mixture_consistency: bool = True
-
-    def __post_init__(self) -> None:
-        check_keys(self, _FROM_ZERO)
-        # YAML and JSON bring lists; the config stays hashable and immutable.
-        object.__setattr__(self, "sources", tuple(self.sources))
-        object.__setattr__(self, "n_ffts", tuple(self.n_ffts))
-        object.__setattr__(self, "band_zones", tuple(tuple(zone) for zone in self.band_zones))
-        self._check()
 
     def _check(self) -> None:
         for key, allowed in _CHOICES.items():
             check_choice(key, getattr(self, key), allowed)
-        check_zones(self.band_zones, self.n_ffts)
+        super()._check()
         if self.bands % self.frame_multiple:
             raise ConfigError(f"config key 'band_zones': {self.bands} bands don't halve {self.resunet_depth - 1} times")
         if self.spectral_head == "none" and self.fusion_method == "none":
             raise ConfigError("config: 'spectral_head: none' needs a fusion, or the frequency branch is unheard")
 
     @property
-    def bands(self) -> int:
-        """Bands of the common grid."""
-        return sum(bands for bands, _ in self.band_zones)
-
-    @property
     def frame_multiple(self) -> int:
         """The number of frames must be a multiple of this for the U-Net to halve and double them."""
         return int(2 ** (self.resunet_depth - 1))
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> HTDemucsNConfig:
-        """Build from a mapping; an unknown key raises `UserError` with the nearest right name."""
-        check_names(cls, values)
-        return cls(**values)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON types (tuples become lists when written)."""
-        return dataclasses.asdict(self)

@@ -14,38 +14,32 @@ import dataclasses
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from htdemucs_n.models.bands import BandSplit
-from htdemucs_n.models.config import HOP, N_FFT, HTDemucsNConfig
+from htdemucs_n.models.config import N_FFT, HTDemucsNConfig
 from htdemucs_n.models.fusion import AdditiveFusion, LearnedFusion
 from htdemucs_n.models.linear_attention import LinearTransformerEncoder
 from htdemucs_n.models.multi_resolution_stft import MultiResolutionEncoder, MultiResolutionSTFT
+from htdemucs_n.models.network import SeparationNetwork
 from htdemucs_n.models.resunet_plus import ResUNetPlusDecoder, ResUNetPlusEncoder
 from htdemucs_n.models.spectral_head import SpectralHead
 from htdemucs_n.models.stft import STFT, compressed
 from htdemucs_n.models.time_branch import TimeDecoder, TimeEncoder, level_strides
 
 
-class HTDemucs_n(nn.Module):
+class HTDemucs_n(SeparationNetwork):
     """The separator. Built from a config, from keywords of `HTDemucsNConfig`, or from both.
 
-    Shape: mixture `(B, C, T)` -> stems `(B, S, C, T)`, any T >= 1; S in the order of `sources`.
-
-    Every item is scaled to an RMS of 1 and back, so its loudness does not matter until the RMS nears 1e-5.
-    In evaluation with `use_train_segment`, input shorter than the training segment is padded to it and trimmed back.
+    Shape: mixture `(B, C, T)` -> stems `(B, S, C, T)`, any T >= 1, as `SeparationNetwork` describes it.
     """
 
+    config: HTDemucsNConfig
+
     def __init__(self, config: HTDemucsNConfig | None = None, **keys: Any) -> None:
-        super().__init__()
         config = dataclasses.replace(config or HTDemucsNConfig(), **keys)
-        self.config = config
-        self.sources = config.sources
-        self.audio_channels = config.audio_channels
-        self.samplerate = config.samplerate
-        self.segment = config.segment
-        self.overlap = config.overlap
+        super().__init__(config)
+        self.frame_multiple = config.frame_multiple
         channels, base, dim = config.audio_channels, config.resunet_base_channels, config.transformer_dim
 
         self.multi_stft = MultiResolutionSTFT(config.n_ffts)
@@ -91,13 +85,8 @@ class HTDemucs_n(nn.Module):
             else None
         )
 
-    def forward(self, mixture: Tensor) -> Tensor:
-        """Separate `(B, C, T)` into `(B, S, C, T)`."""
-        length = mixture.shape[-1]
-        audio = F.pad(mixture, (0, self._padded_length(length) - length))
-        scale = audio.square().mean(dim=(1, 2), keepdim=True).sqrt() + 1e-5  # (B, 1, 1)
-        audio = audio / scale
-
+    def estimate(self, audio: Tensor) -> Tensor:
+        """The stems `(B, S, C, T)` of scaled and padded audio `(B, C, T)`, before they are made to add up."""
         spectrum = self.stft(audio)  # (B, C, 2048, frames)
         grid = self._encode_frequency(audio, spectrum)  # (B, base, bands, frames)
         tokens, skips = self.time_encoder(audio)  # (B, dim, frames)
@@ -107,9 +96,7 @@ class HTDemucs_n(nn.Module):
         stems = self.time_decoder(tokens, skips).unflatten(1, (len(self.sources), -1))  # (B, S, C, T)
         if self.spectral_head is not None:
             stems = stems + self.spectral_head.waveforms(grid, tokens, spectrum, self.stft)
-        if self.config.mixture_consistency:
-            stems = stems + (audio.unsqueeze(1) - stems.sum(dim=1, keepdim=True)) / len(self.sources)
-        return stems[..., :length] * scale.unsqueeze(1)
+        return stems
 
     def _encode_frequency(self, audio: Tensor, spectrum: Tensor) -> Tensor:
         """Audio `(B, C, T)` and its 4096 spectrum `(B, C, 2048, frames)` to `(B, base, bands, frames)`."""
@@ -123,13 +110,6 @@ class HTDemucs_n(nn.Module):
         if self.lstm is not None:
             sequence = sequence + self.lstm(sequence)[0]
         return sequence.transpose(1, 2)
-
-    def _padded_length(self, length: int) -> int:
-        """The shortest length in samples, not below `length`, that every stride divides."""
-        if not self.training and self.config.use_train_segment:
-            length = max(length, round(self.segment * self.samplerate))
-        multiple = HOP * self.config.frame_multiple
-        return -(-length // multiple) * multiple
 
 
 def _build_fusion(config: HTDemucsNConfig) -> nn.Module | None:

@@ -59,7 +59,7 @@ class SoftmaxAttention(LinearAttention):
         return F.scaled_dot_product_attention(q, k, v)
 
 
-_ATTENTION = {"linear": LinearAttention, "softmax": SoftmaxAttention}
+ATTENTION = {"linear": LinearAttention, "softmax": SoftmaxAttention}
 
 
 class LinearTransformerBlock(nn.Module):
@@ -72,7 +72,7 @@ class LinearTransformerBlock(nn.Module):
         self, dim: int, heads: int = 8, dim_head: int = 64, ff_mult: int = 4, attention: str = "linear"
     ) -> None:
         super().__init__()
-        self.attention = nn.Sequential(nn.LayerNorm(dim), _ATTENTION[attention](dim, heads, dim_head))
+        self.attention = nn.Sequential(nn.LayerNorm(dim), ATTENTION[attention](dim, heads, dim_head))
         self.feed_forward = nn.Sequential(
             nn.LayerNorm(dim), nn.Linear(dim, ff_mult * dim), nn.GELU(), nn.Linear(ff_mult * dim, dim)
         )
