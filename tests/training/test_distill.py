@@ -136,3 +136,28 @@ def test_a_folder_without_audio_is_named_with_its_key(tmp_path: Path, teacher: P
     (tmp_path / "music").mkdir()
     with pytest.raises(UserError, match=r"distill\.mixtures"):
         load_estimated(config(tmp_path, teacher=str(teacher)))
+
+
+class Official:
+    """A separator of an official model: every stem a quarter of the mixture; there is no file of its weights here."""
+
+    sources = SOURCES
+
+    def __init__(self, name: str, device: str) -> None:
+        self.model = self
+        self.samplerate = RATE
+
+    def separate(self, mixture: torch.Tensor, sample_rate: int) -> dict[str, torch.Tensor]:
+        return dict.fromkeys(self.sources, mixture / 4)
+
+
+def test_an_official_model_can_teach_and_its_stems_are_not_cached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mixture = write_mixture(tmp_path / "music" / "song.wav")
+    monkeypatch.setattr(distill, "Separator", Official)
+    (song,), _ = load_estimated(config(tmp_path, teacher="htdemucs"))
+    for stem in song.stems:
+        assert stem is not None
+        np.testing.assert_allclose(stem.numpy() / 32768, mixture.numpy() / 4, atol=0.6 / 32768)
+    assert not list((tmp_path / "cache").rglob("*.npy"))

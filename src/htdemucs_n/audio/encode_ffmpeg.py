@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from htdemucs_n.audio.encoder import Encoder
 from htdemucs_n.audio.formats import Encoding
+from htdemucs_n.audio.integers import to_integers
 from htdemucs_n.audio.tags import Tags, picture_block
 
 _CONTAINERS = {"flac": "flac", "mp3": "mp3", "ogg": "ogg", "opus": "opus", "m4a": "mp4"}
@@ -68,10 +69,10 @@ class _FFmpegEncoder:
 
     def _frame(self, samples: NDArray[np.float32]) -> av.AudioFrame:
         if self._depth == "int16":
-            integers = np.rint(samples.T * 32768.0).clip(-32768, 32767).astype(np.int16)
+            integers = to_integers(samples.T, 16)
             return av.AudioFrame.from_ndarray(integers.reshape(1, -1), format="s16", layout=self._layout)
         if self._depth == "int24":  # in the upper bits of 32
-            wide = np.rint(samples.T * 8388608.0).clip(-8388608, 8388607).astype(np.int32) << 8
+            wide = to_integers(samples.T, 24) << 8
             return av.AudioFrame.from_ndarray(wide.reshape(1, -1), format="s32", layout=self._layout)
         return av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=self._layout)
 

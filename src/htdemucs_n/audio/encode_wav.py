@@ -15,6 +15,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from htdemucs_n.audio.integers import to_integers
+
 _PCM, _IEEE_FLOAT = 1, 3
 _WIDTHS = {"int16": 2, "int24": 3, "float32": 4}
 _UNKNOWN = _LARGEST = 2**32 - 1
@@ -32,9 +34,8 @@ def quantise(samples: NDArray[np.float32], depth: str) -> NDArray[np.generic]:
     if depth == "float32":
         return frames.astype("<f4")
     if depth == "int16":
-        return np.rint(frames * 32768.0).clip(-32768, 32767).astype("<i2")
-    # float32 holds 2^23 - 1, so no clipped sample can become 2^23.
-    integers = np.rint(frames * 8388608.0).clip(-8388608, 8388607).astype("<i4")
+        return to_integers(frames, 16).astype("<i2")
+    integers = to_integers(frames, 24).astype("<i4")
     return integers.view("u1").reshape(*integers.shape, 4)[..., :3]
 
 

@@ -51,20 +51,21 @@ def open_audio(path: str | Path | BinaryIO, stream: int = 0) -> Iterator[AudioSt
         if not head:
             raise UserError(f"'{path}' is empty (0 bytes): get the file again")
         links = ogg_links(view) if head == b"OggS" else []
-        if len(links) > 1 and not stream and open_with_soundfile(view) is not None:
-            yield ChainedStream(file, links, path)
-            return
-        sound = None if stream or is_mpeg(head) or is_open_ended_flac(view) else open_with_soundfile(view)
+        open_ended = is_open_ended_flac(view)
+        sound = None if stream or is_mpeg(head) or open_ended else open_with_soundfile(view)
         if sound is not None:
             with sound:
                 check_rate(sound.samplerate, path)
-                yield SoundFileStream(sound, promised_by_wav(view) if sound.format == "WAV" else None, path)
+                if len(links) > 1:
+                    yield ChainedStream(file, links, path)
+                else:
+                    yield SoundFileStream(sound, promised_by_wav(view) if sound.format == "WAV" else None, path)
             return
         view.seek(0)
         from htdemucs_n.audio.decode_ffmpeg import open_container  # PyAV loads all of FFmpeg: only when needed
 
         promised = promised_by_mpeg(view) if is_mpeg(head) else None
-        reliable = len(links) < 2 and not is_open_ended_flac(view)
+        reliable = len(links) < 2 and not open_ended
         with open_container(cast(IO[bytes], view), path, promised, stream, reliable) as decoded:
             yield decoded
 

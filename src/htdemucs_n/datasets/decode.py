@@ -10,14 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htdemucs_n.audio import Audio, resample
+from htdemucs_n.audio.integers import to_integers
 from htdemucs_n.datasets.cache import DecodedCache
 from htdemucs_n.datasets.songs import StemFile
 from htdemucs_n.errors import UserError
 
 log = logging.getLogger(__name__)
-
-FULL_SCALE = 32768.0
-"""What int16 samples are divided by: the scale of 16-bit files, whose samples are kept as they are."""
 
 
 def decode(file: StemFile, sample_rate: int, channels: int | None) -> NDArray[np.float32]:
@@ -81,7 +79,7 @@ class StemReader:
         if not parts:
             return None
         samples = parts[0] if len(parts) == 1 else add_up(parts)
-        quantised = np.clip(np.round(samples * FULL_SCALE), -32768, 32767).astype(np.int16)
+        quantised = to_integers(samples, 16)
         if self.cache and entry and len(parts) == len(files):
             self.cache.store(entry, quantised)
             stored = self.cache.load(entry)

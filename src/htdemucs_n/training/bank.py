@@ -19,9 +19,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from htdemucs_n.audio.integers import FULL_SCALE
 from htdemucs_n.audio.suffixes import SUFFIXES
 from htdemucs_n.datasets.bandwidth import bandwidth
-from htdemucs_n.datasets.decode import FULL_SCALE, StemReader
+from htdemucs_n.datasets.decode import StemReader
 from htdemucs_n.datasets.names import alias_table
 from htdemucs_n.datasets.songs import SongFiles, Split, StemFile, find_songs
 from htdemucs_n.errors import UserError

@@ -20,12 +20,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from htdemucs_n.audio.integers import to_integers
 from htdemucs_n.audio.suffixes import SUFFIXES
 from htdemucs_n.datasets.cache import DecodedCache
-from htdemucs_n.datasets.decode import FULL_SCALE, decode
+from htdemucs_n.datasets.decode import decode
 from htdemucs_n.datasets.songs import StemFile
 from htdemucs_n.errors import UserError
-from htdemucs_n.models.registry import load_model, model_files
+from htdemucs_n.models.official import OFFICIAL_MODELS
+from htdemucs_n.models.registry import model_files
+from htdemucs_n.separation.separator import Separator
 from htdemucs_n.training.bank import Song
 from htdemucs_n.training.config import TrainConfig
 from htdemucs_n.training.spleeter import BANDWIDTH, SpleeterTeacher
@@ -53,13 +56,17 @@ class Teacher:
     groups: tuple[tuple[int, ...], ...]
     bandwidth: float = math.inf
 
-    def __init__(self, name: str, weights: str | None, sources: Sequence[str], sample_rate: int) -> None:
+    def __init__(
+        self, name: str, weights: str | None, sources: Sequence[str], sample_rate: int, device: str = "cpu"
+    ) -> None:
+        self.files: list[Path]
+        """The weights, by which stems in a cache are told from another teacher's; none of an official model."""
         self.estimate: Callable[[Tensor], Tensor]
         """A mixture `(C, T)` to `(G, C, T)`, one for each of `groups`."""
         if name == SPLEETER:
             self._load_spleeter(weights, sources, sample_rate)
         else:
-            self._load_model(name, sources, sample_rate)
+            self._load_model(name, sources, sample_rate, device)
 
     def _load_spleeter(self, weights: str | None, sources: Sequence[str], sample_rate: int) -> None:
         if weights is None:
@@ -80,21 +87,18 @@ class Teacher:
 
         self.estimate = estimate
 
-    def _load_model(self, name: str, sources: Sequence[str], sample_rate: int) -> None:
-        from htdemucs_n.separation.separator import Separator
-
-        model = load_model(name)
-        known = list(model.sources)
+    def _load_model(self, name: str, sources: Sequence[str], sample_rate: int, device: str) -> None:
+        separator = Separator(name, device=device)
+        known, rate = list(separator.sources), separator.model.samplerate
         missing = [source for source in sources if source not in known]
-        if missing or model.samplerate != sample_rate:
+        if missing or rate != sample_rate:
             raise UserError(
-                f"distill.teacher={name} separates {', '.join(known)} at {model.samplerate} Hz: it can't teach "
+                f"distill.teacher={name} separates {', '.join(known)} at {rate} Hz: it can't teach "
                 f"{', '.join(sources)} at {sample_rate} Hz"
             )
         order = [known.index(source) for source in sources]
-        self.files = model_files(name)
+        self.files = [] if name in OFFICIAL_MODELS else model_files(name)
         self.groups = tuple((index,) for index in range(len(sources)))
-        separator = Separator(model)
 
         def estimate(mixture: Tensor) -> Tensor:
             stems = separator.separate(mixture, sample_rate)
@@ -112,8 +116,10 @@ def load_estimated(config: TrainConfig) -> tuple[tuple[Song, ...], tuple[Song, .
     if config.distill.teacher is None or not config.distill.mixtures:
         return (), ()
     network, device = config.network, config.misc.device
-    teacher = Teacher(config.distill.teacher, config.distill.teacher_weights, network.sources, network.samplerate)
-    cache = None if config.dset.cache is None else DecodedCache(config.dset.cache)
+    distill, rate = config.distill, network.samplerate
+    teacher = Teacher(config.distill.teacher, distill.teacher_weights, network.sources, rate, device)
+    # The weights of official models lie where their package keeps them, so nothing tells their stems from others.
+    cache = DecodedCache(config.dset.cache) if config.dset.cache is not None and teacher.files else None
     estimated: list[Song] = []
     instrumental: list[Song] = []
     for file in _audio_files(config.distill.mixtures):
@@ -145,7 +151,7 @@ def _separated(file: Path, teacher: Teacher, sample_rate: int, cache: DecodedCac
     if cache and entry and (stored := cache.load(entry)) is not None:
         return stored.reshape(len(teacher.groups), 2, -1)
     mixture = torch.from_numpy(decode(StemFile(file), sample_rate, channels=2))
-    stems = (teacher.estimate(mixture) * FULL_SCALE).round().clamp(-32768, 32767).to(torch.int16).numpy()
+    stems = to_integers(teacher.estimate(mixture).numpy(), 16)
     if cache and entry:
         cache.store(entry, stems.reshape(-1, stems.shape[-1]))
     return stems

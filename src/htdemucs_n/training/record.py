@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime
 import json
 import logging
-import platform
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,7 +18,8 @@ import torch
 import yaml
 
 from htdemucs_n import __version__
-from htdemucs_n.files import whole_file
+from htdemucs_n.files import write_whole
+from htdemucs_n.provenance import describe_machine
 from htdemucs_n.training.config import TrainConfig
 
 log = logging.getLogger(__name__)
@@ -37,23 +37,12 @@ def record_run(config: TrainConfig, step: int) -> None:
         changed = [f"{key} {old} -> {new}" for key, old, new in _differences(before, values)]
         if changed:
             log.info("the run goes on with other settings: %s", "; ".join(changed))
-    with whole_file(folder / "config.yaml") as part:
-        part.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    write_whole(folder / "config.yaml", yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
     starts = _read(folder / "run.json", json.loads) or []
-    starts.append(
-        {
-            "version": __version__,
-            "command": sys.argv,
-            "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "step": step,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "threads": torch.get_num_threads(),
-            "machine": platform.platform(),
-        }
-    )
-    with whole_file(folder / "run.json") as part:
-        part.write_text(json.dumps(starts, indent=2) + "\n", encoding="utf-8")
+    about = describe_machine(torch.get_num_threads(), config.misc.device)
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    starts.append({"version": __version__, **about, "command": sys.argv, "started": now, "step": step})
+    write_whole(folder / "run.json", json.dumps(starts, indent=2) + "\n")
 
 
 def _read(path: Path, parse: Any) -> Any:
