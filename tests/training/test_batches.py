@@ -251,6 +251,14 @@ def test_remixes_exchange_the_single_stem_and_keep_the_sum() -> None:
     assert (stems == [3, 0]).all()
 
 
+def test_the_songs_of_a_teacher_are_never_remixed() -> None:
+    bank = StemBank(tuple(tone_song(n) for n in range(4)), {}, estimated=(partial_song(estimated=True),))
+    batch = sampler(bank, remix=1.0, doubling=1.0, estimated_share=1.0, batch_size=64).batch(0)
+    songs, stems = who(batch.targets[:, :2])
+    assert (songs == 12).all()
+    assert (stems == [3, 0]).all()
+
+
 def test_doubling_adds_a_second_recording_of_the_same_source() -> None:
     """Both tones of a doubled stem are of its source; single stems stay alone at a probability of 0."""
     bank = StemBank(tuple(tone_song(n) for n in range(4)), {})

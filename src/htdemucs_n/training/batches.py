@@ -120,7 +120,8 @@ class BatchSampler:
 
     def _item(self, random: np.random.Generator) -> _Item:
         song = self._song(random)
-        coherent = random.random() >= self.augment.remix
+        # A teacher's song stays as it is: what it left of one stem in another belongs to that song alone.
+        coherent = random.random() >= self.augment.remix or song.estimated
         recordings = [Recording(*known) for known in zip(song.stems, song.bandwidths, song.groups, strict=True)]
         if not coherent:
             # A sum of stems can't be taken apart, so it stays; single stems come from anywhere.
