@@ -65,5 +65,6 @@ def joined_ranks(ddp: bool, device: str) -> Iterator[Ranks]:
     dist.init_process_group("nccl" if kind == "cuda" else "gloo")
     try:
         yield Ranks(dist.get_rank(), dist.get_world_size(), device)
+        dist.barrier()  # rank 0 keeps the connections of all: it must not leave while another rank uses them
     finally:
         dist.destroy_process_group()

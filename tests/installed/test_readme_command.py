@@ -1,0 +1,45 @@
+"""The first command of the README, run from a package that was installed as a user installs it.
+
+`.ci/run` installs it and names the folder of its commands in `HTDEMUCS_N_INSTALLED`. Without that variable the test is
+skipped, because tests install nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from torch import Tensor
+
+README = Path(__file__).parents[2] / "README.md"
+INSTALLED = os.environ.get("HTDEMUCS_N_INSTALLED")
+
+
+@pytest.mark.skipif(INSTALLED is None, reason="HTDEMUCS_N_INSTALLED names no installed package")
+def test_the_first_command_of_the_readme_separates_a_song(tmp_path: Path, demo_stems: dict[str, Tensor]) -> None:
+    """Stems of the length and rate of the song, that add up to it, each nearer to the truth than silence is."""
+    command = re.search(r"^ {4}python -m pip install .* && (htdemucs-n separate song\.mp3)$", README.read_text(), re.M)
+    assert command is not None
+    truth = torch.stack(list(demo_stems.values())).numpy()
+    soundfile.write(tmp_path / "song.mp3", truth.sum(axis=0).T, 44100)
+    mixture, rate = soundfile.read(tmp_path / "song.mp3")
+    environment = os.environ | {"PATH": f"{INSTALLED}{os.pathsep}{os.environ['PATH']}"}
+    environment.pop("PYTHONPATH", None)
+    done = subprocess.run(command[1], shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "separated" / "duo" / "song"
+    assert sorted(file.name for file in folder.iterdir() if not file.name.startswith(".")) == sorted(
+        f"{stem}.wav" for stem in demo_stems
+    )
+    stems = {stem: soundfile.read(folder / f"{stem}.wav") for stem in demo_stems}
+    assert {rate_of for _, rate_of in stems.values()} == {rate}
+    np.testing.assert_allclose(sum(samples for samples, _ in stems.values()), mixture, atol=2e-4)
+    for target, (samples, _) in zip(truth, stems.values(), strict=True):
+        error = samples[: target.shape[1]].T - target[:, : len(samples)]
+        assert np.square(error).sum() < np.square(target).sum()
