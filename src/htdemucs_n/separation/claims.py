@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,28 +57,39 @@ class SongRecord:
             OutputError: the output folder cannot be written.
         """
         existed = self._out.exists()
-        make_folder(self._out)
         try:
-            self._path.parent.mkdir(exist_ok=True)
-            lock = FileLock(self._path.with_suffix(".lock"))
-            lock.acquire(blocking=False)
-        except Timeout:
-            yield False
-            return
+            lock = self._acquire()
         except OSError as error:
             raise OutputError(
                 f"cannot write in '{self._out}' ({error.strerror or error}): make it writable, or choose another folder"
             ) from None
+        if lock is None:
+            yield False
+            return
         try:
             yield True
         finally:
-            with contextlib.suppress(OSError):
-                Path(lock.lock_file).unlink(missing_ok=True)
-            lock.release()
+            _release(lock)
             with contextlib.suppress(OSError):  # folders that are not empty stay
                 self._path.parent.rmdir()
                 if not existed:
                     self._out.rmdir()
+
+    def _acquire(self) -> FileLock | None:
+        """The lock of the song; None where another process holds it."""
+        for attempts_left in reversed(range(10)):
+            make_folder(self._out)
+            try:
+                self._path.parent.mkdir(exist_ok=True)
+                lock = FileLock(self._path.with_suffix(".lock"))
+                lock.acquire(blocking=False)
+                return lock
+            except Timeout:
+                return None
+            except (FileExistsError, FileNotFoundError):  # another process has just removed the empty folder
+                if not attempts_left:
+                    raise
+        return None
 
     def remember(self, song: Path) -> None:
         """Note that the stems are those of the file `song`. Raises `UserError` where that cannot be written."""
@@ -91,6 +103,15 @@ class SongRecord:
             return Source(str(known["source"]), str(known["fingerprint"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
+
+
+def _release(lock: FileLock) -> None:
+    """Release a lock and remove its file, in the order that never lets two processes hold the lock of one song."""
+    if os.name == "nt":  # an open file cannot be removed; it stays where another process has opened it by now
+        lock.release()
+    with contextlib.suppress(OSError):
+        Path(lock.lock_file).unlink(missing_ok=True)
+    lock.release()  # elsewhere filelock, from 3.21.2 on, takes no lock on a file that was removed
 
 
 def fingerprint(song: Path) -> str:
