@@ -1,13 +1,13 @@
-# `make check` does what .ci/run does after its install: lint, types, tests.
+# `make check` is what .ci/run does first: lint, types, tests, notebooks.
 PYTHON ?= python
 
-.PHONY: install check lint types test docs format bench bench-slow
+.PHONY: install check lint types test notebooks docs format bench bench-slow
 .NOTPARALLEL:
 
 install:
 	$(PYTHON) -m pip install -c constraints.txt -e ".[dev]"
 
-check: lint types test
+check: lint types test notebooks
 
 lint:
 	$(PYTHON) -m ruff check .
@@ -18,6 +18,9 @@ types:
 
 test:
 	$(PYTHON) -m pytest
+
+notebooks:
+	$(PYTHON) -m pytest --nbmake docs/notebooks
 
 docs:
 	$(PYTHON) -m sphinx -b html -W --keep-going docs build/docs

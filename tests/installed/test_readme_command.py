@@ -21,10 +21,14 @@ README = Path(__file__).parents[2] / "README.md"
 INSTALLED = os.environ.get("HTDEMUCS_N_INSTALLED")
 
 
-@pytest.mark.skipif(INSTALLED is None, reason="HTDEMUCS_N_INSTALLED names no installed package")
+pytestmark = pytest.mark.skipif(INSTALLED is None, reason="HTDEMUCS_N_INSTALLED names no installed package")
+
+
 def test_the_first_command_of_the_readme_separates_a_song(tmp_path: Path, demo_stems: dict[str, Tensor]) -> None:
     """Stems of the length and rate of the song, that add up to it, each nearer to the truth than silence is."""
-    command = re.search(r"^ {4}python -m pip install .* && (htdemucs-n separate song\.mp3)$", README.read_text(), re.M)
+    command = re.search(
+        r"^ {4}python -m pip install .* && (htdemucs-n separate song\.mp3)$", README.read_text(encoding="utf-8"), re.M
+    )
     assert command is not None
     truth = torch.stack(list(demo_stems.values())).numpy()
     soundfile.write(tmp_path / "song.mp3", truth.sum(axis=0).T, 44100)
@@ -43,3 +47,13 @@ def test_the_first_command_of_the_readme_separates_a_song(tmp_path: Path, demo_s
     for target, (samples, _) in zip(truth, stems.values(), strict=True):
         error = samples[: target.shape[1]].T - target[:, : len(samples)]
         assert np.square(error).sum() < np.square(target).sum()
+
+
+def test_the_readme_of_the_package_has_no_relative_links() -> None:
+    """A package index shows it outside the repository. Every link of the README is still there."""
+    code = "from importlib.metadata import metadata; print(metadata('htdemucs-n').get_payload())"
+    python = Path(str(INSTALLED)) / "python"
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True, cwd=README.parent / "docs")
+    links = re.findall(r"\]\(([^)]+)\)", done.stdout)
+    assert len(links) == len(re.findall(r"\]\(([^)]+)\)", README.read_text(encoding="utf-8"))) > 10
+    assert all(link.startswith("https://") for link in links)
