@@ -84,7 +84,7 @@ def page(results: Path, docs: Path) -> str:
         _section(records, "attention_scaling", "Linear and softmax attention", attention),
         _picture(docs, "attention-scaling.png", "Time and memory of an attention layer over the number of tokens"),
         _section(records, "quality", "Quality", quality),
-        _section(records, "ideas", "What each idea buys", ideas),
+        _section(records, "ideas", "What each idea brings", ideas),
         [ABOUT, *published_table(), ""],
         _section(records, "fuzz", "Damaged files", fuzz),
     ]
