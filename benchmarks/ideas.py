@@ -1,4 +1,4 @@
-"""What each idea brings: train a small model with each of them switched off in turn, for equal minutes on the same songs.
+"""What each idea brings: a small model is trained for equal times with each idea switched off in turn.
 
     python benchmarks/ideas.py --train SONGS [SONGS ...] --valid OTHER_SONGS [--minutes 8] [--seeds 1 2] [--jobs 2]
 
