@@ -41,6 +41,7 @@ def train(out: Path, accumulate: int, ranks: Ranks, optimizer: str) -> dict[str,
     return start
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 def test_two_ranks_are_one_with_the_double_batch(tmp_path: Path, optimizer: str) -> None:
     """AdamW in every weight. Muon rounds to bfloat16, which makes 0.4 % of a step of the last bit of a gradient: all

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from htdemucs_n.models.storage import load_tensors
@@ -33,6 +34,7 @@ def run(out: Path) -> None:
     solver.train()
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_the_run_goes_on(tmp_path: Path) -> None:
     torch.set_num_threads(1)
     run(tmp_path / "whole")
