@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 from torch import Tensor
@@ -13,3 +15,10 @@ from htdemucs_n.demo import demo_song
 def demo_stems() -> dict[str, Tensor]:
     """The twelve seconds of the demo in stems, `(2, T)` each at 44.1 kHz: a real song that no model was trained on."""
     return {stem: torch.from_numpy(audio.samples) for stem, audio in demo_song().items()}
+
+
+@pytest.fixture
+def without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the package matplotlib is not installed."""
+    for name in ["matplotlib", *(name for name in sys.modules if name.startswith("matplotlib."))]:
+        monkeypatch.setitem(sys.modules, name, None)

@@ -1,4 +1,4 @@
-"""Save a matplotlib figure to a PNG file, whole or not at all."""
+"""Figures of matplotlib, an optional package: made without a display, saved whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,10 +6,31 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from htdemucs_n.errors import DeviceError
 from htdemucs_n.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+def require_matplotlib(what: str, extra: str = "evaluate") -> None:
+    """Raise `UserError` unless matplotlib is installed; the message names `what` needs it and the `extra` that has it.
+
+    A command calls this before its work, so that no result is lost for want of a picture.
+    """
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise DeviceError(
+            f'{what} needs the package matplotlib, which is not installed: install "htdemucs-n[{extra}]"'
+        ) from error
+
+
+def new_figure(width: float, height: float, dpi: int = 100) -> Figure:
+    """An empty figure of this size in inches, in no window and no global state. matplotlib must be installed."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=dpi, layout="constrained")
 
 
 def png_bytes(figure: Figure) -> bytes:

@@ -467,8 +467,8 @@ def test_an_output_folder_that_cannot_be_written_costs_one_line_a_song(
 @pytest.mark.parametrize(
     ("path", "says"),
     [
-        ("s3://bucket/a.wav", "URLs are not read"),
-        ("https://example.org/a.mp3", "URLs are not read"),
+        ("s3://bucket/a.wav", "'s3://bucket/a.wav': URLs are not read"),
+        ("file:///home/a.mp3", "'file:///home/a.mp3': URLs are not read"),
         ("x" * 300 + ".wav", "File name too long"),
         (".", "is the output folder"),
     ],

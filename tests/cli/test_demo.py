@@ -76,6 +76,16 @@ def test_writes_the_song_its_stems_and_the_scores(monkeypatch: pytest.MonkeyPatc
     assert [float(cell) for cell in rows["mean"]] == pytest.approx(np.mean(scores, axis=0), abs=0.006)
 
 
+@pytest.mark.usefixtures("without_matplotlib")
+def test_without_matplotlib_only_the_picture_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    output = run_demo(monkeypatch, QuarterSeparator, "-o", str(tmp_path / "demo"))
+    (note,) = [line for line in output.splitlines() if line.startswith("note:")]
+    assert note.endswith(
+        'the picture demo.png needs the package matplotlib, which is not installed: install "htdemucs-n[evaluate]"'
+    )
+    assert (tmp_path / "demo/estimate/vocals.wav").exists() and not (tmp_path / "demo/demo.png").exists()
+
+
 def test_a_model_with_other_stems_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="vocals, accompaniment"):
         run_demo(

@@ -108,6 +108,17 @@ def test_a_model(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     assert "NaN" not in Path("evaluation/duo/scores.json").read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("without_matplotlib")
+def test_without_matplotlib_the_report_is_refused_before_the_work(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "songs", *QUICK) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: the report (--no-report leaves it out) needs")
+    assert line.endswith('install "htdemucs-n[evaluate]"') and not Path("evaluation").exists()
+    assert run(monkeypatch, "songs", *QUICK, "--no-report", "--no-baselines") == 0
+
+
 def test_several_models_are_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
     """One half of the mixture is drums to the first, one half bass to the second; new weights give new scores."""
     models = {"x.safetensors": SplitModel((1, 0, 0, 0)), "y.safetensors": SplitModel((0, 1, 0, 0))}

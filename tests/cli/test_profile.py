@@ -83,6 +83,15 @@ def test_without_the_official_extra_one_line_says_how_to_get_it(
     assert "pip install 'htdemucs-n[official]'" in err and err.count("\n") == 1
 
 
+@pytest.mark.usefixtures("without_matplotlib")
+def test_without_matplotlib_a_picture_is_refused_before_the_work(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "-n", "tiny.safetensors", "--png", "a.png") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: --png needs") and line.endswith('install "htdemucs-n[evaluate]"')
+
+
 def test_a_file_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     Path("file").touch()
     assert run(monkeypatch, "-n", "tiny.safetensors", "-d", "cpu", "--repeats", "1", "--json", "file/a.json") == 1

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from htdemucs_n.errors import UserError
 from htdemucs_n.training.curve import Curve
 
 ROWS = [
@@ -31,6 +32,12 @@ def test_rows_come_back(tmp_path: Path) -> None:
         assert len(table(tmp_path)) == number + 1, "a row is on disk at once"
     for row, expected in zip(table(tmp_path), ROWS, strict=True):
         assert row == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.usefixtures("without_matplotlib")
+def test_without_matplotlib_a_run_does_not_begin(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r'training curve needs the package matplotlib.*"htdemucs-n\[train\]"'):
+        Curve(tmp_path)
 
 
 def test_a_resumed_run_goes_on_with_its_table(tmp_path: Path) -> None:

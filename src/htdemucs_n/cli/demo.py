@@ -22,7 +22,8 @@ def demo(
 ) -> None:
     """Separate twelve seconds of a song that comes with the package, and compare the stems with the true ones.
 
-    Writes mixture.wav, truth/<stem>.wav, estimate/<stem>.wav and demo.png, the spectrograms side by side.
+    Writes mixture.wav, truth/<stem>.wav, estimate/<stem>.wav and, where matplotlib is installed, demo.png, the
+    spectrograms side by side.
     """
     import time
 
@@ -33,6 +34,7 @@ def demo(
     from htdemucs_n.demo import demo_song
     from htdemucs_n.evaluation.picture import save_spectrograms
     from htdemucs_n.evaluation.sdr import global_sdr
+    from htdemucs_n.plots import require_matplotlib
     from htdemucs_n.separation import Separator
 
     separator = Separator(name, device=device)
@@ -55,7 +57,12 @@ def demo(
     for stem in truth:
         write_wav(out / "truth" / f"{stem}.wav", truth[stem].numpy(), rate, float32=True)
         write_wav(out / "estimate" / f"{stem}.wav", estimate[stem].numpy(), rate, float32=True)
-    save_spectrograms(out / "demo.png", truth, estimate, scores, rate)
+    try:
+        require_matplotlib("the picture demo.png")
+    except UserError as error:
+        typer.echo(f"note: {error}", err=True)
+    else:
+        save_spectrograms(out / "demo.png", truth, estimate, scores, rate)
 
     console = Console()
     console.print(_table(scores, unseparated))

@@ -62,9 +62,12 @@ def evaluate(
     from htdemucs_n.evaluation.report import write_report
     from htdemucs_n.evaluation.run import evaluate as evaluate_songs
     from htdemucs_n.evaluation.summary import summarise, tables, write_scores
+    from htdemucs_n.plots import require_matplotlib
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     groups = _groups(metrics)
+    if report:
+        require_matplotlib("the report (--no-report leaves it out)")
     estimator = _estimator(name, stems, device, trust)
     sources = [*SOURCES, *(source for source in estimator.sources if source not in SOURCES)]
     songs = find_songs(dataset, sources, alias_table(sources), split.value)

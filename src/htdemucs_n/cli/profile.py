@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from htdemucs_n.cli.options import Device, ModelName, Trust
 from htdemucs_n.errors import OptionError
+
+if TYPE_CHECKING:
+    from htdemucs_n.profiling.measurements import Measurements
 
 
 def profile(
@@ -56,19 +59,18 @@ def profile(
 
     Every measurement runs in a process of its own, so that its peak memory is that of the model.
     """
-    import torch
     from rich.console import Console
 
     from htdemucs_n.cli.progress import progress_bar
     from htdemucs_n.models.registry import DEFAULT_MODEL
+    from htdemucs_n.plots import require_matplotlib
     from htdemucs_n.profiling.measurements import measure
     from htdemucs_n.profiling.passes import Settings
-    from htdemucs_n.profiling.picture import save_picture
     from htdemucs_n.profiling.profiled_model import ProfiledModel
-    from htdemucs_n.profiling.records import write_record
     from htdemucs_n.profiling.tables import all_tables
-    from htdemucs_n.provenance import describe_machine
 
+    if png_file:
+        require_matplotlib("--png")
     if name is not None and preset is not None:
         raise OptionError("give --name or --preset, not both")
     seconds = _numbers("--lengths", lengths)
@@ -85,6 +87,16 @@ def profile(
     console = Console()
     for table in all_tables(found):
         console.print(table)
+    _write_files(found, threads, json_file, png_file)
+
+
+def _write_files(found: Measurements, threads: int | None, json_file: Path | None, png_file: Path | None) -> None:
+    import torch
+
+    from htdemucs_n.profiling.picture import save_picture
+    from htdemucs_n.profiling.records import write_record
+    from htdemucs_n.provenance import describe_machine
+
     if json_file:
         about = describe_machine(threads or torch.get_num_threads(), found.profiles[0].device)
         write_record(json_file, about, profiles=found.profiles, lengths=found.lengths, attention=found.attention)

@@ -12,79 +12,88 @@ import typer
 from htdemucs_n.cli.options import Device, ModelNames, Trust, model_names
 from htdemucs_n.errors import OptionError
 
+Tracks = Annotated[
+    list[str],  # not Path, which would take one slash from a URL before it is named in a message
+    typer.Argument(
+        metavar="TRACKS",
+        help="Audio or video files, folders with all below them, or - for standard input.",
+        show_default=False,
+    ),
+]
+Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the stems; - writes one stem to standard output.")]
+Filename = Annotated[
+    str, typer.Option(help="Names below it, of {track} {stem} {ext} {model} {trackext}.", metavar="TEMPLATE")
+]
+Weights = Annotated[
+    str | None, typer.Option(help="Of several models in the average: 2,1.", show_default="equal", metavar="NUMBERS")
+]
+Precision = Annotated[
+    str, typer.Option(help="auto, fp32, bf16, fp16; auto takes bf16 where the device has fast instructions for it.")
+]
+Segment = Annotated[
+    float | None,
+    typer.Option(help="Seconds that the model takes at once.", show_default="as the model was trained"),
+]
+Overlap = Annotated[
+    float | None,
+    typer.Option(help="Part of a segment shared with the next, 0 to 0.95.", show_default="the model's, 0.25"),
+]
+Shifts = Annotated[int, typer.Option(help="Average over N random shifts in time: N times the time.", metavar="N")]
+Seed = Annotated[int, typer.Option(help="Of the shifts.")]
+Stems = Annotated[str | None, typer.Option(help="Write only these: drums,bass.", show_default="all", metavar="STEMS")]
+TwoStems = Annotated[str | None, typer.Option(metavar="STEM", help="Write only STEM and no_STEM, what remains.")]
+OtherMethod = Annotated[
+    str, typer.Option(help="no_STEM is: add, the other stems; minus, the song less STEM; none, not written.")
+]
+Format = Annotated[str, typer.Option("--format", help="wav, flac, mp3, ogg, opus, m4a.")]
+Depth = Annotated[str | None, typer.Option(help="int16, int24 or float32 (wav, flac).", show_default="the song's")]
+Float32 = Annotated[bool, typer.Option("--float32", help="As --depth float32.")]
+Bitrate = Annotated[
+    int | None, typer.Option(help="kbit/s (mp3 320, ogg 256, opus 160, m4a 256).", show_default="by format")
+]
+Rate = Annotated[int | None, typer.Option(help="Sample rate of the stems, Hz.", show_default="the song's")]
+ClipMode = Annotated[
+    str | None,
+    typer.Option(
+        help="Of stems over full scale: rescale (one gain for all), clamp, limit, none.",
+        show_default="rescale; clamp to standard output; none for float32",
+    ),
+]
+Tags = Annotated[bool, typer.Option("--tags/--no-tags", help="Carry title, artist, cover to the stems.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace stems that are there.")]
+SkipExisting = Annotated[bool, typer.Option("--skip-existing", help="Say nothing of songs whose stems are there.")]
+Jobs = Annotated[int, typer.Option("-j", "--jobs", min=1, help="Songs at once.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of the model.", show_default="one a core")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a song, for programs.")]
+
 
 def separate(
-    tracks: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="TRACKS",
-            help="Audio or video files, folders with all below them, or - for standard input.",
-            show_default=False,
-            readable=False,
-            allow_dash=True,
-        ),
-    ],
-    out: Annotated[
-        Path, typer.Option("-o", "--out", help="Folder for the stems; - writes one stem to standard output.")
-    ] = Path("separated"),
-    filename: Annotated[
-        str, typer.Option(help="Names below it, of {track} {stem} {ext} {model} {trackext}.", metavar="TEMPLATE")
-    ] = "{model}/{track}/{stem}.{ext}",
+    tracks: Tracks,
+    out: Out = Path("separated"),
+    filename: Filename = "{model}/{track}/{stem}.{ext}",
     name: ModelNames = None,
-    weights: Annotated[
-        str | None, typer.Option(help="Of several models in the average: 2,1.", show_default="equal", metavar="NUMBERS")
-    ] = None,
+    weights: Weights = None,
     device: Device = "auto",
-    precision: Annotated[
-        str, typer.Option(help="auto, fp32, bf16, fp16; auto takes bf16 where the device is quick at it.")
-    ] = "auto",
-    segment: Annotated[
-        float | None,
-        typer.Option(help="Seconds that the model hears at once.", show_default="as the model was trained"),
-    ] = None,
-    overlap: Annotated[
-        float | None,
-        typer.Option(help="Part of a segment shared with the next, 0 to 0.95.", show_default="the model's, 0.25"),
-    ] = None,
-    shifts: Annotated[
-        int, typer.Option(help="Average over N random shifts in time: N times the time.", metavar="N")
-    ] = 0,
-    seed: Annotated[int, typer.Option(help="Of the shifts.")] = 0,
-    stems: Annotated[
-        str | None, typer.Option(help="Write only these: drums,bass.", show_default="all", metavar="STEMS")
-    ] = None,
-    two_stems: Annotated[
-        str | None, typer.Option(metavar="STEM", help="Write only STEM and no_STEM, what remains.")
-    ] = None,
-    other_method: Annotated[
-        str, typer.Option(help="no_STEM is: add, the other stems; minus, the song less STEM; none, not written.")
-    ] = "add",
-    format_name: Annotated[str, typer.Option("--format", help="wav, flac, mp3, ogg, opus, m4a.")] = "wav",
-    depth: Annotated[
-        str | None, typer.Option(help="int16, int24 or float32 (wav, flac).", show_default="the song's")
-    ] = None,
-    float32: Annotated[bool, typer.Option("--float32", help="As --depth float32.")] = False,
-    bitrate: Annotated[
-        int | None, typer.Option(help="kbit/s (mp3 320, ogg 256, opus 160, m4a 256).", show_default="by format")
-    ] = None,
-    rate: Annotated[int | None, typer.Option(help="Sample rate of the stems, Hz.", show_default="the song's")] = None,
-    clip_mode: Annotated[
-        str | None,
-        typer.Option(
-            help="Of stems over full scale: rescale (one gain for all), clamp, limit, none.",
-            show_default="rescale; clamp to standard output; none for float32",
-        ),
-    ] = None,
-    tags: Annotated[bool, typer.Option("--tags/--no-tags", help="Carry title, artist, cover to the stems.")] = True,
-    force: Annotated[bool, typer.Option("--force", help="Replace stems that are there.")] = False,
-    skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Say nothing of songs whose stems are there.")
-    ] = False,
-    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Songs at once.")] = 1,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads of the model.", show_default="one a core")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a song, for programs.")] = False,
+    precision: Precision = "auto",
+    segment: Segment = None,
+    overlap: Overlap = None,
+    shifts: Shifts = 0,
+    seed: Seed = 0,
+    stems: Stems = None,
+    two_stems: TwoStems = None,
+    other_method: OtherMethod = "add",
+    format_name: Format = "wav",
+    depth: Depth = None,
+    float32: Float32 = False,
+    bitrate: Bitrate = None,
+    rate: Rate = None,
+    clip_mode: ClipMode = None,
+    tags: Tags = True,
+    force: Force = False,
+    skip_existing: SkipExisting = False,
+    jobs: Jobs = 1,
+    threads: Threads = None,
+    as_json: AsJson = False,
     trust: Trust = False,
 ) -> None:
     """Separate songs into stems: drums, bass, other and vocals.
@@ -124,7 +133,7 @@ def separate(
     )
     choice = StemChoice(separator.sources, stems.split(",") if stems else None, two_stems, other_method)
     to_pipe = out == STANDARD
-    if to_pipe and (len(choice.names) > 1 or len(tracks) > 1 or tracks[0].is_dir()):
+    if to_pipe and (len(choice.names) > 1 or len(tracks) > 1 or Path(tracks[0]).is_dir()):
         raise OptionError("-o -: one song and one stem go to standard output: add --stems vocals, for example")
     model_name = "+".join(track_name(Path(model)) for model in names)
     namer = Namer(filename, Path() if to_pipe else out, model_name, output.format, choice.names)

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from htdemucs_n.plots import save_figure
+from htdemucs_n.plots import new_figure, save_figure
 
 _N_FFT = 4096
 _COLUMNS = 900
@@ -58,16 +58,13 @@ def save_spectrograms(
     titles; NaN marks a silent one. The file appears under its name only when it is whole. Raises `UserError` where it
     can't be written.
     """
-    # Through Figure, not pyplot: no display, no global state.
-    from matplotlib.figure import Figure
-
     pictures = {}
     for stem in truth:
         shown = [truth[stem], estimate[stem]] + ([estimate[stem] - truth[stem]] if error else [])
         pictures[stem] = [log_spectrogram(samples, sample_rate) for samples in shown]
     loudest = max(float(row[0].max()) for row in pictures.values())
     columns = 3 if error else 2
-    figure = Figure(figsize=(6 * columns, 2.6 * len(pictures)), dpi=100, layout="constrained")
+    figure = new_figure(6 * columns, 2.6 * len(pictures))
     axes = figure.subplots(len(pictures), columns, squeeze=False, sharex=True, sharey=True)
     ticks = {100: "100", 1000: "1k", 10_000: "10k"}
     for row, (stem, drawn) in zip(axes, pictures.items(), strict=True):

@@ -28,7 +28,7 @@ from htdemucs_n.evaluation.run import Evaluation, file_name
 from htdemucs_n.evaluation.score import LOWER_IS_BETTER
 from htdemucs_n.evaluation.summary import Summary
 from htdemucs_n.files import write_whole
-from htdemucs_n.plots import png_bytes
+from htdemucs_n.plots import new_figure, png_bytes
 
 _WORST = 10
 _SECONDS = 8.0
@@ -103,9 +103,7 @@ def _flac(samples: Tensor, sample_rate: int) -> bytes:
 
 def _boxes(evaluation: Evaluation, summary: Summary, stems: Sequence[str]) -> bytes:
     """Box plots over songs as a PNG: a row a metric, a group a stem, a box an estimate."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(12, 3 * len(summary)), dpi=100, layout="constrained")
+    figure = new_figure(12, 3 * len(summary))
     names = list(dict.fromkeys(name for rows in summary.values() for name in rows))
     width = 0.8 / len(names)
     for row, metric in enumerate(summary, 1):

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from htdemucs_n.plots import save_figure
+from htdemucs_n.plots import new_figure, save_figure
 from htdemucs_n.profiling.attention import AttentionMeasurement
 from htdemucs_n.profiling.lengths import LengthMeasurement
 from htdemucs_n.profiling.profile import Profile
@@ -26,9 +26,6 @@ def save_picture(
 
     The file appears under its name only when it is whole. Raises `UserError` where it can't be written.
     """
-    # Through Figure, not pyplot: no display, no global state.
-    from matplotlib.figure import Figure
-
     panels: list[Callable[[Any], None]] = [partial(_draw_parts, profile=profile) for profile in profiles]
     if lengths:
         seconds = [(row.model, row.length, row.seconds) for row in lengths]
@@ -42,7 +39,7 @@ def save_picture(
         panels.append(partial(_draw_curves, points=memory, x="tokens", y="memory of an attention layer, MiB"))
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(6.5 * columns, 4 * rows), dpi=100, layout="constrained")
+    figure = new_figure(6.5 * columns, 4 * rows)
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axis, draw in zip(axes, panels, strict=False):
         draw(axis)

@@ -12,23 +12,24 @@ from htdemucs_n.errors import AudioError, UserError
 from htdemucs_n.separation.names import Track, safe_name, track_name
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
-"""As a path has it, with one of two slashes; a drive of Windows has one letter."""
+"""With one slash, as a `Path` made of a URL has it, or more; a drive of Windows has one letter."""
 
 
-def find_tracks(paths: Iterable[Path], out: Path) -> Iterator[Track | UserError]:
+def find_tracks(paths: Iterable[str | Path], out: Path) -> Iterator[Track | UserError]:
     """Songs in the order of `paths`; those of a folder sorted, with their place in it as part of their name.
 
     Links are followed, each folder once, so that loops end. Hidden files, and all below the output folder `out`, are
     left out. A folder without songs, or one that cannot be read, gives a `UserError` in its place.
     """
-    for path in paths:
+    for given in paths:
+        path = Path(given)
         try:
             is_folder = path.is_dir()
         except OSError as error:  # a name that is too long
             yield AudioError(f"'{path}' cannot be opened ({error.strerror}): check the name")
             continue
-        if not is_folder and _URL.match(str(path)) and not path.exists():
-            yield AudioError(f"'{path}': URLs are not read: download the file and pass its name")
+        if not is_folder and _URL.match(str(given)) and not path.exists():
+            yield AudioError(f"'{given}': URLs are not read: download the file and pass its name")
             continue
         if is_folder and _identity(path) == _identity(out) is not None:
             yield AudioError(f"'{path}' is the output folder, which is not separated again: choose another with -o")

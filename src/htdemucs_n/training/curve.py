@@ -6,19 +6,20 @@ import csv
 from pathlib import Path
 
 from htdemucs_n.files import whole_file
-from htdemucs_n.plots import save_figure
+from htdemucs_n.plots import new_figure, require_matplotlib, save_figure
 
 
 class Curve:
     """Adds one row a validation to `folder/curve.csv` and redraws `folder/curve.png`.
 
     A run that goes on from `step` leaves out the rows after it, which it will write again. Raises `UserError` where the
-    table or the picture cannot be written, `OSError` where the events cannot.
+    table or the picture cannot be written or matplotlib is not installed, `OSError` where the events cannot.
     """
 
     def __init__(self, folder: Path, step: int = 0) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
+        require_matplotlib("the training curve", "train")
         self.folder = folder
         self.rows = [row for row in _read(folder / "curve.csv") if float(row["step"]) <= step]
         self.events = SummaryWriter(str(folder / "events"), purge_step=step + 1)
@@ -47,11 +48,9 @@ def _read(table: Path) -> list[dict[str, str]]:
 
 def draw_curve(table: Path, picture: Path) -> None:
     """Draw the SDR of every stem and the loss over the steps of `table` (a `curve.csv`) into `picture`, a PNG."""
-    from matplotlib.figure import Figure  # slow to import
-
     rows = _read(table)
     steps = [float(row["step"]) for row in rows]
-    figure = Figure(figsize=(8, 4.5), dpi=110, layout="constrained")
+    figure = new_figure(8, 4.5, dpi=110)
     axes = figure.add_subplot()
     for key in rows[0]:
         if key not in ("step", "minutes", "loss", "lr", "waiting"):
