@@ -87,8 +87,8 @@ def test_rates_that_differ_within_a_song(tmp_path: Path) -> None:
             continue
         expected = gain * 0.5 * np.sin(2 * np.pi * np.array([[1000], [3000]]) * np.arange(RATE) / RATE)
         assert stem.shape == (2, RATE)
-        heard = np.clip(expected, -1, 1)
-        assert np.abs(stem.numpy() / FULL_SCALE - heard)[:, 500:-500].max() < 2e-3
+        # Resampling adds up to 0.2 % to the peak of 1, and the song is scaled down by that.
+        assert np.abs(stem.numpy() / FULL_SCALE - expected)[:, 500:-500].max() < 4e-3
     assert song.bandwidths[2] == float("inf")
 
 

@@ -71,15 +71,33 @@ def test_compressed_stems(tmp_path: Path, codec: str, suffix: str) -> None:
 
 def test_full_scale_does_not_wrap(tmp_path: Path) -> None:
     (tmp_path / "songs" / "a").mkdir(parents=True)
-    loud = np.array([[1.0, -1.0], [1.5, -1.5], [0.0, 0.0]])
+    loud = np.array([[1.0, -1.0], [0.5, -0.5], [0.0, 0.0]])
     soundfile.write(tmp_path / "songs" / "a" / "drums.wav", loud, RATE, subtype="FLOAT")
     drums = samples_of(load(tmp_path / "songs")[0], "drums").astype(int)
-    assert (drums[0] >= [32767, 32767, 0]).all()
-    assert (drums[1] <= [-32767, -32767, 0]).all()
-    assert drums[:, 2].tolist() == [0, 0]
+    assert drums.tolist() == [[32767, 16384, 0], [-32768, -16384, 0]]
 
 
-def test_a_mono_stem_is_heard_on_both_sides(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_song_with_stems_over_full_scale_is_scaled_down_as_a_whole(tmp_path: Path, cached: bool) -> None:
+    """Every stem keeps its shape and its level beside the others, from the cache too; other songs are not scaled."""
+    rng = np.random.default_rng(0)
+    peaks = {"drums": 2.5, "bass": 0.25, "vocals": 1.25}
+    stems = {name: rng.uniform(-1, 1, (3000, 2)).astype(np.float32) for name in peaks}
+    for name, peak in peaks.items():
+        stems[name] *= peak / np.abs(stems[name]).max()
+    for song, gain in (("a", 1.0), ("b", 0.25)):
+        (tmp_path / "songs" / song).mkdir(parents=True)
+        for name, samples in stems.items():
+            soundfile.write(tmp_path / "songs" / song / f"{name}.wav", gain * samples, RATE, subtype="FLOAT")
+    cache = tmp_path / "cache" if cached else None
+    for _ in range(2):
+        loud, other = load_songs([tmp_path / "songs"], SOURCES, RATE, 2, cache=cache)
+        for name, samples in stems.items():
+            np.testing.assert_allclose(samples_of(loud, name).T / FULL_SCALE, samples / 2.5, atol=2 / FULL_SCALE)
+            np.testing.assert_allclose(samples_of(other, name).T / FULL_SCALE, samples / 4, atol=1 / FULL_SCALE)
+
+
+def test_a_mono_stem_is_put_on_both_channels(tmp_path: Path) -> None:
     (tmp_path / "songs" / "a").mkdir(parents=True)
     mono = np.random.default_rng(1).integers(-9000, 9000, 3000, dtype=np.int16)
     soundfile.write(tmp_path / "songs" / "a" / "other.wav", mono, RATE)

@@ -46,6 +46,14 @@ def test_what_a_mixture_holds_beside_a_stem(tmp_path: Path) -> None:
     assert known(tmp_path / "songs") == {("drums",): 0.25, ("bass", "other", "vocals"): 0.5}
 
 
+def test_what_a_loud_mixture_holds_is_not_clipped(tmp_path: Path) -> None:
+    """The remainder is -1.5 times full scale: the whole song is divided by 1.5."""
+    write(tmp_path / "songs" / "a", drums=0.75, mixture=-0.75)
+    levels = known(tmp_path / "songs")
+    assert levels[("drums",)] == pytest.approx(0.5, abs=1e-4)
+    assert levels[("bass", "other", "vocals")] == pytest.approx(-1.0, abs=1e-4)
+
+
 @pytest.mark.parametrize(
     ("files", "message"),
     [

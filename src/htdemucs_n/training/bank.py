@@ -1,5 +1,7 @@
 """The stem bank: all stems that are trained on, decoded once and kept as int16.
 
+A song that has samples over full scale is scaled down as a whole, so nothing is clipped and its stems still add up.
+
 `htdemucs_n.datasets` finds and decodes the files. A folder of single stems (`dset.extra`) holds audio files of one
 instrument, at any depth. They have no song around them, so they only ever appear in remixes.
 """
@@ -22,7 +24,7 @@ from torch import Tensor
 from htdemucs_n.audio.integers import FULL_SCALE
 from htdemucs_n.audio.suffixes import SUFFIXES
 from htdemucs_n.datasets.bandwidth import bandwidth
-from htdemucs_n.datasets.decode import StemReader
+from htdemucs_n.datasets.decode import StemReader, at_one_scale
 from htdemucs_n.datasets.names import alias_table
 from htdemucs_n.datasets.songs import SongFiles, Split, StemFile, find_songs
 from htdemucs_n.errors import UserError
@@ -151,7 +153,8 @@ def load_songs(
     reader = StemReader(sample_rate, cache)
 
     def load(song: SongFiles) -> Song:
-        stems = [_measured(reader.read(files), sample_rate, device) for files in song.stems]
+        decoded = at_one_scale([reader.read(files) for files in song.stems])
+        stems = [_measured(samples, sample_rate, device) for samples in decoded]
         return Song(song.name, tuple(stem for stem, _ in stems), tuple(limit for _, limit in stems))
 
     with ThreadPoolExecutor(max(1, workers)) as pool:
@@ -191,7 +194,8 @@ def load_extra(
         total += len(files)
 
         def load(file: Path) -> tuple[Tensor | None, float]:
-            return _measured(reader.read([StemFile(file)], channels=None), sample_rate, device)
+            stem = reader.read([StemFile(file)], channels=None)
+            return _measured(None if stem is None else stem.samples, sample_rate, device)
 
         with ThreadPoolExecutor(max(1, workers)) as pool:
             stems = [(stem, limit) for stem, limit in pool.map(load, files) if stem is not None]

@@ -20,10 +20,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from htdemucs_n.audio.integers import to_integers
+from htdemucs_n.audio.integers import FULL_SCALE
 from htdemucs_n.audio.suffixes import SUFFIXES
 from htdemucs_n.datasets.cache import DecodedCache
-from htdemucs_n.datasets.decode import decode
+from htdemucs_n.datasets.decode import decode, quantise
 from htdemucs_n.datasets.songs import StemFile
 from htdemucs_n.errors import UserError
 from htdemucs_n.models.official import OFFICIAL_MODELS
@@ -149,9 +149,9 @@ def _separated(file: Path, teacher: Teacher, sample_rate: int, cache: DecodedCac
     """The teacher's stems of a file, int16 `(G, C, T)`, from the cache where they are."""
     entry = cache and cache.path([StemFile(path) for path in (file, *teacher.files)], sample_rate, 2)
     if cache and entry and (stored := cache.load(entry)) is not None:
-        return stored.reshape(len(teacher.groups), 2, -1)
+        return stored[0].reshape(len(teacher.groups), 2, -1)
     mixture = torch.from_numpy(decode(StemFile(file), sample_rate, channels=2))
-    stems = to_integers(teacher.estimate(mixture).numpy(), 16)
+    stems = quantise(teacher.estimate(mixture).numpy()).samples  # the song as a whole is scaled down where it must be
     if cache and entry:
         cache.store(entry, stems.reshape(-1, stems.shape[-1]))
     return stems
@@ -169,7 +169,8 @@ def _passages(song: Song, voice: int, sample_rate: int) -> Iterator[Song]:
     others = tuple(sorted(source for group in song.groups for source in group if source != voice))
     for first, last in zip(edges[::2], edges[1::2], strict=True):
         if (last - first) * _BLOCK >= _SHORTEST_PASSAGE:
-            passage = mixture[:, (first - 1) * block : (last - 1) * block].clamp(-32768, 32767).to(torch.int16)
+            samples = mixture[:, (first - 1) * block : (last - 1) * block] / FULL_SCALE
+            passage = torch.from_numpy(quantise(samples.cpu().numpy()).samples).to(mixture.device)
             yield Song(f"{song.name} {first}", (None, passage), groups=((voice,), others))
 
 

@@ -21,13 +21,11 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from htdemucs_n.audio.suffixes import SUFFIXES
 from htdemucs_n.datasets.bandwidth import bandwidth
-from htdemucs_n.datasets.decode import StemReader
+from htdemucs_n.datasets.decode import DecodedStem, StemReader, at_one_scale, quantise
 from htdemucs_n.datasets.names import MIXTURE, alias_table, stem_of
 from htdemucs_n.datasets.songs import StemFile
 from htdemucs_n.errors import UserError
@@ -110,7 +108,7 @@ def _grouped(
 
 def _song(
     folder: Path,
-    recordings: dict[tuple[int, ...], NDArray[np.int16] | None],
+    recordings: dict[tuple[int, ...], DecodedStem | None],
     sources: int,
     sample_rate: int,
     device: str,
@@ -119,12 +117,12 @@ def _song(
     everything = tuple(range(sources))
     mixture = recordings.pop(everything, None)
     others = tuple(source for source in everything if not any(source in group for group in recordings))
-    if any(samples is None for samples in recordings.values()) or (others and mixture is None):
+    if any(stem is None for stem in recordings.values()) or (others and mixture is None):
         return None
     if others and mixture is not None:
-        recordings[others] = _remainder(mixture, [samples for samples in recordings.values() if samples is not None])
+        recordings[others] = _remainder(mixture, [stem for stem in recordings.values() if stem is not None])
     groups = tuple(sorted(recordings))
-    samples = [recordings[group] for group in groups]
+    samples = at_one_scale([recordings[group] for group in groups])
     return Song(
         folder.name,
         tuple(None if part is None else torch.from_numpy(part).to(device) for part in samples),
@@ -133,10 +131,10 @@ def _song(
     )
 
 
-def _remainder(mixture: NDArray[np.int16], parts: Sequence[NDArray[np.int16]]) -> NDArray[np.int16]:
+def _remainder(mixture: DecodedStem, parts: Sequence[DecodedStem]) -> DecodedStem:
     """The mixture without `parts`, all `(C, T)`."""
-    rest = mixture.astype(np.int32)
+    rest = mixture.floats()
     for part in parts:
-        length = min(part.shape[1], rest.shape[1])
-        rest[:, :length] -= part[:, :length]
-    return np.clip(rest, -32768, 32767).astype(np.int16)
+        length = min(part.samples.shape[1], rest.shape[1])
+        rest[:, :length] -= part.floats()[:, :length]
+    return quantise(rest)
