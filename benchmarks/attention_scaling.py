@@ -2,8 +2,8 @@
 
     python benchmarks/attention_scaling.py [--tokens 1000 ... 64000] [--device cpu] [--json FILE] [--png FILE]
 
-One layer of the width of the `default` preset, random weights, float32, each number in a process of its own. Tokens
-whose matrix needs over half of the memory are left out, and the table says how much it needs.
+The layer has the width of the preset `default` and random weights in float32. Each number of tokens is measured in a
+process of its own. Where the matrix needs over half of the memory, it is left out, and the table has its size.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from htdemucs_n.provenance import describe_machine
 
 
 def main() -> None:
-    """Measure, print the table, write it and draw it where asked."""
+    """Measure and print the table; write and draw it if asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tokens", type=int, nargs="+", default=TOKENS)
     parser.add_argument("--device", default="cpu", help="cpu or cuda (cpu)")
     parser.add_argument("--precision", default="fp32", help="fp32, bf16, fp16, auto (fp32)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads (every core)")
-    parser.add_argument("--repeats", type=int, default=5, help="of what takes under a second; the median counts (5)")
+    parser.add_argument("--repeats", type=int, default=5, help="runs of what takes under a second, for the median (5)")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--png", type=Path, metavar="FILE")
     options = parser.parse_args()

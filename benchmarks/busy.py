@@ -2,9 +2,10 @@
 
     python benchmarks/busy.py [--seconds 30] [--repeats 5] --json benchmarks/results/busy.json
 
-The other process is a busy loop on one core, or a matrix product on every core. The command runs as it is (`sleep`: it
-lets threads that wait for each other sleep), and with the default of GNU's OpenMP (`spin`). All combinations are taken
-in turn, `--repeats` times, so that a machine whose speed drifts treats them alike; the medians are compared.
+The other process is a busy loop on one core, or a matrix product on every core. The command runs with its own setting,
+in which threads that wait for each other sleep (`sleep`), and with the default of GNU's OpenMP (`spin`). All
+combinations are run in turn, `--repeats` times, so that a change in the speed of the machine affects all of them. Their
+medians are compared.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ HIGHEST_RATIO = 1.5
 
 @dataclass(frozen=True)
 class Row:
-    """One way of waiting beside one load: the median of the seconds, all of them, and the median over the idle one."""
+    """A way of waiting beside a load: the median of the seconds, all of them, and the median over the idle one."""
 
     waiting: str
     load: str
@@ -50,7 +51,7 @@ class Row:
 
 
 def main() -> None:
-    """Measure, print a table, and exit with 1 where the command is slower beside the loop than it must be."""
+    """Measure, print a table, and exit with status 1 if the command is too slow beside the busy loop."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=30.0, help="seconds of song (30)")
     parser.add_argument("--repeats", type=int, default=5, help="runs of each combination (5)")
@@ -82,7 +83,7 @@ def main() -> None:
 
 def table(rows: list[Row]) -> list[str]:
     """The results in Markdown."""
-    lines = ["| waiting threads | beside | time, s | x idle |", "|---|---|---:|---:|"]
+    lines = ["| waiting threads | beside | time, s | times idle |", "|---|---|---:|---:|"]
     return lines + [f"| {row.waiting} | {row.load} | {row.seconds:.1f} | {row.times_idle:.2f} |" for row in rows]
 
 

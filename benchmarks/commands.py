@@ -20,7 +20,7 @@ PROGRAMS = {"htdemucs-n": "htdemucs_n.cli.main", "demucs": "demucs.separate"}
 
 @dataclass(frozen=True)
 class Measured:
-    """What one run took: seconds from the start of the process to its end, MiB of memory and of the GPU's."""
+    """Cost of one run: seconds from the start of the process to its end, MiB of memory and of GPU memory."""
 
     seconds: float
     peak_rss_mib: float | None
@@ -30,7 +30,7 @@ class Measured:
 def run_command(
     program: str, arguments: Sequence[str], threads: int, variables: Mapping[str, str] | None = None
 ) -> Measured:
-    """Run `program` (of `PROGRAMS`) with its arguments; ends this script with its output if it fails.
+    """Run `program`, a name of `PROGRAMS`, with its arguments. If it fails, this script prints its output and exits.
 
     `variables` are added to the environment.
     """
@@ -50,7 +50,7 @@ def run_command(
 
 
 def noise_file(path: Path, seconds: float) -> Path:
-    """Write stereo noise as 16-bit WAV, a second at a time: the time does not depend on what the samples are."""
+    """Write stereo noise as 16-bit WAV. The time of a separation does not depend on the samples."""
     from htdemucs_n.audio.formats import Encoding
     from htdemucs_n.audio.write import AudioWriter
 
@@ -64,7 +64,7 @@ def noise_file(path: Path, seconds: float) -> Path:
 
 
 def _run_here(report: Path, module: str, arguments: list[str]) -> None:
-    """In the process of its own: run the program's `main`, then write what it took."""
+    """Run the program's `main` in this process, then write its cost."""
     import importlib
 
     sys.argv = [module, *arguments]

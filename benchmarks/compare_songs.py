@@ -1,9 +1,10 @@
-"""Made songs beside real ones: statistics of each stem, and a sheet of spectrograms.
+"""Compare made songs with real ones: statistics of each stem, and a picture of spectrograms.
 
     python benchmarks/compare_songs.py REAL MADE [--picture docs/training-data.png]
 
-Both are folders of songs in stems. For each stem: RMS, crest factor (peak over RMS), width (side over middle), tilt (a
-line fitted to the levels of the octaves from 62 Hz to 8 kHz), and the share of the power in five bands, all in dB.
+Both are folders of songs in stems. The statistics of a stem are its RMS, its crest factor (peak over RMS), its
+width (side over middle), its tilt (a line fitted to the levels of the octaves from 62 Hz to 8 kHz), and the share of
+its power in five bands, all in dB.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def read(song: Path, stem: str) -> tuple[NDArray[np.float32], int] | None:
 
 
 def facts(sound: NDArray[np.float32], rate: int) -> list[float]:
-    """The numbers that `NAMES` names."""
+    """The statistics of a stem `(2, T)`, in the order of `NAMES`."""
     waves = torch.from_numpy(np.array(sound))
     frames = torch.stft(waves, FFT, FFT // 4, window=torch.hann_window(FFT), return_complex=True)
     spectrum = frames.abs().square().mean((0, 2)).numpy()
@@ -67,13 +68,13 @@ def facts(sound: NDArray[np.float32], rate: int) -> list[float]:
 
 
 def table(folder: Path, stem: str) -> NDArray[np.float64]:
-    """10th, 50th and 90th percentile of each number over the songs: `(3, numbers)`."""
+    """The 10th, 50th and 90th percentile of each statistic over the songs, `(3, statistics)`."""
     rows = [facts(*found) for song in songs(folder) if (found := read(song, stem))]
     return np.percentile(np.array(rows), [10, 50, 90], axis=0) if rows else np.full((3, len(NAMES)), np.nan)
 
 
 def sheet(real: Path, made: Path, rows: int, path: Path) -> None:
-    """Draw six seconds of each stem of `rows` real songs, and under them of as many made ones, at equal spacing."""
+    """Draw six seconds of each stem of `rows` real songs and, below them, of as many made ones."""
 
     def chosen(folder: Path) -> list[Path]:
         complete = [song for song in songs(folder) if all(read(song, stem) for stem in STEMS)]
@@ -101,7 +102,7 @@ def sheet(real: Path, made: Path, rows: int, path: Path) -> None:
 
 
 def main() -> None:
-    """Print the table, and draw the sheet where asked to."""
+    """Print the table, and draw the picture if asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("real", type=Path)
     parser.add_argument("made", type=Path)

@@ -2,8 +2,8 @@
 
     python benchmarks/complexity.py [--json benchmarks/results/complexity.json]
 
-One segment of 7.8 s of stereo, counted and not measured (see `htdemucs_n.profiling.cost`): convolutions and matrix
-products by torch's counter, FFTs by formula. The figures are the same on every machine.
+The figures are counted for one segment of 7.8 s of stereo (see `htdemucs_n.profiling.cost`): convolutions and matrix
+products by the counter of torch, FFTs by formula. They are the same on every machine.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ SEGMENT = 7.8
 
 
 def main() -> None:
-    """Count, print the table, write it with `--json`."""
+    """Count and print the table; write it with `--json`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", default=[*preset_names(), OFFICIAL], help="presets, official (all)")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     if OFFICIAL in options.models and importlib.util.find_spec("demucs") is None:
-        print('demucs is missing, so is its row: python -m pip install -e ".[official]"')
+        print('demucs is missing, so its row is left out: python -m pip install -e ".[official]"')
         options.models.remove(OFFICIAL)
 
     results: list[dict[str, Any]] = []

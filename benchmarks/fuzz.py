@@ -2,10 +2,10 @@
 
     python benchmarks/fuzz.py [--count 2000] [--formats wav mp3 ...] [--seed 0] [--json FILE]
 
-Each file is half a second of tones in a format that people have, with bytes flipped, zeroed, cut out, doubled, or the
-end cut off. It goes through the command `separate` in one process, around a model that only scales; the decoders,
-resamplers and writers are the real ones. A file that takes longer than 60 s, or ends the process, is named with its
-number; the same seed and number make the same file again.
+Each file is half a second of tones in a common format, in which bytes are changed, set to zero, removed or repeated, or
+the end is cut off. The command `separate` runs on it with a model that only scales; the decoders, resamplers and
+writers are the real ones. A file that takes longer than 60 s, or ends the process, is reported with its number. The
+same seed and number give the same file again.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from htdemucs_n.provenance import describe_machine
 
 FORMATS = ("wav", "flac", "mp3", "ogg", "opus", "m4a", "aiff")
 _SECONDS = 60.0
-"""That a file may take."""
+"""Longest time of a file."""
 
 
 def main() -> None:
-    """Fuzz every format in a process of its own, print a table."""
+    """Test every format in a process of its own, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=2000, help="files a format (default 2000)")
+    parser.add_argument("--count", type=int, default=2000, help="files of each format (2000)")
     parser.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, metavar="FILE")
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def fuzz(name: str, numbers: range, seed: int) -> Iterator[str]:
-    """Separate the files of these numbers; yields `separated`, `refused` (one line, status 1), or what went wrong."""
+    """Separate the files of these numbers; yields `separated`, `refused` (one line, status 1), or an error."""
     original = _original(name)
     with tempfile.TemporaryDirectory() as folder:
         for number in numbers:
@@ -69,7 +69,7 @@ def fuzz(name: str, numbers: range, seed: int) -> Iterator[str]:
 
 
 def mutate(data: bytes, rng: np.random.Generator) -> bytes:
-    """Damage a file in one to four places, more often near its beginning, where the headers are."""
+    """Damage a file in one to four places, more often near its start, where the headers are."""
     damaged = bytearray(data)
     for _ in range(rng.integers(1, 5)):
         if len(damaged) < 8:
@@ -128,7 +128,7 @@ def _separate(work: Path, song: str) -> str:
 
 
 def _original(name: str) -> bytes:
-    """Half a second of stereo tones with tags, in a format; 3 s in Ogg, whose damaged pages of 1 s are lost whole."""
+    """Half a second of stereo tones with tags, in a format; 3 s in Ogg, where a damaged page of 1 s is lost."""
     import soundfile
 
     from htdemucs_n.audio.formats import FORMATS as WRITTEN
@@ -150,7 +150,7 @@ def _original(name: str) -> bytes:
 
 
 def _use_a_tiny_model() -> None:
-    """Every name loads a model that only scales."""
+    """Let every model name load a model that only scales."""
     import torch
     from torch import Tensor, nn
 
@@ -172,7 +172,7 @@ def _worker(name: str, numbers: range, seed: int, pipe: Connection) -> None:
 
 
 def _watched(name: str, count: int, seed: int) -> tuple[dict[str, int], list[str]]:
-    """Run in another process, and in a new one after each file that hangs it or ends it."""
+    """Run in another process, and in a new one after each file that makes it hang or end."""
     counts, failures, number = {"separated": 0, "refused": 0}, [], 0
     context = multiprocessing.get_context("spawn")
     while number < count:

@@ -2,9 +2,9 @@
 
     python benchmarks/ideas.py --train SONGS [SONGS ...] --valid OTHER_SONGS [--minutes 8] [--seeds 1 2] [--jobs 2]
 
-Every run starts from random weights and has its own learning rate schedule, over as many steps as fit into the
-minutes. Scores are medians over the songs of `--valid` of the global SDR, dB; songs that are there too are not
-trained on. With `--jobs 2` two runs share the machine, a thread each.
+Every run starts from random weights. Its learning rate schedule has as many steps as fit into the minutes. Scores are
+medians of the global SDR in dB over the songs of `--valid`, which are left out of the training set. With `--jobs 2` two
+runs share the machine, and each has one thread.
 """
 
 from __future__ import annotations
@@ -68,11 +68,12 @@ def main() -> None:
     keep_freed_memory()
     configs = {idea: WHOLE | keys for idea, keys in IDEAS.items()}
     costs = {idea: _cost(keys) for idea, keys in track(configs.items(), "timing", console=Console(stderr=True))}
-    jobs = list(product(arguments.seeds, IDEAS))  # a seed after the other, so that an early end leaves whole rounds
+    # One seed after the other, so that a script that is ended early has complete seeds.
+    jobs = list(product(arguments.seeds, IDEAS))
 
     def run(job: tuple[int, str]) -> dict[str, Any]:
         seed, idea = job
-        # A run of its own also validates and loads; its steps take longer beside another run than alone.
+        # Loading and validation are not counted, and a step takes longer beside another run than alone.
         steps = max(1, round(60 * arguments.minutes / costs[idea]["seconds_a_step"]))
         return {"idea": idea, "seed": seed, "steps": steps, **_train(configs[idea], seed, steps, threads, arguments)}
 
@@ -155,11 +156,11 @@ def _listed(values: Sequence[Any]) -> str:
 
 
 def table(record: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """The columns, and a row an idea that was switched off: what the model then costs, and how it scores."""
+    """The columns, and a row for each idea that was switched off, with the cost and the scores of the model."""
     rows = []
     for cost in record["costs"]:
         mine = [run for run in record["runs"] if run["idea"] == cost["idea"]]
-        if not mine:  # the runs were ended before it
+        if not mine:  # the script was ended before this run
             continue
         spent = (
             f"{cost['parameters'] / 1e6:.1f} M",
@@ -170,7 +171,7 @@ def table(record: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
         steps = " to ".join(map(str, sorted({min(counts), max(counts)})))
         scores = [_spread([run[score] for run in mine]) for score in _SCORES]
         rows.append([cost["idea"], *spent, steps, *scores])
-    return ["switched off", "parameters", "s a step", "s a segment", "steps", *_SCORES], rows
+    return ["switched off", "parameters", "step, s", "segment, s", "steps", *_SCORES], rows
 
 
 def _spread(values: list[float]) -> str:

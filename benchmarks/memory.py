@@ -1,10 +1,10 @@
-"""Peak memory of the whole command on a short and on a long file: it must not grow.
+"""Peak memory of the whole command on a short and on a long file, which must be the same.
 
     python benchmarks/memory.py [--minutes 5 600] [--tiny] [--json FILE]
 
-Each run is a process of its own on a WAV file of noise, from reading to rescaling and writing. `--tiny` takes a model
-of few channels with random weights, which is many times as fast: what could grow with the length is around the model,
-not in it.
+Each run is a process of its own that separates a WAV file of noise and writes the stems. `--tiny` takes a model with
+few channels and random weights, which is many times faster. The memory of a model does not depend on the length of the
+song, so this measures the part of the command that could.
 """
 
 from __future__ import annotations
@@ -30,11 +30,13 @@ _TINY = (
 
 
 def main() -> None:
-    """Measure both, print the table, and fail if the longer takes over 5 % more."""
+    """Measure all lengths, print them, and fail if the last one needs over 5 % more memory than the first."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, nargs="+", default=[5, 600], help="lengths (5 600)")
     parser.add_argument("--tiny", action="store_true", help="a tiny model with random weights")
-    parser.add_argument("--stems", help="write only these, drums,vocals: ten hours of four take 60 GB for a while")
+    parser.add_argument(
+        "--stems", help="write only these stems, such as drums,vocals: all four of ten hours take 60 GB of disk"
+    )
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads (every core)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (cpu)")
     parser.add_argument("--json", type=Path, metavar="FILE")

@@ -1,4 +1,4 @@
-"""What others have published on MUSDB18: their figures, in their metric, with their sources. Nothing was measured here.
+"""Figures that others have published on MUSDB18, with their sources. None of them was measured by this project.
 
 The metric is the SDR of BSS Eval v4 (`museval`): median over frames of 1 s, median over the 50 songs of the test part
 of MUSDB18 or MUSDB18-HQ, in dB; the overall figure is the mean over the four stems. It is not the global SDR.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Published:
-    """A published score, dB, with the source's digits: overall, and by stem (drums, bass, other, vocals) if given."""
+    """A published score in dB with the digits of its source, overall and for drums, bass, other, vocals if given."""
 
     model: str
     extra_data: str
@@ -45,9 +45,10 @@ PUBLISHED = (
 
 ABOUT = """## What others have published
 
-Published, not measured here. The metric is the SDR of BSS Eval v4 (`museval`), in dB: median over frames of 1 s, median
-over the 50 test songs of MUSDB18 or MUSDB18-HQ; overall is the mean over the four stems. **It is another metric than
-the global SDR above, and these are other songs**: the tables do not compare.
+These figures were published by others and not measured by this project. The metric is the SDR of BSS
+Eval v4 (`museval`) in dB, as the median over frames of 1 s and then over the 50 test songs of MUSDB18
+or MUSDB18-HQ. The overall figure is the mean over the four stems. **The metric differs from the global
+SDR above, and so do the songs, so these figures cannot be compared with those above.**
 """
 
 

@@ -3,9 +3,9 @@
     python benchmarks/quality.py SONGS [--model NAME] [--precision bf16] [--bss] [--json FILE]
 
 SONGS is a folder of `song/{drums,bass,other,vocals}.*`. The mixture is the sum of the stems. The score of a stem is the
-median over songs of the global SDR, dB; songs in which it is silent do not count. `--bss` adds the metric that papers
-publish, the SDR of BSS Eval v4 (`museval`): median over frames of a second, then over songs. Beside the model stands
-the mixture as every stem's estimate; silence scores 0 dB of global SDR by definition.
+median over songs of the global SDR in dB; songs in which the stem is silent do not count. `--bss` adds the metric that
+papers publish, the SDR of BSS Eval v4 (`museval`), as the median over frames of a second and then over songs. For
+comparison, the mixture is scored as the estimate of every stem. Silence has a global SDR of 0 dB by definition.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from htdemucs_n.separation import Separator
 from htdemucs_n.training.bank import load_songs
 
 Scores = dict[str, dict[str, list[float]]]
-"""dB of every song, by estimate (`model`, `mixture`) and stem."""
+"""Scores of all songs in dB, by estimate (`model`, `mixture`) and stem."""
 
 NAMES = {"median_sdr_db": "global SDR", "median_bss_sdr_db": "BSS Eval v4 SDR"}
 
@@ -62,7 +62,7 @@ def _bss_sdr(stems: dict[str, Tensor], estimates: dict[str, Tensor], rate: int) 
 
 
 def summary(scores: Scores) -> dict[str, dict[str, float]]:
-    """Medians over songs a stem, and their mean, dB."""
+    """The median over songs of each stem, and the mean of the medians, in dB."""
     table = {}
     for kind, stems in scores.items():
         medians = {source: statistics.median(values) for source, values in stems.items() if values}
@@ -71,7 +71,7 @@ def summary(scores: Scores) -> dict[str, dict[str, float]]:
 
 
 def main() -> None:
-    """Print the tables; write them as JSON where asked."""
+    """Print the tables; write them as JSON if asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("songs", type=Path)
     parser.add_argument("--model", default=DEFAULT_MODEL)

@@ -1,18 +1,21 @@
-"""Write docs/benchmarks.md from the results: our figures, the design document's targets, and what others published.
+"""Write docs/benchmarks.md from the results, beside the targets of the design document and published figures.
 
     python benchmarks/report.py [--results benchmarks/results] [--out docs/benchmarks.md]
 
-A result that is not there gives a line with the command that makes it.
+Where a result is missing, the page has a line with the command that makes it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import textwrap
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from busy import Row as BusyRow
+from busy import table as busy_table
 from htdemucs_n.files import write_whole
 from ideas import table as ideas_table
 from published import ABOUT, published_table
@@ -25,6 +28,7 @@ COMMANDS = {
     "complexity": "python benchmarks/complexity.py",
     "speed": "python benchmarks/speed.py --lengths 30 60 180",
     "speed_long": "python benchmarks/speed.py --lengths 300 600",
+    "busy": "python benchmarks/busy.py",
     "profile": "htdemucs-n profile --preset default --against official --precision fp32",
     "lengths": "htdemucs-n profile --lengths 30,60,180,600,1800,3600",
     "memory": "python benchmarks/memory.py --tiny --threads 1 --minutes 5 600 --stems drums,vocals",
@@ -33,7 +37,7 @@ COMMANDS = {
     "ideas": "python benchmarks/ideas.py --train SONGS --valid OTHER_SONGS --minutes 5",
     "fuzz": "python benchmarks/fuzz.py",
 }
-"""By the name of the result file, without its `--json`."""
+"""The command that makes each result file, without its option `--json`."""
 
 BUDGET = {
     "multi-resolution encoder": (1.2, ("multi-resolution encoder",)),
@@ -43,13 +47,16 @@ BUDGET = {
     "time encoder": (6.4, ("time encoder",)),
     "time decoder": (4.9, ("time decoder",)),
 }
-"""Millions of parameters that the design document gives to each part, and our parts that it stands for."""
+"""Millions of parameters that the design document gives to each part, and the parts of this network in it."""
+
+_DEVICES = {"cpu": "the CPU", "cuda": "the GPU"}
 
 _HEAD = """# Benchmarks
 
-This page is written by `python benchmarks/report.py` from the files of `benchmarks/results/`: change these, not the
-page. How they are made, and how long that takes: [benchmarks](../benchmarks/README.md). Figures of different machines
-and of different metrics do not compare.
+This page is written by `python benchmarks/report.py` from the files in `benchmarks/results/`. Do not
+edit the page; make the results again. [How to run the benchmarks](../benchmarks/README.md) has the
+commands and the time that each of them takes. Figures from different machines, or of different
+metrics, cannot be compared with each other.
 """
 
 
@@ -63,7 +70,7 @@ def main() -> None:
 
 
 def page(results: Path, docs: Path) -> str:
-    """The whole page, of the JSON files in `results` and the pictures in `docs`."""
+    """The whole page from the JSON files in `results` and the pictures in `docs`."""
     records: dict[str, Record] = {}
     for name in COMMANDS:
         file = results / f"{name}.json"
@@ -75,12 +82,13 @@ def page(results: Path, docs: Path) -> str:
         ["## Against the design document", "", *targets(records), ""],
         _section(records, "complexity", "Parameters and FLOPs", complexity),
         _section(records, "speed", "Speed and memory of the whole command", speed),
-        [] if all_in_one else _section(records, "speed_long", "The same on longer songs", speed),
+        [] if all_in_one else _section(records, "speed_long", "Speed and memory on longer songs", speed),
+        _section(records, "busy", "Speed on a busy machine", busy),
         _section(records, "profile", "Where the time goes", profile),
         _picture(docs, "profile.png", "Time by part"),
-        _section(records, "lengths", "Over the length of the song", lengths),
+        _section(records, "lengths", "Time and memory over the length of the song", lengths),
         _picture(docs, "lengths.png", "Time and peak memory over the length of the song"),
-        _section(records, "memory", "Memory that does not grow", memory),
+        _section(records, "memory", "Memory on a song of ten hours", memory),
         _section(records, "attention_scaling", "Linear and softmax attention", attention),
         _picture(docs, "attention-scaling.png", "Time and memory of an attention layer over the number of tokens"),
         _section(records, "quality", "Quality", quality),
@@ -92,7 +100,7 @@ def page(results: Path, docs: Path) -> str:
 
 
 def targets(records: dict[str, Record]) -> list[str]:
-    """The document's claims beside what was measured."""
+    """The targets of the design document beside the measured figures."""
     counts = {row["model"]: row for row in records.get("complexity", {}).get("results", [])}
     timed = {(row.model, row.length): row for name in ("speed", "speed_long") for row in _rows(records.get(name))}
     layers = {(r["attention"], r["tokens"]): r for r in records.get("attention_scaling", {}).get("attention", [])}
@@ -108,39 +116,42 @@ def targets(records: dict[str, Record]) -> list[str]:
 
     def smaller() -> str:
         ours, theirs = timed["default", 180].peak_rss_mib, timed["official", 180].peak_rss_mib
-        return f"{ours / theirs:.2f}" if ours and theirs else "not told"
+        return f"{ours / theirs:.2f}" if ours and theirs else "not measured"
 
     def longest() -> str:
         return f"{timed['default', 600].seconds:.1f} s, {_mib(timed['default', 600].peak_rss_mib)} MiB"
 
     def tokens() -> str:
         row = layers["linear", 16_000]
-        return f"{1e3 * row['seconds']:.0f} ms, {_mib(row['mib'])} MiB a layer"
+        return f"{1e3 * row['seconds']:.0f} ms and {_mib(row['mib'])} MiB for a layer"
 
     rows: list[tuple[str, str, Callable[[], str], str]] = [
         ("parameters of `default`", "43.33 M", lambda: parameters("default"), "complexity"),
         ("GFLOPs of `default`, 7.8 s", "219.16", lambda: gflops("default"), "complexity"),
         ("parameters of the official HTDemucs", "20.93 M", lambda: parameters("official"), "complexity"),
         ("GFLOPs of the official HTDemucs, 7.8 s", "137.52", lambda: gflops("official"), "complexity"),
-        ("speed of `default`, times the official model's, 180 s", "1.46", faster, "speed"),
-        ("memory of `default`, times the official model's, 180 s", "0.86", smaller, "speed"),
-        ("600 s with `default`", "15.8 s, where HTDemucs runs out of memory", longest, "speed_long"),
+        ("speed of `default` relative to the official model, 180 s", "1.46", faster, "speed"),
+        ("memory of `default` relative to the official model, 180 s", "0.86", smaller, "speed"),
+        ("600 s with `default`", "15.8 s (HTDemucs runs out of memory)", longest, "speed_long"),
         ("a sequence of 16,000 tokens", "fits", tokens, "attention_scaling"),
     ]
-    lines = ["| what | design document | measured |", "|---|---:|---:|"]
+    lines = ["| quantity | design document | measured |", "|---|---:|---:|"]
     for what, claim, measure, name in rows:
         try:
             measured = measure()
-        except KeyError:  # that result is not there
-            measured = f"not yet: `{COMMANDS[name]}`"
+        except KeyError:  # the result is missing
+            measured = f"not measured yet: `{COMMANDS[name]}`"
         lines.append(f"| {what} | {claim} | {measured} |")
-    note = "The document's speed and memory are those of an RTX 4090. What was measured, and where, is below."
-    return [*lines, "", note]
+    note = (
+        "The speed and memory in the design document are those of an RTX 4090. The following sections have the "
+        "measured figures with their machines."
+    )
+    return [*lines, "", *_wrapped(note)]
 
 
 def complexity(record: Record) -> list[str]:
-    """Every preset, and the parts of the default beside the document's budget."""
-    lines = [f"One segment of {record['segment']:g} s. FFTs are counted by formula, 2.5 N log2 N, and apart.", ""]
+    """Every preset, and the parts of the default beside the budget of the design document."""
+    lines = [f"One segment of {record['segment']:g} s. FFTs are counted separately, by the formula 2.5 N log2 N.", ""]
     lines += ["| model | parameters | GMACs | GFLOPs | GFLOPs of FFTs |", "|---|---:|---:|---:|---:|"]
     for row in record["results"]:
         flops = sum(row["flops"].values())
@@ -167,10 +178,13 @@ def complexity(record: Record) -> list[str]:
 
 def speed(record: Record) -> list[str]:
     """The table that `speed.py` prints: the shipped model, the `default` preset, the official architecture."""
-    how = f"Segment {record['segment']:g} s, overlap {record['overlap']:g}, no shifts, on {record['device']}."
     rows = sorted(_rows(record), key=lambda row: row.length)
-    what = "The shipped model and the `default` preset in `htdemucs-n separate`, beside PyPI's `demucs`, file to files."
-    return [f"{what} {how}", "", *table(rows)]
+    text = _wrapped(
+        "The table has the shipped model and the preset `default` in `htdemucs-n separate`, beside the command "
+        "`demucs` of PyPI. The whole commands are timed, from an audio file to the files of the stems, with segments "
+        f"of {record['segment']:g} s, an overlap of {record['overlap']:g} and no shifts, on {_DEVICES[record['device']]}."
+    )
+    return [*text, "", *table(rows)]
 
 
 def profile(record: Record) -> list[str]:
@@ -178,11 +192,13 @@ def profile(record: Record) -> list[str]:
     lines = []
     for model in record["profiles"]:
         figures, cost = model["figures"], model["cost"]
-        peak = f"{figures['peak_rss_mib']:.0f} MiB" if figures["peak_rss_mib"] else "not told"
+        peak = f"{figures['peak_rss_mib']:.0f} MiB" if figures["peak_rss_mib"] else "not measured"
         lines += [
-            f"**{model['model']}**, {model['precision']} on {model['device']}, {model['batch']} segment of "
-            f"{model['segment']:g} s: {figures['seconds']:.2f} s, {model['real_time_factor']:.1f} times real time, "
-            f"peak memory {peak}.",
+            *_wrapped(
+                f"**{model['model']}** in {model['precision']} on {_DEVICES[model['device']]} takes "
+                f"{figures['seconds']:.2f} s for {model['batch']} segment of {model['segment']:g} s, which is "
+                f"{model['real_time_factor']:.1f} times real time. Its peak memory is {peak}."
+            ),
             "",
             "| part | GFLOPs | time, ms |",
             "|---|---:|---:|",
@@ -194,8 +210,8 @@ def profile(record: Record) -> list[str]:
 
 
 def lengths(record: Record) -> list[str]:
-    """The scaling curve over the length of the song."""
-    lines = ["| model | song, s | time, s | x real time | peak memory, MiB |", "|---|---:|---:|---:|---:|"]
+    """Time and memory over the length of the song."""
+    lines = ["| model | song, s | time, s | times real time | peak memory, MiB |", "|---|---:|---:|---:|---:|"]
     for row in record["lengths"]:
         done = row["seconds"] is not None
         time = f"{row['seconds']:.1f} | {row['length'] / row['seconds']:.1f}" if done else f"{row['note']} | -"
@@ -204,20 +220,26 @@ def lengths(record: Record) -> list[str]:
 
 
 def memory(record: Record) -> list[str]:
-    """Peak memory of the whole command by minutes."""
-    about = "A tiny model of random weights, so that what is around the model shows. " if record["tiny"] else ""
-    lines = [f"{about}The whole command, from file to files, on {record['device']}.", ""]
+    """Peak memory of the whole command by the length of the song."""
+    about = f"The figures are those of the whole command on {_DEVICES[record['device']]}."
+    if record["tiny"]:
+        about += " The model is tiny and has random weights, so that they show the memory of everything but the model."
+    lines = [*_wrapped(about), ""]
     lines += ["| song, min | time, s | peak memory, MiB |", "|---:|---:|---:|"]
     rows = record["results"]
     return lines + [f"| {row['minutes']:g} | {row['seconds']:.0f} | {_mib(row['peak_rss_mib'])} |" for row in rows]
 
 
 def attention(record: Record) -> list[str]:
-    """One layer over the number of tokens, a column a kind."""
+    """One layer over the number of tokens, with a column for each kind of attention."""
     kinds = list(dict.fromkeys(row["attention"] for row in record["attention"]))
     cells = {(row["attention"], row["tokens"]): row for row in record["attention"]}
     size = f"{record['dim']} wide, {record['heads']} heads of {record['dim_head']}"
-    lines = [f"One layer, {size}, {record['precision']} on {record['device']}; memory above what was held before.", ""]
+    about = (
+        f"The figures are those of one layer, {size}, in {record['precision']} on {_DEVICES[record['device']]}. "
+        "The memory is what the layer needs in addition to the memory in use before."
+    )
+    lines = [*_wrapped(about), ""]
     lines += [f"| tokens | {' | '.join(kinds)} |", "|---:|" + "---:|" * len(kinds)]
     for tokens in sorted({row["tokens"] for row in record["attention"]}):
         rows = (cells.get((kind, tokens)) for kind in kinds)
@@ -227,12 +249,12 @@ def attention(record: Record) -> list[str]:
 
 
 def quality(record: Record) -> list[str]:
-    """Our scores, a table a metric."""
+    """The scores of the shipped model, with a table for each metric."""
     names = {
-        "median_sdr_db": "Global SDR, dB: 10 log10(sum s^2 / sum (s - s_hat)^2) over the whole song, median over songs",
-        "median_bss_sdr_db": "SDR of BSS Eval v4 (`museval`), dB: median over frames of 1 s, median over songs",
+        "median_sdr_db": "Global SDR in dB, 10 log10(sum s^2 / sum (s - s_hat)^2) of a whole song, median over songs",
+        "median_bss_sdr_db": "SDR of BSS Eval v4 (`museval`) in dB, median over frames of 1 s, then median over songs",
     }
-    lines = [f"`{record['model']}` on {record['songs']} songs that it was not trained on.", ""]
+    lines = [f"The scores are those of `{record['model']}` on {record['songs']} songs that it was not trained on.", ""]
     for key, name in names.items():
         if key in record:
             columns = list(record[key]["model"])
@@ -245,14 +267,17 @@ def quality(record: Record) -> list[str]:
 
 
 def ideas(record: Record) -> list[str]:
-    """The whole design in the size of `small`, with each idea switched off."""
+    """The ablation: the whole design in the size of `small`, with each idea switched off in turn."""
     count = len({run["seed"] for run in record["runs"]})
-    seeds = f"{count} seeds, mean +- half their range" if count > 1 else "one seed"
+    seeds = f"{count} seeds, as their mean +- half their range" if count > 1 else "one seed"
     columns, rows = ideas_table(record)
+    text = _wrapped(
+        "The whole design in the size of `small` was trained from random weights with each idea switched off in turn. "
+        f"Each run had {record['minutes']:g} minutes, so slower networks were trained for fewer steps. The scores are "
+        f"the global SDR in dB, as the median over songs that no run was trained on, for {seeds}."
+    )
     return [
-        "The whole design in the size of `small`, each idea switched off in turn, trained from random weights for "
-        f"{record['minutes']:g} minutes: what is slower takes fewer steps. Global SDR in dB, median over songs that "
-        f"none was trained on; {seeds}.",
+        *text,
         "",
         f"| {' | '.join(columns)} |",
         f"|---|{'---:|' * (len(columns) - 1)}",
@@ -260,9 +285,20 @@ def ideas(record: Record) -> list[str]:
     ]
 
 
+def busy(record: Record) -> list[str]:
+    """Time of the whole command beside other processes."""
+    text = _wrapped(
+        f"The whole command separates {record['seconds']:g} s of song, on an idle machine, beside a busy loop on one "
+        "core (`loop`), and beside a matrix product on every core (`matrix`). Threads that wait for each other sleep "
+        "(`sleep`, the setting of the command) or run while they wait (`spin`, the default of GNU's OpenMP). "
+        f"The times are medians of {record['repeats']} runs, taken in turn."
+    )
+    return [*text, "", *busy_table([BusyRow(**row) for row in record["results"]])]
+
+
 def fuzz(record: Record) -> list[str]:
-    """Files of each format by what became of them."""
-    lines = ["Each file is separated, or refused in one line; anything else is a failure.", ""]
+    """Damaged files of each format by result."""
+    lines = ["Each file is separated, or refused with a message of one line. Anything else is a failure.", ""]
     lines += ["| format | files | separated | refused | failures |", "|---|---:|---:|---:|---:|"]
     for name, row in record["results"].items():
         counts = (row["files"], row["separated"], row["refused"], len(row["failures"]))
@@ -278,13 +314,17 @@ def _section(records: dict[str, Record], name: str, title: str, body: Callable[[
 
 
 def _made(record: Record, name: str) -> str:
-    """The machine, versions, date and command of a result, as far as it tells them, in one line."""
+    """The machine, versions, date and command of a result, as far as they are recorded."""
     cores = f"{record['cores']} cores, threads: {record['threads']}" if "cores" in record else None
     versions = f"torch {record['torch']}" if "torch" in record else record.get("about")
     facts: Iterable[str | None] = (record.get("gpu"), record.get("cpu"), cores, versions, record.get("date"))
     where = ", ".join(fact for fact in facts if fact) or "machine not recorded"
     command = f"`{record['command']}`, " if "command" in record else ""
     return f"*{where}: {command}[result](../benchmarks/results/{name}.json)*"
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, 100, break_long_words=False, break_on_hyphens=False)
 
 
 def _picture(docs: Path, name: str, title: str) -> list[str]:

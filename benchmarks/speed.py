@@ -1,15 +1,15 @@
-"""Time and memory of the whole command, from file to files, beside the `demucs` command of PyPI.
+"""Time and memory of the whole command, from audio file to stems, beside the `demucs` command of PyPI.
 
     python -m pip install -e ".[official]"
     python benchmarks/speed.py [--lengths 30 60 180 300 600] [--device cpu] --json benchmarks/results/speed.json
 
-Every run is a process of its own, timed from its start to its end, on the same WAV file of noise, with the same segment
-and overlap and no shifts:
+Every run is a process of its own, timed from its start to its end. All runs have the same WAV file of noise, the same
+segment and overlap, and no shifts:
 
-* `shipped`: `htdemucs-n separate`, in float32 and bfloat16.
-* `default`: the same with the `default` preset, random weights.
+* `shipped`: `htdemucs-n separate` in float32 and bfloat16.
+* `default`: the same with the preset `default` and random weights.
 * `official`: `demucs --shifts 0` with `demucs.htdemucs.HTDemucs` (see `htdemucs_n.profiling.profiled_model`), random
-  weights in a local repository, kept in float16 as released.
+  weights in a local repository, stored in float16 like the released weights.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Row:
 
 
 def main() -> None:
-    """Measure, print the table after every row is there, and write it with `--json`."""
+    """Measure all rows, print the table, and write the results after every row with `--json`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lengths", type=float, nargs="+", default=LENGTHS, help="seconds of song (30 60 180 300 600)")
     parser.add_argument("--models", nargs="+", choices=CONTENDERS, default=CONTENDERS, help="what to run (all)")
@@ -85,10 +85,11 @@ def main() -> None:
 
 
 def table(rows: list[Row]) -> list[str]:
-    """One line a contender and length, beside the official one of that length."""
+    """A line for each contender and length, with its ratios to the official model at that length."""
     official = {row.length: row for row in rows if row.model == "official"}
     lines = [
-        "| model | song, s | time, s | x real time | peak RSS, MiB | GPU, MiB | x official | of its memory |",
+        "| model | song, s | time, s | times real time | peak memory, MiB | GPU, MiB "
+        "| speed / official | memory / official |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in rows:
@@ -133,7 +134,7 @@ def _row(model: str, length: float, runs: list[Measured]) -> Row:
 
 
 def _make_weights(work: Path, models: list[str]) -> None:
-    """Random weights where they are needed, in float16, by a process of its own: this one stays small."""
+    """Write random weights in float16 by another process, so that this one needs little memory."""
     code = {
         "default": (
             "import torch; from htdemucs_n.models.htdemucs_n import HTDemucs_n\n"

@@ -1,9 +1,9 @@
-"""Time a training step of a preset on the CPU: noise in place of songs, bfloat16 autocast, batches of 4 crops of 3 s.
+"""Time a training step of a preset on the CPU, in bfloat16, on batches of 4 crops of 3 s of noise.
 
     python benchmarks/train_step.py [--preset small] [--release-memory] [key=value ...]
 
-`--release-memory` leaves glibc as it is; without it freed memory stays in the process, as in `htdemucs-n train`.
-Keys are those of the training configuration: `solver.optimizer=adamw`.
+By default freed memory stays in the process, as in `htdemucs-n train`. With `--release-memory` glibc returns it to the
+system. Keys are those of the training configuration, such as `solver.optimizer=adamw`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _WARM_UP, _STEPS = 5, 10
 
 
 def seconds_a_step(overrides: Sequence[str]) -> float:
-    """Median over ten steps of the configuration with `overrides`, data not counted."""
+    """Median time of ten steps of the configuration with `overrides`, without the time of the data."""
     with initialize_config_module("htdemucs_n.conf", version_base="1.3"):
         values: Any = OmegaConf.to_container(compose("n_train", list(overrides)), resolve=True)
     config = TrainConfig.from_dict(values)
@@ -56,7 +56,7 @@ def seconds_a_step(overrides: Sequence[str]) -> float:
 
 
 def main() -> None:
-    """Print the median step time, seconds."""
+    """Print the median time of a step in seconds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", default="small")
     parser.add_argument("--release-memory", action="store_true")
@@ -65,7 +65,7 @@ def main() -> None:
     if not arguments.release_memory:
         keep_freed_memory()
     seconds = seconds_a_step([f"preset={arguments.preset}", *arguments.keys])
-    print(f"{arguments.preset}: {seconds:.2f} s a step, {torch.get_num_threads()} threads")
+    print(f"{arguments.preset}: {seconds:.2f} s for a step, {torch.get_num_threads()} threads")
 
 
 if __name__ == "__main__":

