@@ -49,8 +49,6 @@ BUDGET = {
 }
 """Millions of parameters that the design document gives to each part, and the parts of this network in it."""
 
-_DEVICES = {"cpu": "the CPU", "cuda": "the GPU"}
-
 _HEAD = """# Benchmarks
 
 This page is written by `python benchmarks/report.py` from the files in `benchmarks/results/`. Do not
@@ -182,7 +180,7 @@ def speed(record: Record) -> list[str]:
     text = _wrapped(
         "The table has the shipped model and the preset `default` in `htdemucs-n separate`, beside the command "
         "`demucs` of PyPI. The whole commands are timed, from an audio file to the files of the stems, with segments "
-        f"of {record['segment']:g} s, an overlap of {record['overlap']:g} and no shifts, on {_DEVICES[record['device']]}."
+        f"of {record['segment']:g} s, an overlap of {record['overlap']:g} and no shifts, on {_device(record)}."
     )
     return [*text, "", *table(rows)]
 
@@ -195,7 +193,7 @@ def profile(record: Record) -> list[str]:
         peak = f"{figures['peak_rss_mib']:.0f} MiB" if figures["peak_rss_mib"] else "not measured"
         lines += [
             *_wrapped(
-                f"**{model['model']}** in {model['precision']} on {_DEVICES[model['device']]} takes "
+                f"**{model['model']}** in {model['precision']} on {_device(model)} takes "
                 f"{figures['seconds']:.2f} s for {model['batch']} segment of {model['segment']:g} s, which is "
                 f"{model['real_time_factor']:.1f} times real time. Its peak memory is {peak}."
             ),
@@ -221,7 +219,7 @@ def lengths(record: Record) -> list[str]:
 
 def memory(record: Record) -> list[str]:
     """Peak memory of the whole command by the length of the song."""
-    about = f"The figures are those of the whole command on {_DEVICES[record['device']]}."
+    about = f"The figures are those of the whole command on {_device(record)}."
     if record["tiny"]:
         about += " The model is tiny and has random weights, so that they show the memory of everything but the model."
     lines = [*_wrapped(about), ""]
@@ -236,7 +234,7 @@ def attention(record: Record) -> list[str]:
     cells = {(row["attention"], row["tokens"]): row for row in record["attention"]}
     size = f"{record['dim']} wide, {record['heads']} heads of {record['dim_head']}"
     about = (
-        f"The figures are those of one layer, {size}, in {record['precision']} on {_DEVICES[record['device']]}. "
+        f"The figures are those of one layer, {size}, in {record['precision']} on {_device(record)}. "
         "The memory is what the layer needs in addition to the memory in use before."
     )
     lines = [*_wrapped(about), ""]
@@ -321,6 +319,10 @@ def _made(record: Record, name: str) -> str:
     where = ", ".join(fact for fact in facts if fact) or "machine not recorded"
     command = f"`{record['command']}`, " if "command" in record else ""
     return f"*{where}: {command}[result](../benchmarks/results/{name}.json)*"
+
+
+def _device(record: Record) -> str:
+    return {"cpu": "the CPU", "cuda": "the GPU"}.get(record["device"], record["device"])
 
 
 def _wrapped(text: str) -> list[str]:
