@@ -322,7 +322,8 @@ def _made(record: Record, name: str) -> str:
 
 
 def _device(record: Record) -> str:
-    return {"cpu": "the CPU", "cuda": "the GPU"}.get(record["device"], record["device"])
+    device = str(record["device"])
+    return {"cpu": "the CPU", "cuda": "the GPU"}.get(device, device)
 
 
 def _wrapped(text: str) -> list[str]:
