@@ -29,7 +29,7 @@ class SplitModel(nn.Module):
         self.lengths: list[int] = []
 
     def forward(self, mixture: Tensor) -> Tensor:
-        assert mixture.shape[1] == 2, "the model hears stereo"
+        assert mixture.shape[1] == 2, "the model takes stereo"
         self.lengths.append(mixture.shape[-1])
         return mixture[:, None] * self.get_buffer("gains")
 

@@ -43,7 +43,7 @@ def noise(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Ten
 
 
 def randomise_batch_norm(module: nn.Module, seed: int = 0) -> None:
-    """Give every batch norm statistics and an affine map that are nobody's default."""
+    """Give every batch norm statistics and an affine map that are not the defaults."""
     generator = torch.Generator().manual_seed(seed)
     for norm in module.modules():
         if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):

@@ -1,4 +1,4 @@
-"""OpenMP settings: what the command sets, and right stems whatever the environment says."""
+"""OpenMP settings: what the command sets, and right stems whatever the environment variables."""
 
 from __future__ import annotations
 

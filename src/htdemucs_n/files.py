@@ -48,7 +48,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what a process that was killed while it wrote has left in `folder`, which nobody else writes to."""
+    """Remove partial files of a killed process from `folder`, to which no other process may write."""
     for part in folder.glob(f".{'[0-9a-f]' * 12}.part"):
         part.unlink(missing_ok=True)
 

@@ -54,7 +54,7 @@ def _code_version() -> tuple[tuple[str, str], ...]:
 
 
 def code_version() -> dict[str, str]:
-    """The version of this package and, in a checkout, the commit: what every file of results says of the code."""
+    """The version of this package and, in a checkout, the commit: which every file of results holds."""
     return dict(_code_version())
 
 

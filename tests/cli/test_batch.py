@@ -347,7 +347,7 @@ def test_a_stem_never_replaces_a_song_of_the_batch(
 def test_stems_of_another_song_are_not_taken_for_this_ones(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The same name in two folders and two commands: the stems stay the first song's, and it is said."""
+    """The same name in two folders and two commands: the stems stay the first song's, with a note."""
     song("x/a.wav")
     song("y/a.wav", TONES / 2)
     assert run(monkeypatch, "x/a.wav") == 0
@@ -416,7 +416,7 @@ def test_a_song_that_another_process_separates_is_left_to_it(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="names are text there")
 def test_names_that_are_not_utf_8(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Both songs are separated, and said in JSON too."""
+    """Both songs are separated, and the JSON output names them."""
     song("b.wav")
     os.link(b"b.wav", b"caf\xe9.wav")
     assert run(monkeypatch, ".", "--json") == 0

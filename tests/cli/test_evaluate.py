@@ -232,7 +232,7 @@ def test_songs_at_the_same_time_give_the_same(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_folder_of_stems(songs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """One song as it is, one that does not fit, one missing: what is done is said, and the exit status is 1."""
+    """One song as it is, one that does not fit, one missing: the output names all three, and the exit status is 1."""
     write(Path("mine/one"), **stems_of(0))
     fitting = stems_of(2)
     write(Path("mine/three"), drums=fitting["drums"][:-300], bass=fitting["bass"][:, 0], other=noise(1, 1.2))
@@ -250,7 +250,7 @@ def test_a_folder_of_stems(songs: Path, monkeypatch: pytest.MonkeyPatch, capsys:
 
 
 def test_a_model_with_other_stems(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Scored on the common ones, and said so."""
+    """Scored on the common ones, with a note."""
     for song in ("one", "two", "three"):
         write(Path("mine", song), vocals=noise(5))
     assert run(monkeypatch, "songs", "--stems", "mine", *QUICK, "--no-report") == 0

@@ -1,4 +1,4 @@
-"""The command line: files where they are promised, notes, exit statuses, around a model with known stems."""
+"""The command line: files in their documented places, notes, exit statuses, around a model with known stems."""
 
 from __future__ import annotations
 
@@ -126,7 +126,9 @@ def test_a_loud_song_is_scaled_as_one_and_says_so(
         assert np.abs(samples - 5 * gain * TONES).max() < 2 / 32768 + 1e-3
 
 
-def test_5_1_says_that_it_is_mixed_down(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_note_says_that_5_1_is_mixed_down(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     song("a.wav", tones((200, 400, 600, 800, 1000, 1200), 44100, 0.25))
     assert run(monkeypatch, "separate", "a.wav") == 0
     assert "6 channels were mixed down to stereo" in capsys.readouterr().out
@@ -188,9 +190,9 @@ def test_stems_that_are_there_are_kept_unless_forced(
     assert len(files(Path("separated"))) == 8
     assert "a.wav -> " in (out := capsys.readouterr().out) and "are kept (--force replaces them)" in out
 
-    heard = len(known_model.lengths)
+    calls = len(known_model.lengths)
     assert run(monkeypatch, "separate", "a.wav", "b.wav", "--skip-existing") == 0
-    assert len(known_model.lengths) == heard
+    assert len(known_model.lengths) == calls
     assert capsys.readouterr().out == "2 of 2 songs had their stems already\n"
 
     (folder / "drums.wav").unlink()  # one is missing: it alone is written

@@ -101,7 +101,7 @@ def test_overrides_reach_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_stems_by_other_names(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """A file that no stem is named after counts once the config says where it belongs."""
+    """A file that no stem is named after counts once the config assigns it to a stem."""
     Path("songs/first/other.wav").rename("songs/first/theremin.wav")
     with caplog.at_level(logging.WARNING):
         assert run(monkeypatch, *SONGS, *SHORT, *MODEL, "misc.out=first") == 0

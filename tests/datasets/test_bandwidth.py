@@ -97,7 +97,7 @@ def test_partials_of_one_note_are_no_cliffs(pitch: float) -> None:
 
 
 def test_rare_treble_counts() -> None:
-    """Esses in a fiftieth of the time, 30 dB under the vowels, show that the microphone heard them."""
+    """Esses in a fiftieth of the time, 30 dB under the vowels, show that the recording has them."""
     samples = cut(noise(20.0, slope=9), 6000)
     for start in range(0, 20 * RATE, RATE):
         samples[:, start : start + RATE // 50] += noise(0.02, seed=start) * 0.03
@@ -117,7 +117,7 @@ def test_quiet_treble_under_the_cut_of_a_codec_counts(slope: float) -> None:
 
 @pytest.mark.parametrize("bit_rate", [32_000, 64_000, 128_000])
 def test_mp3(tmp_path: Path, bit_rate: int) -> None:
-    """LAME cuts where its bit rate tells it to: what lies above is 40 dB under what lies below."""
+    """LAME cuts at a frequency that depends on the bit rate: what lies above is 40 dB under what lies below."""
     encode(tmp_path / "a.mp3", noise(slope=3), RATE, "mp3", bit_rate=bit_rate)
     samples = read_audio(tmp_path / "a.mp3").samples
     measured = bandwidth(to_int16(samples), RATE)

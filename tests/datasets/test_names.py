@@ -1,4 +1,4 @@
-"""The stem of a file by its name: as a musician files it, and unknown where the name does not say."""
+"""The stem of a file by its name: as a musician would sort it, and unknown where the name is ambiguous."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def test_rates_that_differ_within_a_song(tmp_path: Path) -> None:
     assert song.bandwidths[2] == float("inf")
 
 
-def test_names_that_are_no_stem_are_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_names_that_are_no_stem_are_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for name in "ab":
         write_song(tmp_path / "songs" / name, 0, 500)
         write(tmp_path / "songs" / name, kazoo=np.zeros(9, np.int16), mixture=np.zeros(9, np.int16))

@@ -1,4 +1,4 @@
-"""Each metric against an independent computation, and against what its definition says of gains, shifts and silence."""
+"""Each metric against an independent computation, and against its definition for gains, shifts and silence."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_bss_eval_is_that_of_museval(museval: types.ModuleType, channels: int, s
 
 
 def test_a_silent_stem_leaves_the_scores_of_the_others(museval: types.ModuleType) -> None:
-    """Of three stems one is silent: the two others score as two do. So does a stem without an estimate."""
+    """Of three stems one is silent: the others score as if there were two. The same for a stem without an estimate."""
     truth, guess = pair()
     expected, _ = scores(truth, guess)
     silent = torch.zeros_like(truth["a"])

@@ -131,6 +131,6 @@ def test_a_value_that_cannot_be_built_is_one_line(key: str, value: Any) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_an_unknown_key_is_told_the_nearest() -> None:
+def test_an_unknown_key_gets_the_nearest_name() -> None:
     with pytest.raises(UserError, match="'blocks'"):
         BandTransformerConfig.from_dict({"block": 3})

@@ -65,7 +65,7 @@ def test_merge_equals_a_loop_over_bands_and_frames() -> None:
 
 @pytest.mark.parametrize("n_fft", [512, 1024, 2048, 4096])
 def test_every_bin_and_column_reaches_its_own_band_and_frame_alone(n_fft: int) -> None:
-    """One bin alight at a time, all of them: only its band answers; one column: only its frame."""
+    """One bin is not zero at a time: only its band changes; one column: only its frame."""
     torch.manual_seed(0)
     r, bins = 4096 // n_fft, n_fft // 2
     split = BandSplit(ZONES, n_fft, in_channels=1, out_channels=2)

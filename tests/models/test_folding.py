@@ -43,7 +43,7 @@ def test_so_they_do_in_a_preset() -> None:
 
 
 def test_the_statistics_matter() -> None:
-    """The check above can fail: with other statistics the model says something else."""
+    """The check above can fail: with other statistics the output differs."""
     first, second = tiny_model(use_train_segment=False).eval(), tiny_model(use_train_segment=False).eval()
     randomise_batch_norm(second)
     mixture = noise(1, 2, 16384)

@@ -154,8 +154,8 @@ def test_sums_stay_in_float32_under_mixed_precision() -> None:
 
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**16), tokens=st.integers(2, 40))
-def test_attention_itself_knows_no_order(seed: int, tokens: int) -> None:
-    """Permuting tokens permutes the answers, so that all sense of position is the convolution's."""
+def test_attention_itself_does_not_depend_on_the_order(seed: int, tokens: int) -> None:
+    """Permuting tokens permutes the output, so all information on the position is from the convolution."""
     module, x = attention(seed=seed), noise(1, tokens, 12, seed=seed, dtype=torch.float64)
     order = torch.randperm(tokens, generator=torch.Generator().manual_seed(seed))
     torch.testing.assert_close(module(x[:, order]), module(x)[:, order])
@@ -170,18 +170,18 @@ def test_positions_do_not_jump_at_any_length() -> None:
         y = encoder(x)
     inside = y[:, 15:-15]
     assert float((inside - inside[:, :1]).abs().max()) < 1e-12
-    assert float((y[:, 0] - inside[:, 0]).abs().max()) > 1e-3, "the ends are told apart"
+    assert float((y[:, 0] - inside[:, 0]).abs().max()) > 1e-3, "the ends differ"
 
 
 def test_positions_move_with_the_tokens() -> None:
-    """Shift-equivariance inside: what a token is told depends on its neighbours, not on its number."""
+    """Shift-equivariance inside: the position of a token depends on its neighbours, not on its number."""
     torch.manual_seed(0)
     encoder = LinearTransformerEncoder(8, depth=1, heads=2, dim_head=4).double()
     x, shift = noise(1, 9000, 8, dtype=torch.float64).transpose(1, 2), 777
     with torch.no_grad():
-        told = encoder.position(x)
+        unmoved = encoder.position(x)
         moved = encoder.position(x[..., shift:])
-    torch.testing.assert_close(moved[..., 15:-15], told[..., shift + 15 : -15])
+    torch.testing.assert_close(moved[..., 15:-15], unmoved[..., shift + 15 : -15])
 
 
 def test_order_matters_to_the_encoder() -> None:

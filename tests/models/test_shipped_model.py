@@ -30,7 +30,7 @@ def separated(stems: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 def test_the_shipped_weights_give_the_stems_that_they_gave(demo_stems: dict[str, torch.Tensor]) -> None:
     """Scores within 0.02 dB and samples 60 dB below the mixture of what is stored.
 
-    After a change of the shipped weights, `python tests/models/test_shipped_model.py` stores them anew.
+    After a change of the shipped weights, `python tests/models/test_shipped_model.py` stores them again.
     """
     estimates = separated(demo_stems)
     expected = json.loads((GOLDEN / f"{DEFAULT_MODEL}.json").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""The spectral head: each kind against its formula, and what the formula promises."""
+"""The spectral head: each kind against its formula, and the properties that the formula has."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def inputs(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 
 def raw_values(module: SpectralHead, grid: torch.Tensor, tokens: torch.Tensor) -> tuple[Array, Array]:
-    """What the network says before the kind's formula: a and b, each `(B, S, C, 2048, frames)`."""
-    told = numpy_layer(module.from_tokens, array(tokens)).reshape(2, 4, BANDS, FRAMES)
-    mixed = numpy_layer(module.mix, np.concatenate([array(grid), told], axis=1))
+    """The output of the network before the kind's formula: a and b, each `(B, S, C, 2048, frames)`."""
+    features = numpy_layer(module.from_tokens, array(tokens)).reshape(2, 4, BANDS, FRAMES)
+    mixed = numpy_layer(module.mix, np.concatenate([array(grid), features], axis=1))
     values = array(module.merge(torch.from_numpy(mixed).float()))
     values = values.reshape(2, STEMS, 2, 2048, FRAMES, 2)
     return values[..., 0], values[..., 1]

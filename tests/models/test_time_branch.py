@@ -88,7 +88,7 @@ def test_decoder_is_skip_blocks_transposed_conv() -> None:
 
 @pytest.mark.parametrize("depth", [3, 4, 5])
 def test_a_token_is_centred_on_its_1024_samples(depth: int) -> None:
-    """What token n hears, and where it is heard, lies symmetrically about sample 1024 n + 511.5."""
+    """The samples that token n depends on, or that depend on it, lie symmetrically about sample 1024 n + 511.5."""
     widths, strides = WIDTHS[depth], level_strides(depth)
     encoder = TimeEncoder(1, widths, strides, dim=2, blocks=0).eval()
     decoder = TimeDecoder(1, widths, strides, dim=2, blocks=0).eval()
@@ -97,9 +97,9 @@ def test_a_token_is_centred_on_its_1024_samples(depth: int) -> None:
     n, audio = 4, torch.ones(1, 1, 9 * 1024, requires_grad=True)
     encoder(audio)[0][0, :, n].sum().backward()
     assert audio.grad is not None
-    heard = audio.grad[0, 0].nonzero().flatten()
-    assert float(heard[0] + heard[-1]) / 2 == 1024 * n + 511.5
-    assert float(heard[-1] - heard[0]) < 3 * 1024
+    reached = audio.grad[0, 0].nonzero().flatten()
+    assert float(reached[0] + reached[-1]) / 2 == 1024 * n + 511.5
+    assert float(reached[-1] - reached[0]) < 3 * 1024
 
     tokens = torch.zeros(1, 2, 9)
     silent = [torch.zeros(1, w, 9 * 1024 // math.prod(strides[: i + 1])) for i, w in enumerate(widths)]
@@ -114,9 +114,9 @@ def test_samples_are_written_in_float32_under_mixed_precision() -> None:
     """The last layer to the digit: what reaches it in half precision leaves it as float32 arithmetic has it."""
     torch.manual_seed(0)
     decoder = TimeDecoder(2, (3, 4), (4, 2), dim=5, blocks=1).eval()
-    heard: list[torch.Tensor] = []
-    decoder.to_audio.register_forward_pre_hook(lambda _, args: heard.append(args[0]))
+    reached: list[torch.Tensor] = []
+    decoder.to_audio.register_forward_pre_hook(lambda _, args: reached.append(args[0]))
     with torch.autocast("cpu", torch.bfloat16):
         audio = decoder(noise(1, 5, 6), [noise(1, 3, 12), noise(1, 4, 6)])
     assert audio.dtype == torch.float32
-    assert torch.equal(audio, decoder.to_audio(heard[0].float()))
+    assert torch.equal(audio, decoder.to_audio(reached[0].float()))

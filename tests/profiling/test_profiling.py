@@ -182,8 +182,8 @@ def _fail() -> None:
     raise UserError("one line")
 
 
-@pytest.mark.skipif(peak_rss_mib() is None, reason="this system doesn't tell")
-def test_the_peak_sees_a_known_allocation_and_nothing_of_this_process() -> None:
+@pytest.mark.skipif(peak_rss_mib() is None, reason="this system does not report it")
+def test_the_peak_counts_a_known_allocation_and_not_this_process() -> None:
     mine = torch.ones(150 * 2**18)  # 150 MiB that the fresh process must not inherit
     before, held, peak = in_fresh_process(_hold, 60)
     assert held - before == pytest.approx(60, abs=10)
@@ -270,7 +270,7 @@ def test_a_command_line_names_no_folder_of_the_machine() -> None:
     assert command_line(["/x/htdemucs_n/__main__.py", "profile"]) == "htdemucs-n profile"
 
 
-def test_an_unknown_preset_is_told_from_official() -> None:
+def test_an_unknown_preset_is_not_taken_for_official() -> None:
     with pytest.raises(UserError, match=r"unknown preset 'offical': did you mean 'official'\?"):
         ProfiledModel("offical", untrained=True).build()
 

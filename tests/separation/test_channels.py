@@ -49,7 +49,7 @@ def test_more_channels(channels: int, left: dict[int, float], right: dict[int, f
         ("FL FR FC SL SR", {0: 1, 2: G, 3: G}, {1: 1, 2: G, 4: G}),  # 5.0(side)
         ("FL FR FC LFE BL BR", {0: 1, 2: G, 4: G}, {1: 1, 2: G, 5: G}),  # 5.1
         ("FL FR FC LFE BL BR SL SR", {0: 1, 2: G, 4: G, 6: G}, {1: 1, 2: G, 5: G, 7: G}),  # 7.1
-        ("FL FR XX YY", {0: 1, 2: G}, {1: 1, 3: G}),  # speakers that nobody knows count as those of their number
+        ("FL FR XX YY", {0: 1, 2: G}, {1: 1, 3: G}),  # unknown speakers count as those of their number
     ],
 )
 def test_layouts(speakers: str, left: dict[int, float], right: dict[int, float]) -> None:

@@ -43,7 +43,7 @@ def test_templates_that_cannot_be(template: str, says: str) -> None:
         namer(template)
 
 
-def test_songs_of_one_name_are_told_apart_whatever_their_case_or_accents() -> None:
+def test_songs_of_one_name_get_different_files_whatever_their_case_or_accents() -> None:
     names = namer()
     songs = ["Song", "song", "SONG", "Caf\u00e9", "Cafe\u0301", "song-2"]
     named = [names.name(Track(Path(f"{song}.wav"), song)) for song in songs]
@@ -85,7 +85,7 @@ def test_no_name_leads_out_of_the_folder(template: str, name: str) -> None:
 )
 @given(letter=st.sampled_from("aé歌😀"), length=st.integers(50, 300))
 def test_names_that_are_too_long_are_cut_in_the_song_alone(template: str, letter: str, length: int) -> None:
-    """The files of a song and of three songs of that name all differ, each ends as the template says."""
+    """The files of a song and of three songs of that name all differ, each ends as the template does."""
     names = namer(template)
     everything = [names.name(Track(Path("a.wav"), letter * length)) for _ in range(3)]
     assert [named.numbered for named in everything] == [False, True, True]

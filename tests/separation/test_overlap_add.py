@@ -77,16 +77,16 @@ def test_between_two_segments_is_a_linear_cross_fade() -> None:
     np.testing.assert_allclose(stems[0, 0].numpy(), truth, atol=1e-6)
 
 
-def test_the_last_segment_hears_before_its_place_but_speaks_only_from_it() -> None:
-    """100 samples in segments of 80 a quarter shared: the second hears 20 to 99 and counts from 60 on."""
-    heard: list[Tensor] = []
+def test_the_last_segment_takes_earlier_samples_but_replaces_none_of_their_stems() -> None:
+    """100 samples in segments of 80 a quarter shared: the second takes 20 to 99 and replaces the first from 60 on."""
+    segments: list[Tensor] = []
 
     def model(piece: Tensor) -> Tensor:
-        heard.append(piece)
-        return torch.full((1, *piece.shape), float(len(heard) - 1))
+        segments.append(piece)
+        return torch.full((1, *piece.shape), float(len(segments) - 1))
 
     stems = overlap_add(model, torch.arange(100.0).view(1, -1), 80, 0.25)
-    assert heard[1][0].tolist() == list(range(20, 100))
+    assert segments[1][0].tolist() == list(range(20, 100))
     truth = np.concatenate([np.zeros(60), np.arange(1, 21) / 21, np.ones(20)])
     np.testing.assert_allclose(stems[0, 0].numpy(), truth, atol=1e-6)
 

@@ -128,25 +128,25 @@ def test_extreme_levels_stay_finite_and_add_up(level: float) -> None:
 
 
 def test_the_model_hears_a_normalised_mixture_in_inference_mode() -> None:
-    heard: list[Tensor] = []
+    inputs: list[Tensor] = []
 
     class Spy(SplitModel):
         def forward(self, mixture: Tensor) -> Tensor:
             assert torch.is_inference_mode_enabled()
             assert not self.training
-            heard.append(mixture)
+            inputs.append(mixture)
             return super().forward(mixture)
 
     mixture = 0.01 * noise(2, 5000) + 0.3
     before = mixture.clone()
     Separator(Spy(segment=1).train()).separate(mixture, 44100)
-    assert float(heard[0].mean()) == pytest.approx(0, abs=1e-4)
-    assert float(heard[0].std(correction=0)) == pytest.approx(1, abs=1e-4)
+    assert float(inputs[0].mean()) == pytest.approx(0, abs=1e-4)
+    assert float(inputs[0].std(correction=0)) == pytest.approx(1, abs=1e-4)
     assert torch.equal(mixture, before)
 
 
 class PositionModel(SplitModel):
-    """Tells where in a segment a sample was: its first stem is the mixture times the index."""
+    """Shows where in a segment a sample was: its first stem is the mixture times the index."""
 
     def forward(self, mixture: Tensor) -> Tensor:
         stems = super().forward(mixture)
@@ -163,7 +163,7 @@ def test_shifts_are_averaged() -> None:
     assert len(set(offsets)) == 3
     assert all(0 <= offset <= 22050 for offset in offsets)
     index = torch.arange(3000) + sum(offsets) / 3
-    first = mixture * index  # what the model says, before the rest of the mixture is shared
+    first = mixture * index  # the output of the model, before the rest of the mixture is shared
     torch.testing.assert_close(stems["drums"], first + (mixture - first) / 4, rtol=1e-5, atol=1e-2)
 
     again, other = PositionModel(segment=10), PositionModel(segment=10)
@@ -281,18 +281,18 @@ def test_an_unknown_name_in_the_package() -> None:
 
 
 def test_a_shorter_segment_is_less_work_for_the_model(tmp_path: Path) -> None:
-    """Trained on 1 s, told 0.1 s: no more than that, rounded up to whole frames, reaches the networks."""
+    """Trained on 1 s, with the option of 0.1 s: no more than that, rounded up to whole frames, reaches the networks."""
     model = tiny_model(segment=1.0)
     save_model(tmp_path / "tiny.safetensors", model, {})
-    heard = {}
+    longest = {}
     for segment in (None, 0.1):
         separator = Separator(tmp_path / "tiny.safetensors", segment=segment)
         lengths: list[int] = []
         separator.model.stft.register_forward_pre_hook(lambda _, audio, to=lengths: to.append(audio[0].shape[-1]))
         separator.separate(noise(2, 44100), 44100)
-        heard[segment] = max(lengths)
+        longest[segment] = max(lengths)
     frame = 1024 * model.config.frame_multiple
-    assert heard == {None: -(-44100 // frame) * frame, 0.1: -(-4410 // frame) * frame}
+    assert longest == {None: -(-44100 // frame) * frame, 0.1: -(-4410 // frame) * frame}
 
 
 def test_a_file_object_is_separated_as_its_file(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The stem bank against libsndfile's own 16-bit samples, and what it says of folders that are not in order."""
+"""The stem bank against libsndfile's own 16-bit samples, and its messages for faulty folders."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def sampler(bank: StemBank, seed: int = 0, estimated_share: float = 0.0, **keys:
 
 
 def tone_song(number: int, samples: int = 3 * LENGTH, stems: int = 4) -> Song:
-    """Stem s of song n is a sine with 5 n + s + 20 periods in a crop: its spectrum says who it is."""
+    """Stem s of song n is a sine with 5 n + s + 20 periods in a crop: its spectrum identifies it."""
     time = np.arange(samples) / LENGTH
     waves = [8000 * np.sin(2 * np.pi * (5 * number + s + 20) * time) for s in range(stems)]
     return Song(f"song {number}", tuple(torch.from_numpy(np.stack([w, w]).astype(np.int16)) for w in waves))
@@ -115,7 +115,7 @@ def test_extra_stems_join_remixes_only() -> None:
     assert (stems[:, :3] == np.arange(3)).all()
 
     mono = sampler(bank, remix=1.0, extra_share=1.0).batch(0).targets[:, 3]
-    assert torch.equal(mono[:, 0], mono[:, 1]), "a mono stem is heard on both sides"
+    assert torch.equal(mono[:, 0], mono[:, 1]), "a mono stem is put on both channels"
 
     songs, _ = who(sampler(bank, remix=0.0, extra_share=1.0, batch_size=32).batch(0).targets)
     assert (songs < 4).all()
@@ -226,7 +226,7 @@ def partial_song(estimated: bool = False) -> Song:
 
 @pytest.mark.parametrize("estimated", [False, True])
 def test_songs_that_are_known_in_part_have_two_targets(estimated: bool) -> None:
-    """As often as the config says; the second target is the sum of three sources, the others are not used."""
+    """As often as the config has it; the second target is the sum of three sources, the others are not used."""
     songs = tuple(tone_song(n) for n in range(4))
     bank = StemBank(songs, {}, **{"estimated" if estimated else "partial": (partial_song(estimated),)})
     share = {"estimated_share": 0.25} if estimated else {"partial_share": 0.25}

@@ -1,4 +1,4 @@
-"""The configuration: what the file says, what overrides make of it, what a slip is answered."""
+"""The configuration: the file, overrides, and messages for wrong keys and values."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_paths_that_hydra_cannot_read_without_quotes(path: str) -> None:
         ("continue_form", "continue_from"),
     ],
 )
-def test_an_unknown_key_is_told_the_nearest(slip: str, meant: str) -> None:
+def test_an_unknown_key_gets_the_nearest_name(slip: str, meant: str) -> None:
     """From Python, from the command line, and from the command line with Hydra's own way of adding keys."""
     values = default_values()
     *section, key = slip.split(".")

@@ -79,7 +79,7 @@ def test_spleeter_knows_the_vocals_and_the_rest_up_to_11_khz(tmp_path: Path, mon
 
 
 def test_passages_without_vocals_are_known_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The teacher hears a voice in seconds 5 to 6 of 11.2: one passage of 5 s before it and one of 5 s after it."""
+    """The teacher finds a voice in seconds 5 to 6 of 11.2: one passage of 5 s before it and one of 5 s after it."""
     mixture = write_mixture(tmp_path / "music" / "song.wav", 11.2)
 
     def vocals(audio: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The folder of a run says what the run was."""
+"""The folder of a run holds its configuration, command and version."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_the_folder_holds_every_key_and_every_start(tmp_path: Path, monkeypatch:
     assert starts[0]["command"] == ["htdemucs-n", "train", "preset=small"]
 
 
-def test_other_settings_are_told_when_a_run_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_other_settings_are_logged_when_a_run_is_resumed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         record_run(tiny_config(tmp_path), 0)
         record_run(tiny_config(tmp_path), 3)

@@ -278,7 +278,7 @@ class Compiled(nn.Module):
 
 
 def test_a_compiled_run_is_the_same_run_under_the_same_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every batch goes through the compiled module; the files know nothing of it."""
+    """Every batch goes through the compiled module; the checkpoints do not depend on it."""
     quick = {"epochs": 1, "epoch_steps": 2, "accumulate": 2}
     plain = solver(tmp_path / "plain", VALID[:1], solver=quick)
     plain.train()
@@ -352,5 +352,5 @@ def test_a_stem_that_is_not_learnt_is_told(
     solver(tmp_path, solver={"epochs": 1, "warmup_steps": 3}).train()
     assert "learnt" not in caplog.text, "during the warm-up nothing is said"
     solver(tmp_path / "b", solver={"epochs": 1, "warmup_steps": 2}).train()
-    told = [line for line in caplog.messages if "learnt" in line]
-    assert [line.split()[0] for line in told] == ["drums", "vocals"]
+    idle = [line for line in caplog.messages if "learnt" in line]
+    assert [line.split()[0] for line in idle] == ["drums", "vocals"]

@@ -13,16 +13,16 @@ from training_helpers import SOURCES, noise_song
 
 
 class Known(nn.Module):
-    """Gives each stem a fixed share of the mixture, and remembers what it heard."""
+    """Gives each stem a fixed share of the mixture, and stores its inputs."""
 
     def __init__(self, *shares: float) -> None:
         super().__init__()
         self.sources = SOURCES
         self.shares = nn.Parameter(torch.tensor(shares).view(1, -1, 1, 1))
-        self.heard: list[Tensor] = []
+        self.inputs: list[Tensor] = []
 
     def forward(self, mixture: Tensor) -> Tensor:
-        self.heard.append(mixture)
+        self.inputs.append(mixture)
         return mixture[:, None] * self.shares
 
 
@@ -53,7 +53,7 @@ def test_median_over_songs_of_the_global_sdr(count: int) -> None:
     assert list(result) == [*SOURCES, "mean"]
     np.testing.assert_allclose([result[name] for name in SOURCES], expected, atol=1e-4)
     assert result["mean"] == pytest.approx(expected.mean(), abs=1e-4)
-    assert [heard.shape for heard in model.heard] == [(1, 2, song.length) for song in songs], "songs go in whole"
+    assert [mixture.shape for mixture in model.inputs] == [(1, 2, song.length) for song in songs], "songs go in whole"
 
 
 def test_silent_stems_do_not_count() -> None:

@@ -51,7 +51,7 @@ class SoundFileStream:
         self.damaged = 0
         self.sample_rate: int = sound.samplerate
         self.channels: int = sound.channels
-        # libsndfile's own count is of what is there; a WAV header tells what ought to be.
+        # libsndfile counts the samples that are there; the WAV header has the number that was meant.
         self.length: int | None = promised or sound.frames
         self.depth = _DEPTHS.get(sound.subtype)
 

@@ -1,6 +1,6 @@
 """Encode flac, mp3, ogg, opus and m4a as a stream: FFmpeg's encoders through PyAV, libsndfile's for Vorbis.
 
-FFmpeg is told to leave out versions and random numbers, so that the same samples give the same bytes.
+FFmpeg leaves out versions and random numbers (its flag `bitexact`), so that the same samples give the same bytes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """WAV as a stream, of any size.
 
 The header is made here: libsndfile stamps the time of day into float files, so the same audio would not give the
-same bytes, and it does not tell why a write failed. Sizes in it are 32 bits wide; a file that outgrows them, 6 hours of
-16-bit stereo, becomes RF64: 28 bytes are kept free for the sizes that are then 64 bits wide.
+same bytes, and it does not report why a write failed. Sizes in it are 32 bits wide; a file that outgrows them, 6 hours
+of 16-bit stereo, becomes RF64: 28 bytes are kept free for the sizes that are then 64 bits wide.
 Sources: Microsoft, "Multiple channel audio data and WAVE files", 2007; EBU Tech 3306, "RF64", 2018.
 """
 

@@ -48,9 +48,9 @@ def promised_by_wav(view: FileView) -> int | None:
 
 
 def promised_by_mpeg(view: FileView) -> int | None:
-    """Samples that the Xing or Info header of an mp3 file promises; None without one.
+    """Samples by the Xing or Info header of an mp3 file; None without one.
 
-    FFmpeg reads it too, but does not believe it where the file is shorter than it says, which is what we ask about.
+    FFmpeg reads it too, but ignores it where the file is shorter than it says, which is the case of interest here.
     """
     frame = _at(view, _tag_before(view), 400)
     found = max(frame.find(b"Xing"), frame.find(b"Info"))

@@ -40,7 +40,7 @@ class AudioStream(Protocol):
     speakers: tuple[str, ...]
     """Where each channel belongs, by FFmpeg's names: FL, FR, FC, LFE, BL, BR, SL, SR, BC, ...; empty if not known."""
     length: int | None
-    """Samples that the header promises, or None where it says nothing to be relied on."""
+    """Samples by the header; None where it has no reliable number."""
     depth: str | None
     """Of the samples in the file: `int16`, `int24`, `float32`; None for a lossy codec, which has none."""
     damaged: int

@@ -21,7 +21,7 @@ KEPT = (
     "comment",
     "copyright",
 )
-"""Names of FFmpeg's metadata that every format has a place for; what else a file says stays behind."""
+"""Names of FFmpeg's metadata that every format can store; others are not copied."""
 
 _MAX_COVER = 16 * 2**20
 
@@ -38,7 +38,7 @@ NO_TAGS = Tags()
 
 
 def read_tags(path: Path) -> Tags:
-    """What a file says of itself; nothing where it cannot be read. Never raises for what is in the file."""
+    """The tags of a file; none where it cannot be read. Never raises for what is in the file."""
     import av  # loads all of FFmpeg: only when asked for
     from av.error import FFmpegError
 

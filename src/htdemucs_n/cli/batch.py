@@ -1,4 +1,4 @@
-"""What the user is told of many songs: a line or a JSON object each, the failures at the end."""
+"""Print the results of many songs: a line or a JSON object each, the failures at the end."""
 
 from __future__ import annotations
 

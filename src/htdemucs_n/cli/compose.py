@@ -61,7 +61,7 @@ def _take_network_of_checkpoint(values: dict[str, Any], overrides: Sequence[str]
 
     metadata = load_metadata(Path(weights_path(values["continue_from"])))
     if not isinstance(metadata.get("config"), dict):
-        return  # the solver says what is wrong with the file
+        return  # the solver raises the error that names the file
     model = str(metadata.get("architecture", "htdemucs_n"))
     named = [override.partition("=")[0].lstrip("+") for override in overrides]
     kept = {key: value for key, value in values.get(model, {}).items() if f"{model}.{key}" in named}

@@ -132,7 +132,7 @@ def _estimator(name: str | None, stems: Path | None, device: str, trust: bool) -
     separator = Separator(names, device=device, trusted=trust)
     keys = [str(separator.device), str(separator.precision)]
     for model in names:
-        # Size and time tell changed weights apart; official weights never change under their name.
+        # Size and time show that weights changed; official weights never change under their name.
         files = [] if model in OFFICIAL_MODELS else model_files(model)
         keys += [model, *(f"{stat.st_size} {stat.st_mtime_ns}" for stat in (file.stat() for file in files))]
     shown = names[0] if len(names) == 1 else "+".join(_folder_name(model) for model in names)

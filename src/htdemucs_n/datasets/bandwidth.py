@@ -9,7 +9,7 @@ above comes back. An instrument that has little treble of its own falls slowly, 
 
 The closing (a maximum filter, then a minimum filter) fills the gaps between the partials of a note and leaves the cliff
 in its place. 800 Hz is the slope of a good resampler between 16 kHz and 44.1 kHz. What lies between two cliffs and is
-not flat is quiet treble, as of a voice under a codec's cut.
+not flat is treble of low level, as of a voice under a codec's cut.
 """
 
 from __future__ import annotations

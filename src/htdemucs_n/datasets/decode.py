@@ -88,7 +88,7 @@ class StemReader:
 
     Args:
         sample_rate: of what comes out, Hz.
-        cache: folder of decoded stems; None decodes anew.
+        cache: folder of decoded stems; None decodes every time.
     """
 
     def __init__(self, sample_rate: int, cache: str | Path | None = None) -> None:
@@ -135,4 +135,4 @@ class StemReader:
         try:
             return self.cache.path(files, self.sample_rate, channels)
         except OSError:
-            return None  # the file is gone: reading it says so
+            return None  # the file is missing: reading it raises the error

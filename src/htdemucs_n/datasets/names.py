@@ -56,7 +56,7 @@ _NEGATIONS = (
     "no non not minus without wo off less removed remove muted mute except sans ohne "
     "instrumental instru inst accompaniment karaoke playback beat"
 )
-"""A name with one of these words says what is left after a stem is taken out."""
+"""With one of these words, a name describes what is left after a stem is removed."""
 
 _LONGEST = 3
 """Words of the longest name of an instrument."""

@@ -25,7 +25,7 @@ class Estimator(Protocol):
     """What the tables call it."""
 
     key: str
-    """Changes when the estimates would: scores made with another key are made anew."""
+    """Changes when the estimates would: scores that were computed with another key are computed again."""
 
     sources: Sequence[str]
     """Names of its stems."""

@@ -42,11 +42,11 @@ def evaluate(
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Score all songs, `jobs` at the same time. The scores of each are kept in `folder/songs/` and not made twice.
+    """Score all songs, `jobs` at the same time. The scores of each are stored in `folder/songs/`.
 
-    They are made anew when the files of the song, the estimator's key, the metrics or the code of this package have
-    changed. A song that fails is named in `failures`, and the others go on. `progress` is called with (songs done, in
-    all).
+    They are computed again only when the files of the song, the estimator's key, the metrics or the code of this
+    package have changed. A song that fails is named in `failures`, and the others go on. `progress` is called with
+    (songs done, in all).
 
     Raises:
         UserError: scores cannot be written, or a package is missing.

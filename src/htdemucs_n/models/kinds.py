@@ -47,7 +47,7 @@ def check_names(kind: type[Any], values: Mapping[str, Any]) -> None:
 def check_keys(config: Any, from_zero: Collection[str] = ()) -> None:
     """Check every field of the dataclass `config`: its kind, and that numbers are above 0, or may be 0 if `from_zero`.
 
-    Words are left to `check_choice`, which says more. Raises `UserError`.
+    Choices are checked by `check_choice`, whose message has the choices. Raises `UserError`.
     """
     for key, kind in typing.get_type_hints(type(config)).items():
         value = getattr(config, key)

@@ -1,7 +1,7 @@
 """The official Demucs models, run through PyPI's `demucs` (extra `official`) by our own chunking and files.
 
 By name they are fetched by `demucs` itself; a local file works offline. A pickled one (`.th`) can run any code when it
-is opened, so it is opened only where the caller says that it can be trusted; a safetensors one never runs any.
+is opened, so it is opened only where the caller trusts it (`trusted`); a safetensors one never runs any.
 """
 
 from __future__ import annotations

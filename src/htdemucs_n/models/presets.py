@@ -1,6 +1,6 @@
 """The named sizes of the model, read from the same files that configure training.
 
-`conf/n_train.yaml` holds the default; each file of `conf/preset/` says in a few lines what differs.
+`conf/n_train.yaml` holds the default; each file of `conf/preset/` holds the few lines that differ.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def load_preset(name: str = "default") -> NetworkConfig:
 
 
 def _layers(name: str) -> list[dict[str, Any]]:
-    """What a preset says, after the presets of its own list `defaults`."""
+    """The values of a preset, merged over those of the presets in its list `defaults`."""
     preset = _read(_conf() / "preset" / f"{name}.yaml")
     below = [layer for base in preset.get("defaults", []) if base != "_self_" for layer in _layers(base)]
     return [*below, preset]

@@ -129,6 +129,6 @@ def _mean_score(sdr: Any, sources: Sequence[str]) -> float | None:
 
 
 def _ensemble(name: str) -> dict[str, Any]:
-    """What the file of a shipped ensemble says; nothing for other models."""
+    """The file of a shipped ensemble; empty for other models."""
     file = _WEIGHTS / f"{name}.json"
     return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}

@@ -1,7 +1,7 @@
 """Models on disk: one safetensors file that holds the weights, the config and where they come from.
 
-Weights may be stored in half precision; the file says so itself by its tensor types, and they are widened on load.
-Nothing is ever unpickled.
+Weights may be stored in half precision; the tensor types of the file show it, and they are converted to float32 on
+load. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
     with whole_file(path) as part:
         try:
             save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, part, header)
-        except SafetensorError as error:  # so it tells of a full disk
+        except SafetensorError as error:  # raised for a full disk
             raise OSError(str(error)) from error
 
 

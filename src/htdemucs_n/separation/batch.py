@@ -22,7 +22,7 @@ Status = Literal["separated", "kept", "in work", "failed"]
 
 @dataclass
 class SongResult:
-    """What became of a song.
+    """The result of a song.
 
     `separated`; `kept`, its stems were there; `in work`, another process separates it; or `failed`, with its `error`.
     """
@@ -101,7 +101,7 @@ class Batch:
                 raise
 
     def _result(self, track: Track | UserError, show: ShowProgress) -> SongResult | None:
-        """What becomes of a song; None where the work was cancelled."""
+        """The result of a song; None where the work was cancelled."""
         if isinstance(track, UserError):
             return SongResult(None, "failed", error=track)
         try:
@@ -150,14 +150,14 @@ class Batch:
 
 
 def _notes_on(source: Source | None, is_another: bool) -> list[str]:
-    """What there is to say of stems that are kept."""
+    """Notes on stems that are kept."""
     if source is None:
         return ["it is not known which song they are of: --force replaces them"]
     return [f"they are of another '{source.name}': --force replaces them"] if is_another else []
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """What tells a file that exists from all others, whatever it is called."""
+    """The device and inode of a file, the same under all its names; None where there is no such file."""
     try:
         status = path.stat()
     except (OSError, ValueError):

@@ -1,8 +1,8 @@
-"""Which song is being separated by whom, and whose stems a folder holds.
+"""Claims on songs that are being separated, and records of the song that stems are of.
 
 Both are kept in a hidden folder of the output folder, under a name made from the files of the song's stems:
 
-    separated/.htdemucs-n/3f2a....lock    held while a process separates the song; the system frees it when that dies
+    separated/.htdemucs-n/3f2a....lock    held while a process separates the song; the system releases it when that ends
     separated/.htdemucs-n/3f2a....json    the song whose stems they are
 """
 
@@ -25,23 +25,23 @@ from htdemucs_n.files import write_whole
 FOLDER = ".htdemucs-n"
 
 _ENDS = 65536
-"""Bytes at the beginning and at the end of a file that tell it from others."""
+"""Bytes at the beginning and at the end of a file that go into its fingerprint."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A song that stems are of: the name of its file, and what tells it from others."""
+    """A song that stems are of: the name and the fingerprint of its file."""
 
     name: str
     fingerprint: str
 
     def is_file(self, song: Path) -> bool:
-        """Whether it is the file `song`, wherever that lies now."""
+        """Whether it is the file `song`, which may have been moved."""
         return self.fingerprint == fingerprint(song)
 
 
 class SongRecord:
-    """What is known of a song's stems, which go to `files` below the folder `out`."""
+    """The claim and the record of a song whose stems go to `files` below the folder `out`."""
 
     def __init__(self, out: Path, files: Collection[Path]) -> None:
         names = sorted(file.relative_to(out).as_posix().casefold() for file in files)
@@ -51,7 +51,7 @@ class SongRecord:
 
     @contextlib.contextmanager
     def claimed(self) -> Iterator[bool]:
-        """Whether the song is this process's to separate until the block ends; not where another one is at it.
+        """Claim the song until the block ends. The value is False where another process has claimed it.
 
         Raises:
             OutputError: the output folder cannot be written.
@@ -115,7 +115,7 @@ def _release(lock: FileLock) -> None:
 
 
 def fingerprint(song: Path) -> str:
-    """What tells a file from another wherever it lies: its size, beginning and end. Empty where it cannot be read."""
+    """A hash of the size, beginning and end of a file, which does not depend on its place. Empty if unreadable."""
     try:
         with song.open("rb") as file:
             size = file.seek(0, 2)

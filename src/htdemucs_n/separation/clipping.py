@@ -37,7 +37,7 @@ class Levels:
 def clip_blocks(
     blocks: Iterable[Tensor], mode: str, sample_rate: int, levels: Levels, folder: Path | None = None
 ) -> Iterator[Tensor]:
-    """Keep blocks of stems `(S, C, n)` within full scale, by one of `CLIP_MODES`; `levels` tells what was done.
+    """Keep blocks of stems `(S, C, n)` within full scale, by one of `CLIP_MODES`; `levels` records what was done.
 
     * `rescale`: one gain for all stems and the whole song, where a sample of it goes beyond full scale. It is known
       only at the end, so the stems wait in a nameless temporary file, float32, in `folder`.

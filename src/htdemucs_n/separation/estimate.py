@@ -73,7 +73,7 @@ class Estimator:
 
 
 def _level(segment: Tensor) -> tuple[float, float]:
-    """Mean and standard deviation over both channels; the latter is 0 for silence and for what is too quiet.
+    """Mean and standard deviation over both channels; the latter is 0 for silence and for a level that is too low.
 
     Not from the mono sum: that of anti-phase stereo (L = -R) is silent and has no level.
     """

@@ -37,7 +37,7 @@ class Track:
 
 @dataclass(frozen=True)
 class NamedStems:
-    """Where the stems of a song go, by stem; `numbered` says that another song has its name."""
+    """Where the stems of a song go, by stem; `numbered`: a number was added because another song has its name."""
 
     files: dict[str, Path]
     numbered: bool
@@ -78,7 +78,7 @@ class Namer:
         """The files of a song's stems.
 
         A song whose files would be those of a song before it gets `-2`, `-3`, ... behind its name. The case of
-        letters and the way accents are coded do not tell names apart: many file systems do not. A name that is too
+        letters and the Unicode form of accents do not distinguish names, as on many file systems. A name that is too
         long for a file system is cut in {track}, never inside a character.
 
         Raises:

@@ -34,7 +34,7 @@ STANDARD = Path("-")
 """In place of a file: standard input or output."""
 
 _LOST = 0.25
-"""Seconds that must be missing before it is told: encoders pad and trim a little."""
+"""Seconds that must be missing before a note says so: encoders pad and trim a little."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def _notes(
 
 
 class _Counter:
-    """How many samples went by."""
+    """Counts the samples of a stream."""
 
     def __init__(self) -> None:
         self.samples = 0
@@ -205,7 +205,7 @@ def _target(path: Path) -> Path | BinaryIO:
 
 
 def _may_have_tags(path: Path) -> bool:
-    """WAV files seldom have any, and are not worth loading FFmpeg for."""
+    """Whether FFmpeg should be loaded to look for tags: WAV files seldom have any."""
     return path.suffix.lower() not in (".wav", ".wave", ".w64", ".rf64")
 
 

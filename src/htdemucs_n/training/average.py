@@ -17,7 +17,7 @@ from htdemucs_n.models.storage import averaged_weights, load_tensors, load_weigh
 def mean_model(paths: Sequence[Path]) -> Network:
     """The model whose weights are the mean of those of `paths`, in evaluation mode; of runs, of their averaged weights.
 
-    The mean of batch-norm statistics is not that of the mean model: `calibrate` sets them anew.
+    The mean of batch-norm statistics is not that of the mean model: `calibrate` computes them again.
 
     Raises:
         UserError: a file that can't be read, or is of another model than the first.

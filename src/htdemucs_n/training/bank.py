@@ -41,9 +41,9 @@ class Song:
     Usually every stem is known and there is a recording for each. Where only sums of stems are known, `groups` names
     the sources (by index) that each recording holds: `((3,), (0, 1, 2))` for the vocals and everything else.
 
-    `bandwidths` says up to which frequency (Hz) each recording has content, as `datasets.bandwidth` measures it; it is
-    infinite for one that is silent or was not measured. `weight` is the relative probability with which the song is
-    drawn. `estimated` marks stems that a teacher separated, which contain errors.
+    `bandwidths` holds the frequency (Hz) up to which each recording has content, as `datasets.bandwidth` measures it;
+    it is infinite for one that is silent or was not measured. `weight` is the relative probability with which the song
+    is drawn. `estimated` marks stems that a teacher separated, which contain errors.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Song:
 class StemBank:
     """All that is trained on: whole songs, and single stems `(C, T)` by the index of their source.
 
-    `extra_bandwidths` says up to which frequency (Hz) each single stem was recorded; a source that it lacks was not
+    `extra_bandwidths` holds the frequency (Hz) up to which each single stem has content; a source that it lacks was not
     measured.
     """
 
@@ -104,8 +104,8 @@ class StemBank:
 def draw_weights(songs: Sequence[Song], source: int | None = None) -> list[float]:
     """The probability with which each song is drawn: by its weight and the square root of its length.
 
-    Drawn by length, five long songs would drown seventy previews; drawn evenly, they would hardly appear. For the stem
-    of one source, only the songs that have it are drawn (all of them, should none have it).
+    Drawn by length, five long songs would fill most batches beside seventy previews; drawn evenly, they would hardly
+    appear. For the stem of one source, only the songs that have it are drawn (all of them, should none have it).
     """
     roots = [
         song.weight * math.sqrt(song.length) * (source is None or song.stems[source] is not None) for song in songs

@@ -29,7 +29,7 @@ class Curve:
         self.rows.append({k: str(v) if isinstance(v, int) else f"{v:.6g}" for k, v in row.items()})
         path = self.folder / "curve.csv"
         with whole_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
-            # The columns of today; rows of an older version may lack some.
+            # Rows that an older version wrote may lack some columns.
             writer = csv.DictWriter(file, list(row), extrasaction="ignore")
             writer.writeheader()
             writer.writerows(self.rows)

@@ -60,7 +60,7 @@ class Teacher:
         self, name: str, weights: str | None, sources: Sequence[str], sample_rate: int, device: str = "cpu"
     ) -> None:
         self.files: list[Path]
-        """The weights, by which stems in a cache are told from another teacher's; none of an official model."""
+        """The weights, which are part of the key of stems in a cache; none of an official model."""
         self.estimate: Callable[[Tensor], Tensor]
         """A mixture `(C, T)` to `(G, C, T)`, one for each of `groups`."""
         if name == SPLEETER:
@@ -118,7 +118,7 @@ def load_estimated(config: TrainConfig) -> tuple[tuple[Song, ...], tuple[Song, .
     network, device = config.network, config.misc.device
     distill, rate = config.distill, network.samplerate
     teacher = Teacher(config.distill.teacher, distill.teacher_weights, network.sources, rate, device)
-    # The weights of official models lie where their package keeps them, so nothing tells their stems from others.
+    # The weights of official models lie where their package keeps them, so a cache key would not distinguish them.
     cache = DecodedCache(config.dset.cache) if config.dset.cache is not None and teacher.files else None
     estimated: list[Song] = []
     instrumental: list[Song] = []

@@ -27,7 +27,7 @@ class Ranks:
 
     @property
     def first(self) -> bool:
-        """Whether this process is the one that validates, writes and speaks."""
+        """Whether this process is the one that validates, writes files and logs."""
         return self.rank == 0
 
     def any(self, flag: bool) -> bool:

@@ -56,6 +56,6 @@ def _peak_memory(device: torch.device) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """Hours and minutes, as a person says them."""
+    """As `3 h 20 min`, or minutes alone below an hour."""
     minutes = max(1, round(seconds / 60))
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"

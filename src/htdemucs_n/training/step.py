@@ -22,7 +22,7 @@ from htdemucs_n.training.optimizers import build_optimizers
 log = logging.getLogger(__name__)
 
 _MOST_SKIPS = 10
-"""Steps in a row that may come out infinite before the run gives up. Half precision needs a few to find its scale."""
+"""Steps in a row that may be infinite before the run stops: the loss scale of half precision needs a few to settle."""
 
 _PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
