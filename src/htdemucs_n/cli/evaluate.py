@@ -39,8 +39,8 @@ def evaluate(
     device: Device = "auto",
     split: Annotated[Part, typer.Option(help="Part of a MUSDB18 root.")] = Part.test,
     metrics: Annotated[
-        str, typer.Option(help="Metrics, of global, bss (BSS Eval, slow), si, lsd, leak.")
-    ] = "global,bss,si,lsd,leak",
+        str, typer.Option(help="Metrics, of global, bss (BSS Eval, slow), si, lsd, leak, faults.")
+    ] = "global,bss,si,lsd,leak,faults",
     baselines: Annotated[bool, typer.Option(help="Also score the mixture, silence and the oracles.")] = True,
     report: Annotated[bool, typer.Option(help="Write the HTML report.")] = True,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Songs that are scored at the same time.")] = 1,

@@ -25,7 +25,7 @@ from htdemucs_n.evaluation.picture import save_spectrograms
 from htdemucs_n.evaluation.reference import load_reference
 from htdemucs_n.evaluation.report_page import Excerpt, render_page, safe_stem
 from htdemucs_n.evaluation.run import Evaluation, file_name
-from htdemucs_n.evaluation.score import LOWER_IS_BETTER
+from htdemucs_n.evaluation.score import badness
 from htdemucs_n.evaluation.summary import Summary
 from htdemucs_n.files import write_whole
 from htdemucs_n.plots import new_figure, png_bytes
@@ -64,7 +64,7 @@ def _rank(evaluation: Evaluation, metric: str) -> list[tuple[str, float]]:
         for name, song in evaluation.songs.items()
         if (scores := song.scores[evaluation.name].get(metric))
     }
-    return sorted(means.items(), key=lambda item: item[1], reverse=metric in LOWER_IS_BETTER)[:_WORST]
+    return sorted(means.items(), key=lambda item: badness(metric, item[1]), reverse=True)[:_WORST]
 
 
 def _write_excerpt(

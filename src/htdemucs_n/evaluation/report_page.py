@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from htdemucs_n.evaluation.run import Evaluation
-from htdemucs_n.evaluation.score import BASELINES, LOWER_IS_BETTER
+from htdemucs_n.evaluation.score import BASELINES, better
+from htdemucs_n.evaluation.spectral_faults import BANDS
 from htdemucs_n.evaluation.summary import Summary
 
 _STYLE = """body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem }
@@ -41,6 +42,9 @@ _METRICS = {
     "SI-SDR": "Scale-invariant signal-to-distortion ratio: the gain of the estimate does not count.",
     "LSD": "Log-spectral distance: the difference between the spectrograms, whatever their phases.",
     "leak": "Energy of the estimate relative to the mixture where the true stem is silent.",
+    **dict.fromkeys(BANDS, "Level of the estimate over that of the true stem in this band."),
+    "treble": "Energy of the estimate above the bandwidth of the mixture, relative to the mixture.",
+    "lines": "How far steady tones at multiples of 5512.5 Hz stand out of the spectrum around them. Noise has 1 to 3.",
 }
 
 
@@ -105,7 +109,6 @@ def _explanation(summary: Summary) -> str:
 
 
 def _summary_table(metric: str, rows: Mapping[str, Mapping[str, Mapping[str, float]]], stems: Sequence[str]) -> str:
-    better = "lower is better" if metric in LOWER_IS_BETTER else "higher is better"
     head = "".join(f"<th>{html.escape(stem)}</th>" for stem in [*stems, "mean"])
     lines = []
     for estimate, row in rows.items():
@@ -115,7 +118,7 @@ def _summary_table(metric: str, rows: Mapping[str, Mapping[str, Mapping[str, flo
         cells = "".join("<td>-</td>" if value is None else f"<td>{value:.2f}</td>" for value in values)
         lines.append(f"<tr><td>{html.escape(estimate)}</td>{cells}</tr>")
     return (
-        f"<table><caption>{html.escape(metric)}, dB, median over songs ({better})</caption>"
+        f"<table><caption>{html.escape(metric)}, dB, median over songs ({better(metric)})</caption>"
         f"<tr><th>estimate</th>{head}</tr>{''.join(lines)}</table>"
     )
 

@@ -16,6 +16,7 @@ from htdemucs_n.evaluation.reference import Reference
 from htdemucs_n.evaluation.sdr import global_sdr
 from htdemucs_n.evaluation.si_sdr import si_sdr
 from htdemucs_n.evaluation.spectral_distance import log_spectral_distance
+from htdemucs_n.evaluation.spectral_faults import BANDS, excess_treble, level_errors, line_height
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "global": ("global SDR",),
@@ -23,10 +24,26 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "si": ("SI-SDR",),
     "lsd": ("LSD",),
     "leak": ("leak",),
+    "faults": (*BANDS, "treble", "lines"),
 }
 """What can be computed, and the metrics that each of these gives."""
 
-LOWER_IS_BETTER = frozenset({"LSD", "leak"})
+LOWER_IS_BETTER = frozenset({"LSD", "leak", "treble", "lines"})
+
+
+def better(metric: str) -> str:
+    """How the values of a metric are read, for the head of a table."""
+    if metric in BANDS:
+        return "nearest to 0 is best"
+    return "lower is better" if metric in LOWER_IS_BETTER else "higher is better"
+
+
+def badness(metric: str, value: float) -> float:
+    """`value` of `metric` so that more is worse, to rank songs."""
+    if metric in BANDS:
+        return abs(value)
+    return value if metric in LOWER_IS_BETTER else -value
+
 
 BASELINES = ("mixture", "silence", "ideal ratio mask", "Wiener oracle")
 """Estimates that no model is needed for; the last two know the stems."""
@@ -118,6 +135,11 @@ def _score(
                 notes.append(f"{stem}: no SI-SDR, the estimate is silent")
         if "lsd" in groups:
             scores["LSD"][stem] = log_spectral_distance(truth, guess)
+        if "faults" in groups:
+            for metric, value in level_errors(truth, guess, reference.sample_rate).items():
+                scores[metric][stem] = value
+            scores["treble"][stem] = excess_treble(guess, reference.mixture, reference.sample_rate)
+            scores["lines"][stem] = line_height(guess, reference.sample_rate)
     if "bss" in groups:
         arrays = [{stem: track.numpy() for stem, track in tracks.items()} for tracks in (reference.stems, estimates)]
         values, bss_notes = bss_eval(arrays[0], arrays[1], reference.sample_rate)

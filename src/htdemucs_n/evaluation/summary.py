@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from htdemucs_n.evaluation.run import Evaluation
-from htdemucs_n.evaluation.score import LOWER_IS_BETTER
+from htdemucs_n.evaluation.score import better
 from htdemucs_n.files import write_whole
 
 if TYPE_CHECKING:
@@ -59,8 +59,7 @@ def tables(summary: Summary, stems: Sequence[str]) -> list[Table]:
 
     made = []
     for metric, estimates in summary.items():
-        better = "lower is better" if metric in LOWER_IS_BETTER else "higher is better"
-        table = Table(title=f"{metric}, dB, median over songs ({better})")
+        table = Table(title=f"{metric}, dB, median over songs ({better(metric)})")
         table.add_column("estimate")
         for stem in [*stems, "mean"]:
             table.add_column(stem, justify="right")
