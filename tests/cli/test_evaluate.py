@@ -22,6 +22,7 @@ from htdemucs_n import __version__
 from htdemucs_n.cli.main import main
 from htdemucs_n.evaluation.bss_eval import require_museval
 from htdemucs_n.evaluation.sdr import global_sdr
+from htdemucs_n.models.registry import DEFAULT_MODEL
 from htdemucs_n.provenance import code_version
 from htdemucs_n.separation.separator import Separator
 from training_helpers import SOURCES
@@ -68,7 +69,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     return int(caught.value.code or 0)
 
 
-def scores(folder: str = "evaluation/duo") -> dict[str, Any]:
+def scores(folder: str = f"evaluation/{DEFAULT_MODEL}") -> dict[str, Any]:
     return json.loads(Path(folder, "scores.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
 
 
@@ -80,32 +81,32 @@ def test_a_model(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     assert isinstance(mixture, torch.Tensor)
     for stem, gain in zip(SOURCES, GAINS, strict=True):
         truth = torch.from_numpy(stems_of(0)[stem].T)
-        found = result["songs"]["one"]["scores"]["duo"]["global SDR"][stem]
+        found = result["songs"]["one"]["scores"][DEFAULT_MODEL]["global SDR"][stem]
         assert found == pytest.approx(float(global_sdr(truth, gain * mixture)), abs=1e-3)
         assert result["songs"]["one"]["scores"]["mixture"]["global SDR"][stem] == pytest.approx(
             float(global_sdr(truth, mixture)), abs=1e-3
         )
         assert result["songs"]["one"]["scores"]["silence"]["global SDR"][stem] == pytest.approx(0, abs=1e-6)
     two = result["songs"]["two"]
-    assert two["scores"]["duo"]["leak"] == pytest.approx(
+    assert two["scores"][DEFAULT_MODEL]["leak"] == pytest.approx(
         {"bass": 20 * np.log10(GAINS[1]), "vocals": 20 * np.log10(GAINS[3])}, abs=1e-3
     )
     assert two["scores"]["silence"]["leak"] == {"bass": -120, "vocals": -120}
-    assert set(two["scores"]["duo"]["global SDR"]) == {"drums", "other"}
+    assert set(two["scores"][DEFAULT_MODEL]["global SDR"]) == {"drums", "other"}
     assert two["notes"] == ["bass: silent, only its leak is scored", "vocals: silent, only its leak is scored"]
 
     summary = result["summary"]["global SDR"]
-    drums = [result["songs"][song]["scores"]["duo"]["global SDR"]["drums"] for song in ("one", "two", "three")]
-    assert summary["duo"]["drums"]["median"] == pytest.approx(np.median(drums))
-    assert summary["duo"]["drums"]["mean"] == pytest.approx(np.mean(drums))
-    assert summary["duo"]["bass"]["songs"] == 2
+    drums = [result["songs"][song]["scores"][DEFAULT_MODEL]["global SDR"]["drums"] for song in ("one", "two", "three")]
+    assert summary[DEFAULT_MODEL]["drums"]["median"] == pytest.approx(np.median(drums))
+    assert summary[DEFAULT_MODEL]["drums"]["mean"] == pytest.approx(np.mean(drums))
+    assert summary[DEFAULT_MODEL]["bass"]["songs"] == 2
     for oracle in ("ideal ratio mask", "Wiener oracle"):
-        for other in ("duo", "mixture", "silence"):
+        for other in (DEFAULT_MODEL, "mixture", "silence"):
             assert all(summary[oracle][stem]["median"] > summary[other][stem]["median"] for stem in SOURCES)
     out = capsys.readouterr().out
     assert "global SDR, dB, median over songs" in out
-    assert f"{summary['duo']['drums']['median']:.2f}" in out
-    assert "NaN" not in Path("evaluation/duo/scores.json").read_text(encoding="utf-8")
+    assert f"{summary[DEFAULT_MODEL]['drums']['median']:.2f}" in out
+    assert "NaN" not in Path(f"evaluation/{DEFAULT_MODEL}/scores.json").read_text(encoding="utf-8")
 
 
 @pytest.mark.usefixtures("without_matplotlib")
@@ -139,7 +140,7 @@ def test_several_models_are_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_csv_holds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(monkeypatch, "songs", *QUICK, "--no-report") == 0
-    with Path("evaluation/duo/scores.csv").open(newline="", encoding="utf-8") as file:
+    with Path(f"evaluation/{DEFAULT_MODEL}/scores.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     kept = scores()["songs"]
     assert len(rows) == 3 * 5 * 4
@@ -148,7 +149,7 @@ def test_the_csv_holds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
         for metric in ("global SDR", "SI-SDR", "LSD", "leak"):
             value = by_metric[metric].get(row["stem"])
             assert row[metric] == ("" if value is None else f"{value:.6f}")
-    assert not Path("evaluation/duo/report").exists()
+    assert not Path(f"evaluation/{DEFAULT_MODEL}/report").exists()
 
 
 def test_bss_eval_in_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,14 +163,14 @@ def test_bss_eval_in_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     direct = require_museval().bss_eval(truth, guess, window=RATE, hop=RATE)
     for name, values in zip(("SDR", "ISR", "SIR"), direct, strict=False):
         for index, stem in enumerate(("drums", "vocals")):
-            found = result["songs"]["a"]["scores"]["duo"][f"BSS Eval {name}"][stem]
+            found = result["songs"]["a"]["scores"][DEFAULT_MODEL][f"BSS Eval {name}"][stem]
             assert found == pytest.approx(np.median(values[index]), abs=0.01)
 
 
 def test_the_report_stands_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("htdemucs_n.evaluation.report._WORST", 1)
     assert run(monkeypatch, "songs", "--metrics", "global,lsd", "--no-baselines") == 0
-    folder = Path("evaluation/duo/report")
+    folder = Path(f"evaluation/{DEFAULT_MODEL}/report")
     page = (folder / "index.html").read_text(encoding="utf-8")
     sources: list[str] = []
 
@@ -217,7 +218,7 @@ def test_an_interrupted_run_goes_on(songs: Path, monkeypatch: pytest.MonkeyPatch
         more = ["--metrics", "global"] if changed == "metric" else []
         assert run(monkeypatch, *quick, *more) == 0
         assert calls == expected
-    damaged = next(Path("evaluation/duo/songs").glob("one-*.json"))
+    damaged = next(Path(f"evaluation/{DEFAULT_MODEL}/songs").glob("one-*.json"))
     damaged.write_text("{", encoding="utf-8")
     calls.clear()
     assert run(monkeypatch, *quick, "--metrics", "global") == 0
@@ -228,7 +229,7 @@ def test_songs_at_the_same_time_give_the_same(monkeypatch: pytest.MonkeyPatch) -
     quick = ["songs", *QUICK, "--no-report"]
     assert run(monkeypatch, *quick, "-o", "a") == 0
     assert run(monkeypatch, *quick, "-o", "b", "-j", "3") == 0
-    assert scores("a/duo")["songs"] == scores("b/duo")["songs"]
+    assert scores(f"a/{DEFAULT_MODEL}")["songs"] == scores(f"b/{DEFAULT_MODEL}")["songs"]
 
 
 def test_a_folder_of_stems(songs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -277,7 +278,7 @@ def test_a_song_that_cannot_be_read_does_not_stop_the_others(
         (["songs", "--metrics", "sdrr"], "global"),
         (["songs", "--metrics", ","], "empty"),
         (["songs", "--stems", "nowhere"], "nowhere"),
-        (["songs", "--stems", "songs", "-n", "duo"], "not both"),
+        (["songs", "--stems", "songs", "-n", DEFAULT_MODEL], "not both"),
         (["songs", "-n", ","], "--name ,"),
         (["songs", "-o", "songs/one/bass.wav"], "bass.wav"),
     ],
@@ -315,7 +316,7 @@ def test_files_of_no_known_stem(
     song = scores()["songs"]["a"]
     assert song["notes"] == ["of no known stem, in the mixture alone: instrumental.wav"]
     truth, mixture = (torch.from_numpy(x.T) for x in (noise(1), noise(1) + noise(2)))
-    found = song["scores"]["duo"]["global SDR"]["vocals"]
+    found = song["scores"][DEFAULT_MODEL]["global SDR"]["vocals"]
     assert found == pytest.approx(float(global_sdr(truth, GAINS[3] * mixture)), abs=1e-3)
 
 
@@ -331,7 +332,7 @@ def test_estimates_of_songs_whose_names_were_made_safe(tmp_path: Path, monkeypat
 def test_scores_are_kept_for_one_state_of_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
     quick = ["songs", *QUICK, "--no-report", "--no-baselines"]
     assert run(monkeypatch, *quick) == 0
-    file = next(Path("evaluation/duo/songs").glob("one-*.json"))
+    file = next(Path(f"evaluation/{DEFAULT_MODEL}/songs").glob("one-*.json"))
     first = json.loads(file.read_text(encoding="utf-8"))
     assert run(monkeypatch, *quick) == 0
     assert json.loads(file.read_text(encoding="utf-8")) == first
@@ -346,13 +347,13 @@ def test_scores_are_kept_for_one_state_of_the_code(monkeypatch: pytest.MonkeyPat
 def test_the_report_says_how_it_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "pair" / "a", **stems_of(0))
     assert run(monkeypatch, "pair", "--metrics", "global") == 0
-    page = Path("evaluation/duo/report/index.html").read_text(encoding="utf-8")
-    assert "<h1>duo: 1 song</h1>" in page and "1 songs" not in page
+    page = Path(f"evaluation/{DEFAULT_MODEL}/report/index.html").read_text(encoding="utf-8")
+    assert f"<h1>{DEFAULT_MODEL}: 1 song</h1>" in page and "1 songs" not in page
     for fact in (date.today().isoformat(), __version__, "htdemucs-n evaluate pair --metrics global"):
         assert f"<td>{fact}</td>" in page
     assert "Signal-to-distortion ratio of the whole song" in page
     assert "<b>Wiener oracle</b>" in page
-    row = scores()["summary"]["global SDR"]["duo"]
+    row = scores()["summary"]["global SDR"][DEFAULT_MODEL]
     mean = np.mean([row[stem]["median"] for stem in SOURCES])
     assert "<th>mean</th>" in page and f"<td>{row['vocals']['median']:.2f}</td><td>{mean:.2f}</td></tr>" in page
 
@@ -365,5 +366,5 @@ def test_a_name_that_is_not_utf8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     write(tmp_path / "odd" / "plain", **stems_of(1))
     assert run(monkeypatch, "odd", "--metrics", "global") == 0
     assert list(scores()["songs"]) == [odd, "plain"]
-    page = Path("evaluation/duo/report/index.html").read_text(encoding="utf-8")
+    page = Path(f"evaluation/{DEFAULT_MODEL}/report/index.html").read_text(encoding="utf-8")
     assert r"caf\udce9" in page

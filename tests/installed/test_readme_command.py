@@ -17,6 +17,8 @@ import soundfile
 import torch
 from torch import Tensor
 
+from htdemucs_n.models.registry import DEFAULT_MODEL
+
 README = Path(__file__).parents[2] / "README.md"
 INSTALLED = os.environ.get("HTDEMUCS_N_INSTALLED")
 
@@ -37,7 +39,7 @@ def test_the_first_command_of_the_readme_separates_a_song(tmp_path: Path, demo_s
     environment.pop("PYTHONPATH", None)
     done = subprocess.run(command[1], shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    folder = tmp_path / "separated" / "duo" / "song"
+    folder = tmp_path / "separated" / DEFAULT_MODEL / "song"
     assert sorted(file.name for file in folder.iterdir() if not file.name.startswith(".")) == sorted(
         f"{stem}.wav" for stem in demo_stems
     )

@@ -221,7 +221,7 @@ def test_an_official_model_has_no_file_here() -> None:
 
 
 def test_the_scores_are_those_of_the_model_card() -> None:
-    card = (Path(registry.__file__).parent / "weights" / "duo.md").read_text(encoding="utf-8")
+    card = (Path(registry.__file__).parent / "weights" / f"{registry.DEFAULT_MODEL}.md").read_text(encoding="utf-8")
     for name in registry.available_models():
         model = registry.describe_model(name)
         row = next(line for line in card.splitlines() if re.match(rf"\| (\*\*)?`{name}`(\*\*)? \| \d", line))
