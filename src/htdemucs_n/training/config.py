@@ -20,13 +20,14 @@ from htdemucs_n.models.architectures import ARCHITECTURES, NetworkConfig, archit
 from htdemucs_n.models.config import HTDemucsNConfig
 from htdemucs_n.models.kinds import check_kind
 from htdemucs_n.training.augment import MIXTURE_EFFECTS, STEM_EFFECTS, Effect, Pitch, Speed
+from htdemucs_n.training.distances import LOSSES
 
 log = logging.getLogger(__name__)
 
 _CHOICES = {
     "precision": ("bf16", "fp16", "fp32"),
     "optimizer": ("muon", "adamw"),
-    "loss": ("l1", "l2", "log"),
+    "loss": tuple(LOSSES),
 }
 
 

@@ -1,51 +1,22 @@
-"""The training loss: what is known of the stems against what the model makes of them.
+"""The training loss: the known stems of an item compared with the estimates of the model.
 
-An item's targets are stems or sums of stems. The estimates are summed in the same way and compared with them, only up
-to the frequency that a target is known to, and for a teacher's targets only where in the crop they fit best.
+The targets of an item are stems or sums of stems. The estimates are summed in the same way. They are compared with a
+target up to the frequency to which it is known, and with the target of a teacher only where the error is smallest.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from htdemucs_n.training.batches import Batch
+from htdemucs_n.training.distances import LOSSES
 
 _WINDOWS = 10
 """Pieces in which the error of a teacher's item is measured."""
 
 _TRIMMED = 2
-"""How many of these are left out, those with the largest error: a teacher is wrong in places."""
-
-_FLOOR = 0.01
-"""Error relative to the mixture, -20 dB, from which on `log` no longer gains much."""
-
-
-def _absolute(error: Tensor) -> Tensor:
-    """mean |e|; settles on the median of what may be."""
-    return error.abs().mean(dim=-1)
-
-
-def _square(error: Tensor) -> Tensor:
-    """2 mean e^2, what the SDR measures; settles on the mean of what may be.
-
-    The factor gives about the gradient of `_absolute` at an error 12 dB below the mixture, so that a run can change
-    from one to the other.
-    """
-    return 2 * error.square().mean(dim=-1)
-
-
-LOSSES: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
-    "l1": (_absolute, lambda distance: distance),
-    "l2": (_square, lambda distance: distance),
-    "log": (_square, lambda distance: 0.1 * torch.log(distance + _FLOOR)),
-}
-"""By name: the distance over the last dimension of an error, and what becomes of a target's mean distance.
-
-`log` counts a target's error in dB, as the SDR does, so that a quiet stem weighs as much as a loud one.
-"""
+"""The number of these pieces, those with the largest error, that are left out, because a teacher makes errors."""
 
 
 class SeparationLoss(nn.Module):
