@@ -45,10 +45,10 @@ PUBLISHED = (
 
 ABOUT = """## What others have published
 
-These figures were published by others and not measured by this project. The metric is the SDR of BSS
-Eval v4 (`museval`) in dB, as the median over frames of 1 s and then over the 50 test songs of MUSDB18
-or MUSDB18-HQ. The overall figure is the mean over the four stems. **The metric differs from the global
-SDR above, and so do the songs, so these figures cannot be compared with those above.**
+These figures were published by others and not measured by this project. The metric is the SDR of
+BSS Eval v4 (`museval`) in dB, as the median over frames of 1 s and then over the 50 test songs of
+MUSDB18 or MUSDB18-HQ. The overall figure is the mean over the four stems. **The metric differs from
+the global SDR above, and so do the songs, so these figures cannot be compared with those above.**
 """
 
 

@@ -51,9 +51,9 @@ BUDGET = {
 
 _HEAD = """# Benchmarks
 
-This page is written by `python benchmarks/report.py` from the files in `benchmarks/results/`. Do not
-edit the page; make the results again. [How to run the benchmarks](../benchmarks/README.md) has the
-commands and the time that each of them takes. Figures from different machines, or of different
+This page is written by `python benchmarks/report.py` from the files in `benchmarks/results/`. Do
+not edit the page; make the results again. [How to run the benchmarks](../benchmarks/README.md) has
+the commands and the time that each of them takes. Figures from different machines, or of different
 metrics, cannot be compared with each other.
 """
 
