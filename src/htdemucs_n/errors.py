@@ -54,6 +54,11 @@ class Cancelled(Exception):
     """The caller asked for the work to stop, and it did."""
 
 
+def missing_package(what: str, package: str, extra: str) -> UserError:
+    """The error that `what` needs a `package` which is not installed, and which the `extra` of htdemucs-n brings."""
+    return UserError(f'{what} needs the package {package}, which is not installed: pip install "htdemucs-n[{extra}]"')
+
+
 def suggestion(wrong: str, known: Collection[str]) -> str:
     """The end of a message about an unknown name: `did you mean 'x'?`, or the known names where none is similar."""
     similar = [name for name in difflib.get_close_matches(wrong, known) if name != wrong]

@@ -1,4 +1,4 @@
-"""Write a file whole or not at all: beside its place first, then moved there, so that no reader meets half of it."""
+"""Write a file whole or not at all: beside its place first, then moved there, so that no reader finds a part of it."""
 
 from __future__ import annotations
 
@@ -45,6 +45,15 @@ def whole_file(path: Path) -> Iterator[Path]:
         reason = error.strerror or error
         message = f"cannot write '{path}' ({reason}): make room, make the folder writable, or choose another"
         raise OutputError(message) from error
+
+
+def file_identity(path: Path) -> tuple[int, int] | None:
+    """The device and inode of a file or folder, the same under all its names; None where there is none."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from htdemucs_n.errors import DeviceError
+from htdemucs_n.errors import missing_package
 from htdemucs_n.files import write_whole
 
 if TYPE_CHECKING:
@@ -21,9 +21,7 @@ def require_matplotlib(what: str, extra: str = "evaluate") -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
-        raise DeviceError(
-            f'{what} needs the package matplotlib, which is not installed: install "htdemucs-n[{extra}]"'
-        ) from error
+        raise missing_package(what, "matplotlib", extra) from error
 
 
 def new_figure(width: float, height: float, dpi: int = 100) -> Figure:

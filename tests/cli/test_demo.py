@@ -81,7 +81,7 @@ def test_without_matplotlib_only_the_picture_is_left_out(monkeypatch: pytest.Mon
     output = run_demo(monkeypatch, QuarterSeparator, "-o", str(tmp_path / "demo"))
     (note,) = [line for line in output.splitlines() if line.startswith("note:")]
     assert note.endswith(
-        'the picture demo.png needs the package matplotlib, which is not installed: install "htdemucs-n[evaluate]"'
+        'the picture demo.png needs the package matplotlib, which is not installed: pip install "htdemucs-n[evaluate]"'
     )
     assert (tmp_path / "demo/estimate/vocals.wav").exists() and not (tmp_path / "demo/demo.png").exists()
 

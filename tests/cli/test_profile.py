@@ -80,7 +80,7 @@ def test_without_the_official_extra_one_line_says_how_to_get_it(
     monkeypatch.setitem(sys.modules, "demucs", None)
     assert run(monkeypatch, "-n", "tiny.safetensors", "-d", "cpu", "--against", "official") == 1
     err = capsys.readouterr().err
-    assert "pip install 'htdemucs-n[official]'" in err and err.count("\n") == 1
+    assert 'pip install "htdemucs-n[official]"' in err and err.count("\n") == 1
 
 
 @pytest.mark.usefixtures("without_matplotlib")

@@ -27,7 +27,7 @@ def test_without_the_package_one_line_says_how_to_get_it(monkeypatch: pytest.Mon
     for module in [key for key in sys.modules if key.split(".")[0] == "demucs"]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "demucs", None)
-    with pytest.raises(UserError, match=r"pip install 'htdemucs-n\[official\]'"):
+    with pytest.raises(UserError, match=r'pip install "htdemucs-n\[official\]"'):
         load_model(name)
 
 

@@ -148,9 +148,9 @@ def test_keywords_override_the_config() -> None:
         ({"n_ffts": []}, "'n_ffts' is '[]': give a list"),
         ({"band_zones": [[64, 8, 1]]}, "'band_zones': give pairs"),
         ({"band_zones": [[-1, 8], [257, 8]]}, "'band_zones': give pairs"),
-        ({"chanels": 64}, "unknown model config key 'chanels': did you mean 'channels'?"),
+        ({"chanels": 64}, "unknown config key 'chanels': did you mean 'channels'?"),
         ({"resunet_depht": 3}, "did you mean 'resunet_depth'?"),
-        ({"zzz": 3}, "unknown model config key 'zzz'"),
+        ({"zzz": 3}, "unknown config key 'zzz'"),
     ],
 )
 def test_what_cannot_be_built_is_refused_by_name(values: dict[str, Any], says: str) -> None:

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from htdemucs_n.errors import UserError
 from htdemucs_n.separation.inputs import find_tracks
-from htdemucs_n.separation.names import DEFAULT_TEMPLATE, Namer, Track, safe_name, track_name
+from htdemucs_n.separation.names import Namer, Track, safe_name, track_name
 
 STEMS = ("drums", "bass")
 
 
-def namer(template: str = DEFAULT_TEMPLATE) -> Namer:
+def namer(template: str = "{model}/{track}/{stem}.{ext}") -> Namer:
     return Namer(template, Path("out"), "small", "flac", STEMS)
 
 

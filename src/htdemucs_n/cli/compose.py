@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from htdemucs_n.errors import UserError, suggestion
+from htdemucs_n.errors import UserError, missing_package, suggestion
 
 if TYPE_CHECKING:
     from htdemucs_n.training.config import TrainConfig
@@ -37,7 +37,7 @@ def compose_values(config_name: str, overrides: Sequence[str]) -> dict[str, Any]
         from omegaconf import OmegaConf
         from omegaconf.errors import OmegaConfBaseException
     except ImportError as error:
-        raise UserError(f"training needs its extra packages ({error.name}): pip install 'htdemucs-n[train]'") from error
+        raise missing_package("training", str(error.name), "train") from error
     try:
         with initialize_config_module("htdemucs_n.conf", version_base="1.3"):
             known = compose(config_name)

@@ -74,12 +74,10 @@ def demo(
 def _table(scores: Mapping[str, float], unseparated: Mapping[str, float]) -> Table:
     """SDR of each stem in dB, beside what the mixture would score; the means leave silent stems out."""
     import numpy as np
-    from rich.table import Table
 
-    table = Table(title="SDR, dB (silence scores 0)")
-    table.add_column("stem")
-    table.add_column("separated", justify="right")
-    table.add_column("mixture as it is", justify="right")
+    from htdemucs_n.tables import number_table
+
+    table = number_table("SDR, dB (silence scores 0)", "stem", "separated", "mixture as it is")
     for stem, score in scores.items():
         table.add_row(stem, f"{score:.2f}", f"{unseparated[stem]:.2f}")
     table.add_section()

@@ -14,7 +14,7 @@ which part of it is meant.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -102,13 +102,19 @@ def find_single_stems(folder: str | Path, sources: Sequence[str], stem: str) -> 
     folder = Path(folder)
     if stem not in sources:
         raise OptionError(f"'{stem}' is no stem: {suggestion(stem, sources)}")
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    files = audio_files([folder])
     if not files:
         raise AudioError(f"'{folder}' holds no audio files")
     return [
         SongFiles(file.stem, file, tuple((StemFile(file),) if source == stem else () for source in sources))
         for file in files
     ]
+
+
+def audio_files(folders: Iterable[str | Path]) -> list[Path]:
+    """Every audio file of `folders`, at any depth, sorted by path."""
+    found = (file for folder in folders for file in Path(folder).rglob("*"))
+    return sorted(file for file in found if file.suffix.lower() in SUFFIXES and file.is_file())
 
 
 def _entries(folder: Path, split: Split) -> list[Path]:

@@ -17,7 +17,7 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
-from htdemucs_n.errors import DeviceError
+from htdemucs_n.errors import DeviceError, missing_package
 
 METRICS = ("sdr", "isr", "sir", "sar")
 
@@ -81,9 +81,7 @@ def require_museval() -> ModuleType:
     """
     package = importlib.util.find_spec("museval")
     if package is None or package.origin is None:
-        raise DeviceError(
-            "BSS Eval needs the package museval: pip install 'htdemucs-n[evaluate]', or choose other --metrics"
-        )
+        raise missing_package("BSS Eval (--metrics global,si,lsd,leak leaves it out)", "museval", "evaluate")
     spec = importlib.util.spec_from_file_location("museval_metrics", Path(package.origin).with_name("metrics.py"))
     if spec is None or spec.loader is None:
         raise DeviceError("the package museval is damaged: install it again")

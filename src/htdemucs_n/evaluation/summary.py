@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from htdemucs_n.evaluation.run import Evaluation
 from htdemucs_n.evaluation.score import better
 from htdemucs_n.files import write_whole
+from htdemucs_n.tables import number_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -55,14 +56,9 @@ def summarise(evaluation: Evaluation) -> Summary:
 
 def tables(summary: Summary, stems: Sequence[str]) -> list[Table]:
     """One table a metric, medians over songs: estimates by `stems`, and the mean over the stems where all have one."""
-    from rich.table import Table
-
     made = []
     for metric, estimates in summary.items():
-        table = Table(title=f"{metric}, dB, median over songs ({better(metric)})")
-        table.add_column("estimate")
-        for stem in [*stems, "mean"]:
-            table.add_column(stem, justify="right")
+        table = number_table(f"{metric}, dB, median over songs ({better(metric)})", "estimate", *stems, "mean")
         for estimate, row in estimates.items():
             cells = [f"{row[stem]['median']:.2f}" if stem in row else "-" for stem in stems]
             complete = all(stem in row for stem in stems)

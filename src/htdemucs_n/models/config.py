@@ -85,7 +85,7 @@ class NetworkSizes:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Build from a mapping; an unknown key raises `ConfigError` with the nearest right name."""
-        check_names(cls, values)
+        check_names(values, [field.name for field in dataclasses.fields(cls)])
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from htdemucs_n.errors import ConfigError, suggestion
@@ -36,12 +36,13 @@ def check_choice(key: str, value: Any, allowed: Collection[str]) -> None:
         raise ConfigError(f"config key '{key}' is '{value}': use one of {', '.join(allowed)}")
 
 
-def check_names(kind: type[Any], values: Mapping[str, Any]) -> None:
-    """Raise `UserError` with the nearest right name for a key that the config dataclass `kind` does not have."""
-    known = [field.name for field in dataclasses.fields(kind)]
+def check_names(values: Mapping[str, Any], known: Iterable[str], section: str = "") -> None:
+    """Raise `UserError` with the nearest right name for a key of a `section` that is none of those `known`."""
+    prefix = f"{section}." if section else ""
+    names = [f"{prefix}{name}" for name in known]
     for key in values:
-        if key not in known:
-            raise ConfigError(f"unknown model config key '{key}': {suggestion(str(key), known)}")
+        if f"{prefix}{key}" not in names:
+            raise ConfigError(f"unknown config key '{prefix}{key}': {suggestion(f'{prefix}{key}', names)}")
 
 
 def check_keys(config: Any, from_zero: Collection[str] = ()) -> None:

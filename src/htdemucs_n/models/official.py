@@ -15,7 +15,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from htdemucs_n.errors import ModelError
+from htdemucs_n.errors import ModelError, missing_package
 from htdemucs_n.models.ensemble import Ensemble
 
 OFFICIAL_MODELS = {
@@ -26,7 +26,6 @@ OFFICIAL_MODELS = {
 """Names that are loaded through `demucs`, and what they are."""
 
 _CLASSES = ("HTDemucs", "HDemucs", "Demucs")
-_INSTALL = "python -m pip install 'htdemucs-n[official]'"
 
 
 class OfficialModel(nn.Module):
@@ -57,7 +56,7 @@ def load_official(name: str) -> OfficialModel | Ensemble:
     Raises:
         UserError: `demucs` is not installed, or the model cannot be fetched.
     """
-    _require_demucs(name)
+    require_demucs(name)
     from demucs.pretrained import get_model
 
     try:
@@ -80,7 +79,7 @@ def load_official_file(path: Path, trusted: bool) -> OfficialModel | Ensemble:
         raise ModelError(f"no checkpoint at {path}: give the path of a .safetensors or .th file")
     if path.suffix == ".th" and not trusted:
         raise ModelError(f"{path} is pickled and could run any code: if you trust its source, add --trust-checkpoint")
-    _require_demucs(str(path))
+    require_demucs(str(path))
     try:
         if path.suffix == ".th":
             from demucs.states import load_model
@@ -135,8 +134,9 @@ def _wrapped(model: Any) -> OfficialModel | Ensemble:
     return Ensemble([OfficialModel(member) for member in model.models], model.weights).float().eval()
 
 
-def _require_demucs(name: str) -> None:
+def require_demucs(name: str) -> None:
+    """Raise `UserError` unless the package `demucs` is installed; `name` is what needs it."""
     try:
         import demucs.htdemucs  # noqa: F401
     except ImportError as error:
-        raise ModelError(f"{name} needs the package demucs ({error.name} is missing): {_INSTALL}") from None
+        raise missing_package(name, str(error.name).partition(".")[0], "official") from None

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from htdemucs_n.errors import ModelError, OptionError, suggestion
+from htdemucs_n.errors import OptionError, suggestion
 from htdemucs_n.models.architectures import build_network
 from htdemucs_n.models.folding import prepare_for_inference
-from htdemucs_n.models.official import OfficialModel
+from htdemucs_n.models.official import OfficialModel, require_demucs
 from htdemucs_n.models.presets import load_preset, preset_names
 from htdemucs_n.models.registry import Model
 
@@ -58,12 +58,8 @@ def official_architecture() -> Any:
     Raises:
         UserError: `demucs` is not installed.
     """
-    try:
-        from demucs.htdemucs import HTDemucs
-    except ImportError as error:
-        raise ModelError(
-            f"the official architecture needs the package demucs ({error.name} is missing): "
-            "python -m pip install 'htdemucs-n[official]'"
-        ) from None
+    require_demucs("the official architecture")
+    from demucs.htdemucs import HTDemucs
+
     sources = ["drums", "bass", "other", "vocals"]
     return HTDemucs(sources, bottom_channels=512, dconv_mode=3, segment=OFFICIAL_SEGMENT)

@@ -9,6 +9,7 @@ from htdemucs_n.profiling.attention import TOKEN_SECONDS, AttentionMeasurement
 from htdemucs_n.profiling.lengths import LengthMeasurement
 from htdemucs_n.profiling.measurements import Measurements
 from htdemucs_n.profiling.profile import Profile
+from htdemucs_n.tables import number_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,7 +25,7 @@ def all_tables(found: Measurements) -> list[Table]:
 def parts_table(profile: Profile) -> Table:
     """Parameters, work and time by part."""
     how = f"{profile.device}, {profile.precision}, {profile.batch} x {profile.segment:g} s"
-    table = _table(f"{profile.model}: {how}", "part", "parameters", "GMACs", "GFLOPs", "time, ms", "share")
+    table = number_table(f"{profile.model}: {how}", "part", "parameters", "GMACs", "GFLOPs", "time, ms", "share")
     cost, seconds = profile.cost, profile.figures.seconds_by_part
     whole = sum(seconds.values()) or 1.0
     for part, taken in seconds.items():
@@ -55,7 +56,7 @@ def parts_table(profile: Profile) -> Table:
 def summary_table(profiles: Sequence[Profile]) -> Table:
     """The models side by side; of two, the first over the second too."""
     two = len(profiles) == 2
-    table = _table("", "", *(profile.model for profile in profiles), *(["first / second"] if two else []))
+    table = number_table(None, "", *(profile.model for profile in profiles), *(["first / second"] if two else []))
     table.add_row("precision", *(profile.precision for profile in profiles), *([""] if two else []))
     rows: dict[str, Sequence[float | None]] = {
         "segment, s": [p.segment for p in profiles],
@@ -80,7 +81,9 @@ def summary_table(profiles: Sequence[Profile]) -> Table:
 
 def lengths_table(rows: Sequence[LengthMeasurement]) -> Table:
     """Time and memory over the length of the song."""
-    table = _table("by length of the song", "model", "song, s", "time, s", "x real time", "memory, MiB", "GPU, MiB")
+    table = number_table(
+        "by length of the song", "model", "song, s", "time, s", "x real time", "memory, MiB", "GPU, MiB"
+    )
     for row in rows:
         speed = "-" if row.seconds is None else f"{row.length / row.seconds:.1f}"
         time = row.note if row.seconds is None else f"{row.seconds:.1f}"
@@ -90,19 +93,10 @@ def lengths_table(rows: Sequence[LengthMeasurement]) -> Table:
 
 def attention_table(rows: Sequence[AttentionMeasurement]) -> Table:
     """Time and memory of one attention layer over the number of tokens."""
-    table = _table("one attention layer", "attention", "tokens", "song, s", "time, ms", "memory, MiB")
+    table = number_table("one attention layer", "attention", "tokens", "song, s", "time, ms", "memory, MiB")
     for row in rows:
         time = row.note if row.seconds is None else f"{1e3 * row.seconds:.1f}"
         table.add_row(row.attention, f"{row.tokens:,}", f"{row.tokens * TOKEN_SECONDS:.0f}", time, _mib(row.mib))
-    return table
-
-
-def _table(title: str, *columns: str) -> Table:
-    from rich.table import Table
-
-    table = Table(title=title or None)
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index else "left")
     return table
 
 

@@ -11,6 +11,7 @@ from threading import Event, Lock
 from typing import Literal
 
 from htdemucs_n.errors import Cancelled, OutputError, UserError
+from htdemucs_n.files import file_identity
 from htdemucs_n.separation.claims import SongRecord, Source
 from htdemucs_n.separation.names import Namer, Track
 from htdemucs_n.separation.separator import Progress, Separator
@@ -78,7 +79,7 @@ class Batch:
         `report` is called with each song's result, from one thread at a time. A song that fails does not stop the
         others.
         """
-        self._inputs = {place for track in tracks if isinstance(track, Track) if (place := _identity(track.path))}
+        self._inputs = {place for track in tracks if isinstance(track, Track) if (place := file_identity(track.path))}
 
         def one(track: Track | UserError) -> None:
             result = self._result(track, show)
@@ -143,7 +144,7 @@ class Batch:
     def _check_targets(self, track: Track, files: dict[str, Path]) -> None:
         """Raise `OutputError` where a stem would replace a song of this batch, itself among them."""
         for stem, path in files.items():
-            if _identity(path) in self._inputs:
+            if file_identity(path) in self._inputs:
                 raise OutputError(
                     f"'{path}' would be replaced by the {stem} of '{track.path}': choose another -o or --filename"
                 )
@@ -154,12 +155,3 @@ def _notes_on(source: Source | None, is_another: bool) -> list[str]:
     if source is None:
         return ["it is not known which song they are of: --force replaces them"]
     return [f"they are of another '{source.name}': --force replaces them"] if is_another else []
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """The device and inode of a file, the same under all its names; None where there is no such file."""
-    try:
-        status = path.stat()
-    except (OSError, ValueError):
-        return None
-    return status.st_dev, status.st_ino

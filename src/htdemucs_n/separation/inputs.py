@@ -9,6 +9,7 @@ from pathlib import Path
 
 from htdemucs_n.audio.suffixes import SUFFIXES
 from htdemucs_n.errors import AudioError, UserError
+from htdemucs_n.files import file_identity
 from htdemucs_n.separation.names import Track, safe_name, track_name
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
@@ -31,14 +32,14 @@ def find_tracks(paths: Iterable[str | Path], out: Path) -> Iterator[Track | User
         if not is_folder and _URL.match(str(given)) and not path.exists():
             yield AudioError(f"'{given}': URLs are not read: download the file and pass its name")
             continue
-        if is_folder and _identity(path) == _identity(out) is not None:
+        if is_folder and file_identity(path) == file_identity(out) is not None:
             yield AudioError(f"'{path}' is the output folder, which is not separated again: choose another with -o")
             continue
         if not is_folder:
             yield Track(path, "stdin" if path == Path("-") else track_name(path))
             continue
         found = False
-        for entry in _walk(path, _identity(out)):
+        for entry in _walk(path, file_identity(out)):
             found = True
             yield entry
         if not found:
@@ -50,7 +51,7 @@ def _walk(root: Path, out: tuple[int, int] | None) -> Iterator[Track | UserError
     failed: list[OSError] = []
     for folder, subfolders, files in os.walk(root, followlinks=True, onerror=failed.append):
         here = Path(folder)
-        identity = _identity(here)
+        identity = file_identity(here)
         if identity in seen and identity is not None:
             subfolders.clear()
             continue
@@ -62,11 +63,3 @@ def _walk(root: Path, out: tuple[int, int] | None) -> Iterator[Track | UserError
                 yield Track(here / name, "/".join([*place, track_name(Path(name))]))
     for error in failed:
         yield AudioError(f"'{error.filename}' cannot be read ({error.strerror}): check its permissions")
-
-
-def _identity(folder: Path) -> tuple[int, int] | None:
-    try:
-        status = folder.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino

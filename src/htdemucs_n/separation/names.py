@@ -11,7 +11,6 @@ from pathlib import Path, PurePath
 
 from htdemucs_n.errors import OptionError, suggestion
 
-DEFAULT_TEMPLATE = "{model}/{track}/{stem}.{ext}"
 FIELDS = ("track", "stem", "ext", "model", "trackext")
 
 _ILLEGAL = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')

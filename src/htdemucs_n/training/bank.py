@@ -22,11 +22,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from htdemucs_n.audio.integers import FULL_SCALE
-from htdemucs_n.audio.suffixes import SUFFIXES
 from htdemucs_n.datasets.bandwidth import bandwidth
 from htdemucs_n.datasets.decode import StemReader, at_one_scale
 from htdemucs_n.datasets.names import alias_table
-from htdemucs_n.datasets.songs import SongFiles, Split, StemFile, find_songs
+from htdemucs_n.datasets.songs import SongFiles, Split, StemFile, audio_files, find_songs
 from htdemucs_n.errors import UserError
 
 __all__ = ["FULL_SCALE", "Song", "StemBank", "load_extra", "load_songs"]
@@ -188,7 +187,7 @@ def load_extra(
             raise UserError(f"config key 'dset.extra.{source}': no such source, use one of {', '.join(sources)}")
         if not places:
             continue
-        files = sorted(f for place in places for f in Path(place).rglob("*") if f.suffix.lower() in SUFFIXES)
+        files = audio_files(places)
         if not files:
             raise UserError(f"no audio files in {', '.join(map(str, places))} (dset.extra.{source})")
         total += len(files)

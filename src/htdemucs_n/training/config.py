@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from htdemucs_n.errors import UserError, suggestion
+from htdemucs_n.errors import UserError
 from htdemucs_n.models.architectures import ARCHITECTURES, NetworkConfig, architecture_of, network_config
 from htdemucs_n.models.config import HTDemucsNConfig
-from htdemucs_n.models.kinds import check_kind
+from htdemucs_n.models.kinds import check_choice, check_kind, check_names
 from htdemucs_n.training.augment import MIXTURE_EFFECTS, STEM_EFFECTS, Effect, Pitch, Speed
 from htdemucs_n.training.distances import LOSSES
 
@@ -56,9 +56,7 @@ class SolverConfig:
 
     def __post_init__(self) -> None:
         for key, allowed in _CHOICES.items():
-            value = getattr(self, key)
-            if value not in allowed:
-                raise UserError(f"config key 'solver.{key}' is '{value}': use one of {', '.join(allowed)}")
+            check_choice(f"solver.{key}", getattr(self, key), allowed)
         for key in ("accumulate", "epoch_steps"):
             if getattr(self, key) < 1:
                 raise UserError(f"config key 'solver.{key}' is {getattr(self, key)}: use 1 or more")
@@ -130,10 +128,8 @@ class AugmentConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> AugmentConfig:
         """Build from the section `augment`, in which every effect is a section of its own."""
-        known = [f"augment.{k}" for k in ("remix", "doubling", "speed", "pitch", *STEM_EFFECTS, *MIXTURE_EFFECTS)]
-        for key in values:
-            if f"augment.{key}" not in known:
-                raise UserError(f"unknown config key 'augment.{key}': {suggestion(f'augment.{key}', known)}")
+        known = ("remix", "doubling", "speed", "pitch", *STEM_EFFECTS, *MIXTURE_EFFECTS)
+        check_names(values, known, "augment")
 
         def effects(table: Mapping[str, type[Any]]) -> dict[str, Any]:
             return {name: _section(f"augment.{name}", kind, values.get(name, {})) for name, kind in table.items()}
@@ -201,9 +197,7 @@ class TrainConfig:
         """
         model = values.get("model", "htdemucs_n")
         known = ["model", *ARCHITECTURES, *(item.name for item in dataclasses.fields(cls) if item.name != "network")]
-        for key in values:
-            if key not in known:
-                raise UserError(f"unknown config key '{key}': {suggestion(str(key), known)}")
+        check_names(values, known)
         return cls(
             network=network_config(model, values.get(model, {})),
             solver=_section("solver", SolverConfig, values.get("solver", {})),
@@ -233,11 +227,8 @@ def _section(name: str, section: type[Section], values: Mapping[str, Any]) -> Se
     if not isinstance(values, Mapping):
         raise UserError(f"config key '{name}' is '{values}': give its keys, such as {name}.{_first_key(section)}")
     types = typing.get_type_hints(section)
+    check_names(values, types, name)
     for key, value in values.items():
-        if key not in types:
-            raise UserError(
-                f"unknown config key '{name}.{key}': {suggestion(f'{name}.{key}', [f'{name}.{k}' for k in types])}"
-            )
         check_kind(f"{name}.{key}", value, types[key])
     # YAML brings lists.
     return section(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})

@@ -21,10 +21,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from htdemucs_n.audio.integers import FULL_SCALE
-from htdemucs_n.audio.suffixes import SUFFIXES
 from htdemucs_n.datasets.cache import DecodedCache
 from htdemucs_n.datasets.decode import decode, quantise
-from htdemucs_n.datasets.songs import StemFile
+from htdemucs_n.datasets.songs import StemFile, audio_files
 from htdemucs_n.errors import UserError
 from htdemucs_n.models.official import OFFICIAL_MODELS
 from htdemucs_n.models.registry import model_files
@@ -139,7 +138,7 @@ def load_estimated(config: TrainConfig) -> tuple[tuple[Song, ...], tuple[Song, .
 
 
 def _audio_files(folders: Sequence[str]) -> list[Path]:
-    files = sorted(file for folder in folders for file in Path(folder).rglob("*") if file.suffix.lower() in SUFFIXES)
+    files = audio_files(folders)
     if not files:
         raise UserError(f"no audio files in {', '.join(folders)} (distill.mixtures)")
     return files

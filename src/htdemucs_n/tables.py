@@ -1,0 +1,19 @@
+"""Tables for the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def number_table(title: str | None, name: str, *columns: str) -> Table:
+    """An empty table with names in the first column and numbers, aligned right, in the others."""
+    from rich.table import Table
+
+    table = Table(title=title)
+    table.add_column(name)
+    for column in columns:
+        table.add_column(column, justify="right")
+    return table
