@@ -73,7 +73,7 @@ class ContainerStream:
     def __init__(self, container: InputContainer, stream: AvStream, promised: int | None, reliable: bool) -> None:
         self._frames = self._decode(container, stream)
         self.damaged = 0
-        # The first frame knows rate and layout; what the header says of them can be wrong.
+        # Rate and layout are those of the first frame; the header can be wrong.
         self._first = next(self._frames, None)
         shape = self._first or stream.codec_context
         self.sample_rate: int = shape.sample_rate or 44100

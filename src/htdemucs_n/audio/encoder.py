@@ -1,4 +1,4 @@
-"""What an encoder takes and writes."""
+"""The interface of encoders."""
 
 from __future__ import annotations
 

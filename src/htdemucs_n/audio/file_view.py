@@ -11,7 +11,7 @@ from typing import BinaryIO
 class FileView(io.RawIOBase):
     """Reads a file from `start` to `end` bytes, which is by default the size that it has now.
 
-    So a recording that is still being made ends, and decoders that ask for the size are never contradicted.
+    So a recording that is still being made ends, and the size that decoders read does not change.
     `changes` replaces bytes by their place in the view: a header with the sizes that it ought to have.
     """
 

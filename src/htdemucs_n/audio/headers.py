@@ -1,6 +1,6 @@
-"""What the bytes of a file say before any decoder reads them: tags around the audio, sizes left open, lengths.
+"""Headers of a file, read before its decoder: tags around the audio, unknown sizes, lengths.
 
-Decoders trust headers more than they should. A recorder that crashed leaves a size of 0 in a WAV file, one that writes
+Decoders take wrong headers at their word. A recorder that crashed leaves a size of 0 in a WAV file, one that writes
 to a pipe the largest size there is; taggers put ID3 tags in front of formats that have none. `audio_view` gives
 decoders the file without these.
 """
@@ -18,7 +18,7 @@ _OPEN_SIZES = range(0x7FFF0000, 0x80000000)
 
 
 def audio_view(file: BinaryIO) -> FileView:
-    """The part of an open file that is audio, with a WAV header that says how long it is."""
+    """The part of an open file that is audio, with a WAV header that has the right sizes."""
     view = FileView(file)
     start = _tag_before(view)
     end = view.size

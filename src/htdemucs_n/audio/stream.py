@@ -1,4 +1,4 @@
-"""What a decoder gives: an open file as blocks of samples."""
+"""The output of a decoder: an open file as blocks of samples."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Audio:
 
 
 class AudioStream(Protocol):
-    """An open audio file: what its header says, and its samples block by block."""
+    """An open audio file: the facts of its header, and its samples block by block."""
 
     sample_rate: int
     """Hz."""

@@ -39,7 +39,7 @@ NO_TAGS = Tags()
 
 def read_tags(path: Path) -> Tags:
     """The tags of a file; none where it cannot be read. Never raises for what is in the file."""
-    import av  # loads all of FFmpeg: only when asked for
+    import av  # loads all of FFmpeg: only when needed
     from av.error import FFmpegError
 
     from htdemucs_n.audio.file_view import FileView

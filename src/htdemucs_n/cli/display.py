@@ -39,7 +39,7 @@ class Display:
             self._bars.remove_task(task)
 
     def finish_one(self) -> None:
-        """One song more is done with."""
+        """Count one more finished song."""
         self._bars.advance(self._all)
 
 
@@ -47,6 +47,6 @@ class _Speed(ProgressColumn):
     """Seconds of the song a second."""
 
     def render(self, task: Task) -> Text:
-        """Draw it."""
+        """The text of the column."""
         seconds = task.completed * task.fields.get("segment_seconds", 0.0)
         return Text(f"{seconds / task.elapsed:.1f} x real time" if seconds and task.elapsed else "")

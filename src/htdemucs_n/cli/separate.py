@@ -22,32 +22,43 @@ Tracks = Annotated[
 ]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the stems; - writes one stem to standard output.")]
 Filename = Annotated[
-    str, typer.Option(help="Names below it, of {track} {stem} {ext} {model} {trackext}.", metavar="TEMPLATE")
+    str,
+    typer.Option(
+        help="Names of the files in that folder, with {track} {stem} {ext} {model} {trackext}.", metavar="TEMPLATE"
+    ),
 ]
 Weights = Annotated[
-    str | None, typer.Option(help="Of several models in the average: 2,1.", show_default="equal", metavar="NUMBERS")
+    str | None,
+    typer.Option(help="Weights of several models in their average: 2,1.", show_default="equal", metavar="NUMBERS"),
 ]
 Precision = Annotated[
     str, typer.Option(help="auto, fp32, bf16, fp16; auto takes bf16 where the device has fast instructions for it.")
 ]
 Segment = Annotated[
     float | None,
-    typer.Option(help="Seconds that the model takes at once.", show_default="as the model was trained"),
+    typer.Option(help="Length of the segments that the model takes, seconds.", show_default="as the model was trained"),
 ]
 Overlap = Annotated[
     float | None,
     typer.Option(help="Part of a segment shared with the next, 0 to 0.95.", show_default="the model's, 0.25"),
 ]
-Shifts = Annotated[int, typer.Option(help="Average over N random shifts in time: N times the time.", metavar="N")]
-Seed = Annotated[int, typer.Option(help="Of the shifts.")]
+Shifts = Annotated[
+    int, typer.Option(help="Average the stems over N random shifts in time, which takes N times as long.", metavar="N")
+]
+Seed = Annotated[int, typer.Option(help="Seed of the random shifts.")]
 Stems = Annotated[str | None, typer.Option(help="Write only these: drums,bass.", show_default="all", metavar="STEMS")]
-TwoStems = Annotated[str | None, typer.Option(metavar="STEM", help="Write only STEM and no_STEM, what remains.")]
+TwoStems = Annotated[
+    str | None, typer.Option(metavar="STEM", help="Write only STEM and no_STEM, the rest of the song.")
+]
 OtherMethod = Annotated[
-    str, typer.Option(help="no_STEM is: add, the other stems; minus, the song less STEM; none, not written.")
+    str,
+    typer.Option(
+        help="How no_STEM is made: add (sum of the other stems), minus (song minus STEM), none (not written)."
+    ),
 ]
 Format = Annotated[str, typer.Option("--format", help="wav, flac, mp3, ogg, opus, m4a.")]
 Depth = Annotated[str | None, typer.Option(help="int16, int24 or float32 (wav, flac).", show_default="the song's")]
-Float32 = Annotated[bool, typer.Option("--float32", help="As --depth float32.")]
+Float32 = Annotated[bool, typer.Option("--float32", help="Same as --depth float32.")]
 Bitrate = Annotated[
     int | None, typer.Option(help="kbit/s (mp3 320, ogg 256, opus 160, m4a 256).", show_default="by format")
 ]
@@ -55,14 +66,14 @@ Rate = Annotated[int | None, typer.Option(help="Sample rate of the stems, Hz.", 
 ClipMode = Annotated[
     str | None,
     typer.Option(
-        help="Of stems over full scale: rescale (one gain for all), clamp, limit, none.",
+        help="What is done with stems over full scale: rescale (one gain for all), clamp, limit, none.",
         show_default="rescale; clamp to standard output; none for float32",
     ),
 ]
-Tags = Annotated[bool, typer.Option("--tags/--no-tags", help="Carry title, artist, cover to the stems.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace stems that are there.")]
-SkipExisting = Annotated[bool, typer.Option("--skip-existing", help="Say nothing of songs whose stems are there.")]
-Jobs = Annotated[int, typer.Option("-j", "--jobs", min=1, help="Songs at once.")]
+Tags = Annotated[bool, typer.Option("--tags/--no-tags", help="Copy title, artist, cover and other tags to the stems.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace stems that exist.")]
+SkipExisting = Annotated[bool, typer.Option("--skip-existing", help="Do not list songs whose stems exist.")]
+Jobs = Annotated[int, typer.Option("-j", "--jobs", min=1, help="Songs that are separated at the same time.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of the model.", show_default="one a core")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a song, for programs.")]
 

@@ -1,1 +1,1 @@
-"""Datasets as people have them: folders of songs in, decoded stems out."""
+"""Datasets: folders of songs in, decoded stems out."""

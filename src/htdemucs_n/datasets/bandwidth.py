@@ -1,7 +1,7 @@
 """Up to which frequency a recording has sound: recordings at 16 kHz, or from a codec that cuts its treble, stop short.
 
-A band limit is a cliff in the long-term spectrum: within a few hundred Hz the level falls by tens of dB, and nothing
-above comes back. An instrument that has little treble of its own falls slowly, and has no cliff.
+A band limit is a cliff in the long-term spectrum: within a few hundred Hz the level falls by tens of dB, and it
+stays low above. An instrument that has little treble of its own falls slowly, and has no cliff.
 
     power of the frames with the most treble, averaged (F,) -> bands of 100 Hz, dB -> closing over 500 Hz
     -> cliffs: all of the 500 Hz below is 20 dB over all that is 800 Hz above, or higher
@@ -45,8 +45,8 @@ def bandwidth(samples: NDArray[np.float32] | NDArray[np.int16], sample_rate: int
     """The frequency in Hz above which `samples` `(C, T)` hold nothing but the noise floor.
 
     It is `sample_rate / 2` where the spectrum has no cliff: full-band recordings, instruments without treble,
-    silence, and recordings of less than 0.1 s, which say nothing. Of a recording limited to f it is f, or a
-    little less: where the fall begins. Accurate to a few hundred Hz. The scale of the samples does not matter.
+    silence, and recordings of less than 0.1 s, which are too short to measure. Of a recording limited to f it is f, or
+    a little less: where the fall begins. Accurate to a few hundred Hz. The scale of the samples does not matter.
     """
     levels = _closing(_levels(samples, sample_rate))
     cliffs = _cliffs(levels)

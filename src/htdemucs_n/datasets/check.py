@@ -1,4 +1,4 @@
-"""What a folder of songs holds and what is wrong with it: every file is decoded and looked at, one song at a time."""
+"""Check a folder of songs: every file is decoded and examined, one song at a time."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _SAME = 0.98
 
 @dataclass(frozen=True)
 class Problem:
-    """Something to know about a file or a song: its kind, where, and what."""
+    """A problem of a file or a song: its kind, its place and a description."""
 
     kind: str
     where: str
@@ -81,7 +81,7 @@ def check(
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """Look at every song of `folder`, both subsets of a MUSDB18 root; or at single stems of the source `single`.
+    """Check every song of `folder`, both subsets of a MUSDB18 root; or at single stems of the source `single`.
 
     Kinds of problem: unreadable, clipping, silent (a file below -60 dB), mono, band-limited, rates and lengths (that
     differ within a song), duplicate (the same audio under two names), mixture (the stems do not add up to it),
@@ -134,7 +134,7 @@ def _check_song(song: SongFiles, sources: Sequence[str], folder: Path) -> _Song:
                 continue
             found.rates[audio.sample_rate] += 1
             lengths[where] = audio.samples.shape[1] / audio.sample_rate
-            problems, silent = _look_at(audio, where)
+            problems, silent = _check_audio(audio, where)
             found.problems += problems
             if not silent:
                 found.seconds[source] = max(found.seconds.get(source, 0.0), lengths[where])
@@ -150,7 +150,7 @@ def _check_song(song: SongFiles, sources: Sequence[str], folder: Path) -> _Song:
     return found
 
 
-def _look_at(audio: Audio, where: str) -> tuple[list[Problem], bool]:
+def _check_audio(audio: Audio, where: str) -> tuple[list[Problem], bool]:
     """The problems of one file, and whether it is silent."""
     samples = audio.samples
     if np.abs(samples).max() < _SILENT:

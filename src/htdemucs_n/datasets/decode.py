@@ -87,7 +87,7 @@ class StemReader:
     """Reads stems, through a cache where one is given, and counts what could not be read.
 
     Args:
-        sample_rate: of what comes out, Hz.
+        sample_rate: of the output, Hz.
         cache: folder of decoded stems; None decodes every time.
     """
 

@@ -1,4 +1,4 @@
-"""What MUSDB18 and its relatives have in common: two subsets, an official validation split, five streams a file.
+"""The layout of MUSDB18 and datasets like it: two subsets, an official validation split, five streams a file.
 
     MUSDB18/                MUSDB18-HQ/              the 7-second previews are like MUSDB18
       train/                  train/

@@ -1,4 +1,4 @@
-"""Leaked energy: what an estimate holds of a stem that is silent, where no ratio to the reference is defined.
+"""Leaked energy: the energy of an estimate of a stem that is silent, where no ratio to the reference is defined.
 
 leak = 10 log10( sum s_hat^2 / sum mixture^2 )   [dB of the mixture]
 """
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 _FLOOR_DB = -120.0
-"""Stands for no leak at all."""
+"""In place of minus infinity, for no leak at all."""
 
 
 def leaked_energy(estimate: Tensor, mixture: Tensor) -> float:

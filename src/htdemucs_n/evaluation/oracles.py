@@ -1,4 +1,4 @@
-"""Oracles: what separation by masks could reach, if it knew the stems. Bounds for a table of scores, not separators.
+"""Oracles: the scores of separation by masks that are computed from the true stems, as bounds in a table of scores.
 
 Both work on an STFT of 4096 samples, hop 1024, and keep its phase (ratio mask) or filter its channels (Wiener).
 Sources: Liutkus et al., "The 2016 Signal Separation Evaluation Campaign", LVA/ICA 2017; Duong, Vincent, Gribonval,

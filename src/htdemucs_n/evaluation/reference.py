@@ -1,4 +1,4 @@
-"""What estimates are scored against: the true stems of a song and the mixture, as floats at the song's own rate."""
+"""The true stems of a song and its mixture, with which estimates are compared, as floats at the song's own rate."""
 
 from __future__ import annotations
 

@@ -5,9 +5,9 @@
     treble    10 log10( sum P_estimate above the mixture's bandwidth / sum P_mixture )   [dB of the mixture]
     lines     the largest 10 log10( P_estimate near a multiple of 5512.5 Hz / median of P_estimate around it )  [dB]
 
-A stem that is too quiet in a band sounds thin or dull. Treble above the bandwidth of the mixture is made up. Lines are
-steady tones at multiples of the rate at which transposed convolutions write samples (a stride of 8 at 44.1 kHz); the
-noise of a spectrum without lines reads as 1 to 3 dB.
+A stem that is too quiet in a band sounds thin or dull. Treble above the bandwidth of the mixture is invented by
+the model. Lines are steady tones at multiples of the rate at which transposed convolutions write samples (a stride of 8
+at 44.1 kHz); the noise of a spectrum without lines reads as 1 to 3 dB.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _LINE_WIDTH, _SURROUNDINGS = 12.0, 200.0
 """Hz on each side of a line, and of what it is compared with."""
 
 _FLOOR = 1e-12
-"""-120 dB: stands for nothing."""
+"""-120 dB, in place of minus infinity."""
 
 
 def level_errors(truth: Tensor, estimate: Tensor, sample_rate: int) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Scores of many songs in few numbers, as a table, JSON and CSV."""
+"""Medians and means of the scores of many songs, as a table, JSON and CSV."""
 
 from __future__ import annotations
 

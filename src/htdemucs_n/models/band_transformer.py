@@ -1,12 +1,12 @@
-"""A network of the spectrum alone: blocks that look along time, then across bands, then write a mask a stem.
+"""A network of the spectrum alone: blocks along time and across bands, then a mask for each stem.
 
     audio -> STFT -> a matrix a band -> [ along frames -> feed-forward -> across bands -> feed-forward ] x blocks
                                                                                       |
     stems <- inverse STFT <- complex masks <- a matrix a band <- a hidden layer a stem <-+
 
 The weights of a block are shared by all bands and frames, as in the band-split networks of Luo and Yu (2023) and
-Tong et al. (2024), so few parameters see much data; what differs between bands is learnt by the first and last matrices
-and by the layer across bands.
+Tong et al. (2024), so few parameters are trained on much data; differences between bands are learnt by the first and
+last matrices and by the layer across bands.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class BandTransformerConfig(NetworkSizes):
 
 
 class AlongFrames(nn.Module):
-    """Attention over the frames of each band, beside a depthwise convolution that knows where neighbours are.
+    """Attention over the frames of each band, beside a depthwise convolution that gives it positions.
 
     Shape: `(B, frames, bands, C)` -> the same.
     """
@@ -77,7 +77,7 @@ class AlongFrames(nn.Module):
         self.attention = ATTENTION[config.time_attention](channels, config.heads, config.dim_head)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add what the frames say to `(B, frames, bands, C)`."""
+        """Add the attention over frames to `(B, frames, bands, C)`."""
         batch = x.shape[0]
         normed = self.norm(x)
         normed = normed + self.position(normed.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
@@ -99,7 +99,7 @@ class AcrossBands(nn.Module):
         self.widen = nn.Linear(config.band_mixer_width, config.bands)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add what the other bands say to `(B, frames, bands, C)`."""
+        """Add the mix of all bands to `(B, frames, bands, C)`."""
         columns = self.norm(x).transpose(2, 3)  # (B, frames, C, bands)
         return x + self.widen(F.gelu(self.narrow(columns))).transpose(2, 3)
 
@@ -118,7 +118,7 @@ class AttentionAcrossBands(nn.Module):
         self.attention = SoftmaxAttention(channels, config.heads, config.dim_head)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add what the other bands say to `(B, frames, bands, C)`."""
+        """Add the attention over bands to `(B, frames, bands, C)`."""
         tokens = self.norm(x) + self.place
         return x + self.attention(tokens.flatten(0, 1)).view_as(x)
 

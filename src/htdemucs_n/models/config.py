@@ -145,7 +145,7 @@ class HTDemucsNConfig(NetworkSizes):
         if self.bands % self.frame_multiple:
             raise ConfigError(f"config key 'band_zones': {self.bands} bands don't halve {self.resunet_depth - 1} times")
         if self.spectral_head == "none" and self.fusion_method == "none":
-            raise ConfigError("config: 'spectral_head: none' needs a fusion, or the frequency branch is unheard")
+            raise ConfigError("config: 'spectral_head: none' needs a fusion, or the frequency branch has no effect")
 
     @property
     def frame_multiple(self) -> int:

@@ -1,4 +1,4 @@
-"""Idea 4, learned fusion: how much to trust each branch is decided a frame at a time, from the features of both."""
+"""Idea 4, learned fusion: the weight of each branch is computed for every frame, from the features of both."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ class HTDemucs_n(SeparationNetwork):
         return self.freq_decoder(self.freq_encoder(torch.cat([fused, complex_grid.to(fused.dtype)], dim=1)))
 
     def _transform(self, tokens: Tensor) -> Tensor:
-        """The long view over `(B, dim, N)`."""
+        """Transformer, and LSTM where there is one, over `(B, dim, N)`."""
         sequence = self.transformer(tokens.transpose(1, 2))
         if self.lstm is not None:
             sequence = sequence + self.lstm(sequence)[0]

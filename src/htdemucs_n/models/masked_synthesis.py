@@ -3,9 +3,9 @@
     stem = iSTFT((tanh a + i tanh b) X)
 
 At full resolution the masks of four stems are the largest arrays of the whole model: written out one after
-another, mask, product, spectrum and frames pass through main memory a dozen times. Here one stem of one item goes
-all the way while it is in the processor's cache; training goes back the same way, and keeps nothing but what the
-band matrices wrote.
+another, mask, product, spectrum and frames pass through main memory a dozen times. Here one stem of one item is
+computed to its end while it is in the processor's cache. The backward pass works in the same way, and stores nothing
+but the output of the band matrices.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class _MaskedSynthesis(torch.autograd.Function):
 
 
 class _Piece:
-    """One stem of one item: where it stands in the bands `(n, B, frames, S, C, k, 2)` and stems `(B, S, C, T)`."""
+    """One stem of one item: its indices in the bands `(n, B, frames, S, C, k, 2)` and stems `(B, S, C, T)`."""
 
     def __init__(self, item: slice, stem: slice) -> None:
         self.bands = (slice(None), item, slice(None), stem)
@@ -89,7 +89,7 @@ def _gather(bands: list[Tensor]) -> Tensor:
 
 
 def _scatter(values: Tensor, bands: list[Tensor]) -> None:
-    """The way back of `_gather`: `(B, S, C, frames, 2048, 2)` into the bands."""
+    """The inverse of `_gather`: `(B, S, C, frames, 2048, 2)` into the bands."""
     for band, place in zip(bands, _places(values, bands), strict=True):
         band.copy_(place)
 

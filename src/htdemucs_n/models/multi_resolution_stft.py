@@ -1,7 +1,7 @@
 """Idea 1, multi-resolution STFT: short windows for attacks, long ones for pitches, fused by learned weights.
 
-A window of 512 samples (12 ms) sees when a drum is hit; one of 4096 (93 ms) sees which harmonics a note has.
-Both, and two between, look at the same audio; all are brought to one grid and mixed.
+A window of 512 samples (12 ms) resolves when a drum is hit; one of 4096 (93 ms) resolves the harmonics of a note.
+These two, and two between, transform the same audio; all are mapped to one grid and mixed.
 """
 
 from __future__ import annotations

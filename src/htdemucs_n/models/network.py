@@ -1,4 +1,4 @@
-"""What every network does around its own work: length and level of the input, and the sum of the stems."""
+"""The common part of all networks: length and level of the input, and the sum of the stems."""
 
 from __future__ import annotations
 

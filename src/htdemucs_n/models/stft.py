@@ -23,7 +23,7 @@ class STFT(nn.Module):
     """Complex STFT with a periodic Hann window and hop n_fft / 4, scaled by 1 / sqrt(n_fft).
 
     Shape: audio `(..., T)`, T a multiple of the hop -> `(..., n_fft/2, T / hop)` complex64. The Nyquist
-    bin is left out (it holds nothing a listener misses), so that bins divide evenly into bands.
+    bin is left out (its energy is inaudible), so that bins divide evenly into bands.
     """
 
     window: Tensor
@@ -56,7 +56,7 @@ class STFT(nn.Module):
         """Back to audio by windowed overlap-add: `(..., n_fft/2, frames)` complex -> `(..., frames * hop)`.
 
         The sum of overlapped frames is divided by the sum of squared windows, which is the least-squares
-        inverse (Griffin and Lim, 1984, eq. 6); a spectrum with an empty Nyquist bin comes back exactly.
+        inverse (Griffin and Lim, 1984, eq. 6); a spectrum with an empty Nyquist bin is reconstructed exactly.
         """
         *batch, bins, frames = spectrum.shape
         # Frames outermost in memory, as torch.stft leaves them: the FFT then runs along contiguous bins.

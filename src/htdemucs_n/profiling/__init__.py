@@ -1,4 +1,4 @@
-"""What a model costs: parameters, FLOPs, time, memory, and how they grow. Independent of training and scores.
+"""The cost of a model: parameters, FLOPs, time, memory, and how they grow. Independent of training and scores.
 
 profiled_model   the model to profile: by name, a preset, the official architecture
 parts            the parts of a model, and a meter that follows which of them runs
@@ -11,5 +11,5 @@ measurements     all that one command measures
 fresh_process    a new process to measure memory in
 devices          waiting for a GPU, and its memory
 records          measurements as JSON
-tables, picture  what the terminal and a PNG show of them
+tables, picture  measurements as tables and as a PNG
 """

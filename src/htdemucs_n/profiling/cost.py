@@ -1,7 +1,7 @@
 """Parameters and FLOPs of a model by part, for one segment.
 
 Convolutions and matrix products are counted by torch's `FlopCounterMode`, two FLOPs a multiply-accumulate. FFTs, which
-it does not know, are counted apart by the usual formula, 2.5 N log2 N for a real transform of N samples. Elementwise
+it does not count, are counted apart by the usual formula, 2.5 N log2 N for a real transform of N samples. Elementwise
 work is not counted.
 """
 
@@ -43,7 +43,7 @@ def count_cost(model: nn.Module, samples: int) -> Cost:
 
     meter = Meter(model, lambda: counter.get_total_flops() - fft_flops())
     fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # the counter cannot see into torch's fused attention
+    torch.backends.mha.set_fastpath_enabled(False)  # the counter does not count torch's fused attention
     try:
         with torch.no_grad(), counter, meter.attached():
             model(torch.zeros(1, 2, samples))

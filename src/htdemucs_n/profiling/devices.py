@@ -1,4 +1,4 @@
-"""What measuring needs of a device: to wait for it, and its peak of memory."""
+"""Wait for a device, and read its peak of memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 
 
 def wait_for(device: torch.device) -> None:
-    """Return when the device has done all it was given."""
+    """Return when the device has finished all its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":

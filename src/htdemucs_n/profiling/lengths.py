@@ -48,7 +48,7 @@ def _measure(model: ProfiledModel, settings: Settings, length: float) -> LengthM
 
     def separate(seconds: float) -> None:
         for _ in separator.stream(_noise(seconds, rate), rate):
-            pass  # nothing is kept, as `separate` keeps nothing but what it writes
+            pass  # nothing is kept, as in `separate`, which writes the stems to files
 
     separate(1)  # sets kernels up
     seconds = seconds_of(lambda: separate(length))

@@ -1,4 +1,4 @@
-"""A model's parts, and a meter that follows which of them runs.
+"""The parts of a model, and a meter of the time or FLOPs of each.
 
 A part is a set of modules or methods, named by their paths. Work is counted for the innermost part that runs, and for
 `REST` where none does, so the parts add up to the whole.
@@ -52,7 +52,7 @@ Owned = tuple[nn.Module, str]
 
 
 def parts_of(model: nn.Module) -> dict[str, list[Owned]]:
-    """The parts of a model: those that we know by name, and every other child by itself."""
+    """The parts of a model: those that are known by name, and every other child by itself."""
     if isinstance(model, OfficialModel):
         return parts_of(model.member)
     if isinstance(model, Ensemble):  # a part is the same in all of them
@@ -102,7 +102,7 @@ class Meter:
 
     @contextmanager
     def _wrapped(self, part: str, module: nn.Module, method: str) -> Iterator[None]:
-        """Put a function that counts in the way of a method, for this object alone."""
+        """Replace a method of this object by a function that calls it and counts."""
         own = module.__dict__.get(method)
         original = getattr(module, method)
 

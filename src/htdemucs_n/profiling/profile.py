@@ -1,4 +1,4 @@
-"""All about one model in one record: what it costs by counting, what it takes by measuring."""
+"""One record of a model: its cost by counting, its time and memory by measuring."""
 
 from __future__ import annotations
 

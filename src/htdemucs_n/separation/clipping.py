@@ -20,7 +20,7 @@ from htdemucs_n.errors import OutputError
 CLIP_MODES = ("rescale", "clamp", "limit", "none")
 
 _STEP = 256
-"""Samples over which a limiter's gain falls; it sees a peak that far ahead."""
+"""Samples over which a limiter's gain falls; it begins to fall that far ahead of a peak."""
 
 _RECOVERY = 10.0
 """How much a limiter's gain rises in a second, at most."""

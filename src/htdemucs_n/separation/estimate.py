@@ -82,5 +82,5 @@ def _level(segment: Tensor) -> tuple[float, float]:
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out, on any device; for a CPU torch says so in the message alone."""
+    """Whether memory ran out, on any device; for a CPU only the message of the error shows it."""
     return isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or "alloc" in str(error).lower()

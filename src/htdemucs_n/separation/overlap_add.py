@@ -1,6 +1,6 @@
-"""Cut a stream into overlapping segments and join what a model makes of them, in memory that does not grow.
+"""Cut a stream into overlapping segments and join the estimates of a model for them, in memory that does not grow.
 
-Each segment is weighted by a triangle, which trusts a segment's middle (context on both sides) more than its
+Each segment is weighted by a triangle, which weighs the middle of a segment (context on both sides) more than its
 edges, divided at every sample by the sum of the triangles there. So the weights sum to one at every sample,
 whatever the length, the segment and the overlap; where two segments meet it is a linear cross-fade.
 
@@ -57,7 +57,9 @@ class Cutter:
             self._kept = self._kept[:, self._next :]
             segments.append(Segment(self._kept[:, : self._segment], 0))
             self._next = self._hop
-        self._kept = self._kept.clone() if segments else self._kept  # lets go of the blocks that it was a view of
+        self._kept = (
+            self._kept.clone() if segments else self._kept
+        )  # a copy, so that the blocks it was a view of are freed
         return segments
 
     def end(self) -> list[Segment]:

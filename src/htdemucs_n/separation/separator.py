@@ -162,7 +162,7 @@ class Separator:
         """Separate a stream of blocks `(C, n)` at `sample_rate` Hz, each of any n, as they come.
 
         Yields blocks of stems, `(C, m)` a stem as `separate` describes them; m differs from block to block. Put
-        together they are bit for bit what `separate` makes of the whole, and as long. What comes out lags behind
+        together they are, bit for bit, the stems that `separate` gives for the whole. What comes out lags behind
         what went in by `latency(sample_rate)` samples and the caller's block at most.
 
         `length` is the number of samples to come, for `progress` alone, where it is known.

@@ -62,7 +62,7 @@ class Output:
 
 @dataclass
 class Outcome:
-    """What became of a song: seconds of audio, seconds that it took, and what the user should know."""
+    """The result of a song: seconds of audio, seconds of work, the gain of the stems, and notes for the user."""
 
     seconds: float = 0.0
     elapsed: float = 0.0

@@ -1,10 +1,13 @@
-"""Training: stems in, weights out. Knows nothing of the command line.
+"""Training: stems in, weights out. Independent of the command line.
 
 config     the sections of conf/n_train.yaml, checked
 bank       folders of stems, decoded once, int16 in memory
 batches    crops and remixes drawn from the bank, one reproducible batch a step
-augment    what changes a crop: speed, gain, swap, sign, silence
-loss       L1 on waveforms, multi-resolution spectral term
+partial    songs of which only some stems are known
+distill    songs without stems, separated by a teacher
+augment    changes of a crop: speed, pitch, equaliser, gain, polarity, swapped channels, silence, limiter
+loss       distance between the known stems and the estimates; `distances` holds its kinds
+step       one optimiser step, with the optimisers of `optimizers`
 ema        averaged weights
 checkpoint everything a run needs to go on exactly
 average    the mean of several checkpoints

@@ -1,4 +1,4 @@
-"""Batches drawn from the bank: item n of a seed is always the same, so a resumed run sees what it would have seen."""
+"""Batches drawn from the bank: item n of a seed is always the same, so a resumed run gets the same batches."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _WHOLE = 15000.0
 
 @dataclass(frozen=True)
 class Recording:
-    """What one target of an item is cut from."""
+    """The recording that one target of an item is cut from."""
 
     samples: Tensor | None
     """int16 `(C, T)`; None is silence."""
@@ -36,7 +36,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Batch:
-    """What a step is made of. An item has as many targets as there are sources, S; unused ones are zero."""
+    """The input of a step. An item has as many targets as there are sources, S; unused ones are zero."""
 
     mixture: Tensor
     """`(B, C, T)`, each scaled to an RMS of 1."""
@@ -101,7 +101,7 @@ class BatchSampler:
     def batch(self, number: int) -> Batch:
         """Batch `number`: items `number * batch_size` and on, each a function of the seed and its own number alone.
 
-        So however the items of a step are shared out, over accumulated batches or over ranks, they are the same.
+        The items of a step are the same however they are divided, into accumulated batches or between ranks.
         """
         first = number * self.dset.batch_size
         items = [self._item(np.random.default_rng([self.seed, n])) for n in range(first, first + self.dset.batch_size)]
@@ -120,11 +120,11 @@ class BatchSampler:
 
     def _item(self, random: np.random.Generator) -> _Item:
         song = self._song(random)
-        # A teacher's song stays as it is: what it left of one stem in another belongs to that song alone.
+        # A song of a teacher is not remixed: the remains of one stem in another belong to that song alone.
         coherent = random.random() >= self.augment.remix or song.estimated
         recordings = [Recording(*known) for known in zip(song.stems, song.bandwidths, song.groups, strict=True)]
         if not coherent:
-            # A sum of stems can't be taken apart, so it stays; single stems come from anywhere.
+            # A sum of stems can't be divided, so it is kept; single stems are drawn from all songs.
             recordings = [r if len(r.group) > 1 else self._single(r.group[0], random) for r in recordings]
         crops, cutoff = self._crops(recordings, coherent, random)
         if not coherent:
@@ -148,7 +148,7 @@ class BatchSampler:
         return self.bank.songs[random.choice(len(self.bank.songs), p=self.weights)]
 
     def _single(self, source: int, random: np.random.Generator) -> Recording:
-        """One stem from anywhere."""
+        """One stem, from any song or from the single stems."""
         extra = self.bank.extra.get(source, ())
         if extra and random.random() < self.dset.extra_share:
             index = random.integers(len(extra))
@@ -196,7 +196,7 @@ class BatchSampler:
         """`length` samples `(2, T)`, played at `speed`, from `place` (0 to 1) of the `total` that can be cut."""
         if stem is None:
             return torch.zeros(2, self.length, device=self.bank.device)
-        wanted = max(1, round(self.length * speed / HOP)) * HOP  # lengths whose Fourier transform is quick
+        wanted = max(1, round(self.length * speed / HOP)) * HOP  # lengths whose Fourier transform is fast
         start = int(place * max(0, total - wanted + 1))
         piece = stem[:, start : start + wanted].float() / FULL_SCALE
         piece = torch.nn.functional.pad(piece, (0, wanted - piece.shape[-1]))

@@ -1,6 +1,6 @@
-"""Batch-norm statistics for the songs that the model will meet, re-estimated on songs as they are.
+"""Batch-norm statistics for whole mixtures, re-estimated on songs as they are.
 
-Training sees short crops of stems mixed from different songs, at changed speed and level; separation sees whole
+Training uses short crops of stems mixed from different songs, at changed speed and level; separation uses whole
 mixtures, a segment at a time. The running statistics gathered on the first are not those of the second, and averaged
 weights never ran with them at all (as for weight averaging: Izmailov et al., 2018, section 3.2).
 """
@@ -36,7 +36,7 @@ def calibrate(model: Network, batches: BatchSampler, count: int) -> None:
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # torch's sign for a plain average
+        norm.momentum = None  # torch takes None for a plain average
         norm.train()
     for step in range(count):
         model(batches.batch(step).mixture)

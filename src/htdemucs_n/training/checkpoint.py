@@ -1,8 +1,8 @@
-"""Everything a run needs to go on exactly where it stopped, in one safetensors file.
+"""The whole state of a run, from which it is resumed exactly, in one safetensors file.
 
     model.*      the weights being trained
     ema.*        the averaged weights
-    optimizer.*  what the optimisers keep a parameter: moments, step count
+    optimizer.*  the state of the optimisers for each parameter: moments, step count
 
 The random numbers need no state: batch n is a function of the seed and n.
 """
@@ -63,7 +63,7 @@ def load_checkpoint(path: Path, model: Network, ema: EMA, optimizers: Sequence[O
 
 
 def _beside(parameter: Tensor, value: Tensor) -> Tensor:
-    """`value` on the parameter's device, and in its memory layout, which the fused optimiser takes for granted."""
+    """`value` on the parameter's device, and in its memory layout, which the fused optimiser requires."""
     if value.shape != parameter.shape:  # the step count
         return value.to(parameter.device)
     return torch.empty_like(parameter, requires_grad=False).copy_(value)

@@ -1,8 +1,8 @@
 """Songs without stems, as a teacher separates them (Hinton et al., 2015).
 
 A teacher is any model that the registry loads, or Spleeter's two-stem network for the vocals alone. It separates every
-song of `distill.mixtures` once, before the first step. Its stems are then material like any other: they are cut,
-remixed and augmented. Because they contain errors, the loss leaves the worst part of every crop out.
+song of `distill.mixtures` once, before the first step. Its stems are then cut, remixed and augmented as
+others are. Because they contain errors, the loss leaves the worst part of every crop out.
 
 Passages in which a teacher finds no voice are worth more: there the vocals are known exactly, and remixes add a real
 voice.

@@ -1,7 +1,7 @@
 """Several processes, one a GPU (or a CPU share), started by torchrun: `solver.ddp=true`.
 
 Every rank draws its own items and holds the whole model; gradients are averaged before each optimiser step. Batch
-norm sees the items of its own rank alone, so N ranks equal one rank with `solver.accumulate` N times as high.
+norm averages over the items of its own rank alone, so N ranks equal one rank with `solver.accumulate` N times as high.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Ranks:
         return self.rank == 0
 
     def any(self, flag: bool) -> bool:
-        """Whether `flag` is true on any rank; all ranks must ask."""
+        """Whether `flag` is true on any rank; all ranks must call it."""
         if self.count == 1:
             return flag
         votes = torch.tensor(float(flag), device=self.device)
@@ -39,7 +39,7 @@ class Ranks:
         return bool(votes.item())
 
     def wait(self) -> None:
-        """Until every rank has come here."""
+        """Wait until every rank has called this."""
         if self.count > 1:
             dist.barrier()
 

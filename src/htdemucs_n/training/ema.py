@@ -12,7 +12,7 @@ from htdemucs_n.models.architectures import Network
 class EMA:
     """Keeps an averaged copy of a model, batch-norm statistics included.
 
-    Early on the decay is (1 + n) / (10 + n), so that the random start is forgotten soon.
+    Early on the decay is (1 + n) / (10 + n), so that the random start soon has no weight.
     """
 
     def __init__(self, model: Network, decay: float) -> None:

@@ -1,7 +1,7 @@
-"""What moves the weights: Muon for matrices and kernels, AdamW for all else; or AdamW alone.
+"""The optimisers: Muon for matrices and kernels, AdamW for all else; or AdamW alone.
 
 Muon (Jordan et al., 2024) replaces the momentum of a matrix by the nearest matrix with orthonormal rows or columns,
-so that all its directions are learned at one speed, also those that the gradient is faint in. Scaled by
+so that all its directions are learned at one speed, also those in which the gradient is small. Scaled by
 0.2 sqrt(max(rows, columns)) (Liu et al., 2025) a step is as long as AdamW's would be, and both share one rate.
 """
 
@@ -25,7 +25,7 @@ _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
 def build_optimizers(model: nn.Module, config: SolverConfig) -> list[Optimizer]:
-    """The optimisers of `solver.optimizer`, which share out the parameters.
+    """The optimisers of `solver.optimizer`, which divide the parameters between them.
 
     Matrices and kernels decay; biases and norms, which set levels and not shapes, do not.
     """

@@ -1,4 +1,4 @@
-"""What a run was: its configuration and its command, kept in its folder.
+"""The record of a run in its folder: configuration and command.
 
 out/config.yaml    every key, as `htdemucs-n train` reads it
 out/run.json       version, command, time and machine of each start

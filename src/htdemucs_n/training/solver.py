@@ -161,7 +161,7 @@ class Solver:
                 saved = time.monotonic()
 
     def _batch_numbers(self) -> Iterator[int]:
-        """The batches of this rank, from the present step on: the ranks of a step deal its batches out."""
+        """The batches of this rank, from the present step on: the ranks of a step divide its batches."""
         accumulate, ranks = self.config.solver.accumulate, self.ranks
         for step in range(self.step, self.config.solver.steps):
             for turn in range(accumulate):
@@ -204,7 +204,7 @@ class Solver:
         log.info("  ".join(f"{key} {value:.4g}" for key, value in row.items()))
 
     def _warn_of_idle_stems(self, row: dict[str, float]) -> None:
-        """Say which stems are not learnt: they are no better than silence or than the mixture itself."""
+        """Warn of stems that are not learnt: their scores are no better than those of silence or of the mixture."""
         if self.step <= self.config.solver.warmup_steps:
             return
         for name in self.model.sources:
@@ -217,7 +217,7 @@ class Solver:
                 )
 
     def _is_stale(self) -> bool:
-        """Whether `patience` epochs have brought nothing better."""
+        """Whether there was no better validation in `patience` epochs."""
         patience = self.config.solver.patience * self.config.solver.epoch_steps
         stale = bool(patience and self.valid) and self.step - self.best_step >= patience
         if self.ranks.any(stale and self.ranks.first):

@@ -1,4 +1,4 @@
-"""Spleeter's two-stem network (Hennequin et al., 2020) as a teacher: what it takes for the voice of a mixture.
+"""Spleeter's two-stem network (Hennequin et al., 2020) as a teacher for the vocals of a mixture.
 
 Two U-Nets of one shape read the magnitudes of the mixture, one for the voice and one for the rest. Their estimates v
 and a make a ratio mask, vocals = mixture * v^2 / (v^2 + a^2 + 1e-10). The network reads 1,024 of 2,049 bins, so its

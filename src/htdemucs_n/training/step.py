@@ -54,7 +54,7 @@ class TrainingStep:
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip).item()
         # The norm is that of the gradients of all ranks, so all ranks decide alike.
         finite = math.isfinite(norm)
-        if finite or self.scaler.is_enabled():  # the scaler skips by itself, and learns from it
+        if finite or self.scaler.is_enabled():  # the scaler skips the step itself, and lowers its scale
             for optimizer in self.optimizers:
                 for group in optimizer.param_groups:
                     group["lr"] = rate

@@ -1,4 +1,4 @@
-"""What changes a crop on its way into a batch.
+"""Augmentation: changes of the crops of a batch.
 
 Speed and pitch (`tempo`) change a recording as it is cut. The effects of the two tables below follow, in their order:
 those of `STEM_EFFECTS` on each recording, those of `MIXTURE_EFFECTS` on all recordings of an item at once, so that they

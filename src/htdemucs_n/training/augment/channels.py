@@ -1,4 +1,4 @@
-"""Effects that need no parameter: left and right swapped, the sign turned, a stem left out."""
+"""Effects that need no parameter: left and right swapped, the sign inverted, a stem silenced."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Swap:
 
 @dataclass(frozen=True)
 class Polarity:
-    """The sign of all samples is turned."""
+    """The sign of all samples is inverted."""
 
     probability: float = 0.5
 

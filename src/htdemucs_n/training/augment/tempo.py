@@ -66,8 +66,8 @@ def shift_pitch(audio: Tensor, semitones: float) -> Tensor:
 def stretched(audio: Tensor, length: int) -> Tensor:
     """`(C, T)` made to last `length` samples, T / 4 or more, at its own pitch (WSOLA, Verhelst and Roelands, 1993).
 
-    Windows are laid over each other at a fixed hop. Each is taken from about where it should come from, at the place
-    within 12 ms that goes on most like what the window before it would have gone on with; channels stay together.
+    Windows are overlapped and added at a fixed hop. Each is taken from near its nominal place in the input, within
+    12 ms, where the input correlates most with the continuation of the window before it. All channels share the place.
     """
     reach, hop = _STRETCH_WINDOW // 4, _STRETCH_WINDOW // 2
     window = torch.hann_window(_STRETCH_WINDOW, device=audio.device)
