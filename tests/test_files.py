@@ -15,7 +15,7 @@ import torch
 
 from htdemucs_n.audio import write_wav
 from htdemucs_n.errors import UserError
-from htdemucs_n.files import moved_into_place, remove_leftovers, whole_file, write_whole
+from htdemucs_n.files import as_url, moved_into_place, remove_leftovers, whole_file, write_whole
 from htdemucs_n.models.storage import save_tensors
 
 
@@ -28,6 +28,22 @@ def test_text_and_bytes_as_they_are(tmp_path: Path, content: str | bytes, writte
     write_whole(tmp_path / "x" / "y" / "a", content)
     assert (tmp_path / "x" / "y" / "a").read_bytes() == written
     assert names(tmp_path / "x" / "y") == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("s3://bucket/a.wav", "s3://bucket/a.wav"),
+        (Path("s3://bucket/a.wav"), "s3://bucket/a.wav"),
+        (Path("file:///home/a.wav"), "file:///home/a.wav"),
+        (Path("https://example.org/a b.mp3?x=1"), "https://example.org/a b.mp3?x=1"),
+        (Path("C:/music/a.wav"), None),
+        ("music/a: b/c.wav", None),
+        (Path("a.wav"), None),
+    ],
+)
+def test_urls_are_shown_as_they_were_typed(given: str | Path, shown: str | None) -> None:
+    assert as_url(given) == shown
 
 
 def test_the_older_file_stays_until_the_block_ends(tmp_path: Path) -> None:

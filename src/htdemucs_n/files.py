@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 from htdemucs_n.errors import OutputError
+
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\]+")
+"""The beginning of a URL, also as a `Path` of Windows has it; a drive has one letter."""
 
 
 @contextlib.contextmanager
@@ -54,6 +58,15 @@ def file_identity(path: Path) -> tuple[int, int] | None:
     except (OSError, ValueError):
         return None
     return status.st_dev, status.st_ino
+
+
+def as_url(path: str | Path) -> str | None:
+    """The URL that a user gave in place of a path, as it was typed; None for a path. A `Path` has lost its slashes."""
+    text = str(path)
+    found = _URL.match(text)
+    if found is None or not isinstance(path, Path):
+        return text if found else None
+    return f"{found[1]}:{'///' if found[1].lower() == 'file' else '//'}{text[found.end() :]}"
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -10,6 +10,7 @@ import soundfile
 
 from audio_helpers import encode, strongest, tones
 from htdemucs_n.audio import read_audio
+from htdemucs_n.errors import UserError
 
 
 @pytest.mark.parametrize(
@@ -124,3 +125,9 @@ def test_compressed_file_with_a_protocol_in_its_name(tmp_path: Path) -> None:
     except OSError:
         pytest.skip("this system cannot hold such a name")
     assert strongest(read_audio(odd).samples, 44100) == pytest.approx([440], abs=2)
+
+
+@pytest.mark.parametrize("given", ["s3://bucket/a.wav", Path("s3://bucket/a.wav")])
+def test_a_url_is_named_as_it_was_typed(given: str | Path) -> None:
+    with pytest.raises(UserError, match=r"^'s3://bucket/a\.wav': URLs are not read"):
+        read_audio(given)

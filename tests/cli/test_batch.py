@@ -482,6 +482,13 @@ def test_paths_that_are_no_songs_here(
     assert line.startswith("error: ") and says in line
 
 
+def test_a_url_for_the_output_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    song("a.wav")
+    assert run(monkeypatch, "a.wav", "-o", "s3://bucket/stems") == 2
+    assert capsys.readouterr().err.startswith("error: --out s3://bucket/stems: stems are written to a folder")
+    assert files(Path()) == {"a.wav"}
+
+
 @pytest.mark.parametrize("name", ["MP3", "Flac", "WAV"])
 def test_formats_in_any_case(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     song("a.wav")

@@ -29,6 +29,7 @@ from htdemucs_n.audio.headers import (
 )
 from htdemucs_n.audio.stream import Audio, AudioStream, check_rate, checked_blocks
 from htdemucs_n.errors import UserError
+from htdemucs_n.files import as_url
 
 
 @contextmanager
@@ -85,7 +86,7 @@ def _open(path: str | Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
     """An open file, or the reason why there is none. A file object stays open."""
     if not isinstance(path, str | Path):
         return nullcontext(path)
-    path = Path(path)
+    given, path = path, Path(path)
     try:
         if path.is_dir():
             raise UserError(f"'{path}' is a folder: pass the files in it, for example {path}/*.mp3")
@@ -93,6 +94,8 @@ def _open(path: str | Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
             raise UserError(f"'{path}' is a device or a pipe: pass a file, or - to read from a pipe")
         return path.open("rb")
     except FileNotFoundError:
+        if url := as_url(given):
+            raise UserError(f"'{url}': URLs are not read: download the file and pass its name") from None
         raise UserError(f"'{path}' does not exist: check the name and the folder") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error

@@ -113,6 +113,7 @@ def separate(
     are there already are kept, so the same command goes on where it was stopped.
     """
     from htdemucs_n.cli.batch import BatchReport
+    from htdemucs_n.files import as_url
     from htdemucs_n.memory import keep_freed_memory
 
     keep_freed_memory(one_heap=True)
@@ -127,6 +128,8 @@ def separate(
     from htdemucs_n.separation.stems import StemChoice
     from htdemucs_n.separation.track import STANDARD, Output
 
+    if (url := as_url(out)) and not out.exists():
+        raise OptionError(f"--out {url}: stems are written to a folder of this computer, not to a URL")
     output = Output(format_name.lower(), "float32" if float32 else depth, bitrate, rate, clip_mode, tags)
     if threads:
         torch.set_num_threads(threads)

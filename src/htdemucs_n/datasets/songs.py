@@ -24,6 +24,7 @@ from htdemucs_n.audio.suffixes import SUFFIXES
 from htdemucs_n.datasets import musdb
 from htdemucs_n.datasets.names import MIXTURE, stem_of
 from htdemucs_n.errors import AudioError, OptionError, suggestion
+from htdemucs_n.files import as_url
 
 Split = Literal["train", "valid", "test", "all"]
 """Part of a MUSDB18 root: `train` without the official validation songs, these, `test`, or all there is."""
@@ -77,9 +78,9 @@ def find_songs(
     Raises:
         UserError: the folder is missing or holds no song.
     """
-    folder = Path(folder)
+    given, folder = folder, Path(folder)
     if not folder.is_dir():
-        raise AudioError(f"no folder of songs at '{folder}': give one that exists")
+        raise AudioError(f"no folder of songs at '{as_url(given) or folder}': give one that exists on this computer")
     songs = []
     for entry in sorted(_entries(folder, split)):
         song = _stem_file(entry, sources) if entry.is_file() else _stem_folder(entry, sources, table)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from htdemucs_n.audio.suffixes import SUFFIXES
 from htdemucs_n.errors import AudioError, UserError
-from htdemucs_n.files import file_identity
+from htdemucs_n.files import as_url, file_identity
 from htdemucs_n.separation.names import Track, safe_name, track_name
-
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
-"""With one slash, as a `Path` made of a URL has it, or more; a drive of Windows has one letter."""
 
 
 def find_tracks(paths: Iterable[str | Path], out: Path) -> Iterator[Track | UserError]:
@@ -29,8 +25,8 @@ def find_tracks(paths: Iterable[str | Path], out: Path) -> Iterator[Track | User
         except OSError as error:  # a name that is too long
             yield AudioError(f"'{path}' cannot be opened ({error.strerror}): check the name")
             continue
-        if not is_folder and _URL.match(str(given)) and not path.exists():
-            yield AudioError(f"'{given}': URLs are not read: download the file and pass its name")
+        if not is_folder and (url := as_url(given)) and not path.exists():
+            yield AudioError(f"'{url}': URLs are not read: download the file and pass its name")
             continue
         if is_folder and file_identity(path) == file_identity(out) is not None:
             yield AudioError(f"'{path}' is the output folder, which is not separated again: choose another with -o")
