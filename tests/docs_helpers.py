@@ -1,4 +1,4 @@
-"""The pages of the documentation: their code, commands, links and prose."""
+"""The pages of the documentation: their code, commands and prose."""
 
 from __future__ import annotations
 
@@ -53,16 +53,6 @@ class Page:
             elif not fenced and not line.startswith("    "):
                 yield number, line
 
-    def links(self) -> list[str]:
-        """The targets of its links and pictures."""
-        prose = "\n".join(re.sub(r"`[^`]*`", "", line) for _, line in self.prose())
-        return re.findall(r"\]\(([^)\s]+)\)", prose)
-
-    def anchors(self) -> set[str]:
-        """The anchors of its headings, as GitHub and MyST derive them."""
-        headings = (re.sub(r"`|\]\([^)]*\)|\[", "", line.lstrip("# ")) for _, line in self.prose() if line[:1] == "#")
-        return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}
-
 
 def pages() -> list[Page]:
     """All pages that users and contributors read."""
@@ -82,6 +72,8 @@ def _commands_of(line: str) -> Iterator[list[str]]:
         if token.strip("|&;>"):
             words.append(token)
             continue
+        if "htdemucs_n" in words:  # python -m htdemucs_n
+            words = ["htdemucs-n", *words[words.index("htdemucs_n") + 1 :]]
         if words[:1] and words[0] in PROGRAMS:
             yield words
         words = []

@@ -24,6 +24,7 @@ from htdemucs_n.profiling.lengths import LengthMeasurement
 from htdemucs_n.profiling.passes import PassMeasurement, Settings
 from htdemucs_n.profiling.profile import Profile
 from htdemucs_n.profiling.profiled_model import ProfiledModel
+from htdemucs_n.training.config import TrainConfig
 from models_helpers import tiny_model
 from song_maker.cli import app as song_maker
 
@@ -43,7 +44,10 @@ def unique(items: list[tuple[Page, Any]]) -> list[Any]:
     return [pytest.param(item, id=f"{page.name}-{number}") for number, (page, item) in enumerate(seen.values())]
 
 
-COMMANDS = [(page, command) for page in PAGES for command in page.commands()]
+OLD_RUNS = "docs/lab/training-of-duo.md"
+"""Holds the commands of earlier versions, whose keys had other names."""
+
+COMMANDS = [(page, command) for page in PAGES if page.name != OLD_RUNS for command in page.commands()]
 MENTIONS = [(page, command) for page in PAGES for command in page.mentions()]
 
 
@@ -62,7 +66,8 @@ def test_a_command_is_understood(command: list[str]) -> None:
     context = parsed(command)
     if command[1] in ("train", "average"):  # their keys are checked by Hydra
         keys = [key for key in [*context.args, *context.params.get("weights", [])] if "=" in key]
-        compose_values("n_train", keys)
+        values = compose_values("n_train", keys)
+        assert TrainConfig.from_dict(values).dset.train or values["misc"]["show"]
 
 
 @pytest.mark.parametrize("command", unique(MENTIONS))
