@@ -31,7 +31,10 @@ _INSTRUMENTS: Mapping[str, str] = {
     "harmonica, arp, pluck, bell, glockenspiel, xylophone, marimba, vibraphone, celesta, orchestra, "
     "woodwind, steel drum, steel pan, lap steel, pedal steel, bass clarinet, contrabass clarinet, bass "
     "trombone, bass trumpet, bass flute, bass sax, bass saxophone, bass oboe, bass harmonica, bass "
-    "accordion, choir pad, choir synth, synth choir, pad, fx, sfx",
+    "accordion, bass recorder, bass balalaika, bass flugelhorn, bass melodica, bass cornett, bass kalimba, "
+    "bass ocarina, bass koto, balalaika, flugelhorn, melodica, cornett, kalimba, ocarina, koto, "
+    "vox continental, vox organ, choir pad, choir synth, synth choir, pad, fx, sfx, guitarra, gitarre, "
+    "guitare, chitarra, violão, violao, klavier, teclado, tastiera",
     "vocals": "vocal, voice, vox, voc, vocalist, singer, singing, choir, rap, bv, bgv, adlib, ad lib, acapella, "
     "acappella, a capella, a cappella, bass vocal, bass voice, bass singer, bass vox, voz, voix, gesang, "
     "ボーカル",
@@ -53,7 +56,8 @@ _WEAK = frozenset(
 """What an instrument plays, an effect or a mixture: each counts only where no other instrument is named."""
 
 _NEGATIONS = (
-    "no non not minus without wo off less removed remove muted mute except sans ohne "
+    "no non not minus without wo off less free but except removed remove remover muted mute deleted excluded excluding "
+    "cut killed silenced dropped sans ohne sin sem senza "
     "instrumental instru inst accompaniment karaoke playback beat"
 )
 """With one of these words, a name describes what is left after a stem is removed."""
@@ -108,5 +112,5 @@ def _words(name: str) -> list[str]:
     What stands between two instruments, as in "bass + drums", is the word "and".
     """
     divided = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).casefold()
-    divided = re.sub(r"[+&,/]", " and ", re.sub(r"\bw/o\b", "wo", divided))
+    divided = re.sub(r"[+&,/]", " and ", re.sub(r"\bw[/_]o(?![a-z])", "wo", divided))
     return [re.sub(r"(?<=[^\Wsu])s$", "", word) for word in re.findall(r"[^\W\d_]+", divided)]
