@@ -12,7 +12,8 @@ NAMES = {
     "drums": """
         drums; Drum; 03_snare top; kick.in; bass drum; BassDrum; Sub Kick; Kick Sub; Overheads L; Ride Cymbal; HH; OH;
         SN; BD; Kit; Drum Room; Drum Bus; Drums Reverb; Drums (bleed); hi-hat; Floor Toms; full acoustic drumkit;
-        Kick Out; a-tonal percussion (claps, shakers, congas, cowbell etc); Drum Machine; Synth Drums; Schlagzeug; batterie
+        Kick Out; a-tonal percussion (claps, shakers, congas, cowbell etc); Drum Machine;
+        Synth Drums; Schlagzeug; batterie
     """,
     "bass": """
         bass; bass guitar; synth bass; bass synth; String Bass; Double Bass; upright bass; 808 Bass; Sub; Bass_DI;
@@ -36,7 +37,8 @@ NAMES = {
         vocal-less; vocalless; Vocal Removed; vocals muted; Drumless; Minus Drums; wo vocals; w/o vocals; without bass;
         mixture (no vocals); mix minus one; song_(No Drums); vocals_(Instrumental); Instrumental; inst;
         drums and bass; Drum & Bass; Bass+Drums; guitar and vocals; Vocal Synth; Piano Bass; rap beat; Rap Instrumental;
-        everything but vocals; vocals deleted; Vocals excluded; Vocals cut; Vocals Killed; Vocals (silenced); vocal-free;
+        everything but vocals; vocals deleted; Vocals excluded; Vocals cut; Vocals Killed; Vocals (silenced);
+        vocal-free;
         Vocal Remover; w_o vocals; sin voz; Guitarra y voz; Gitarre und Gesang; Voz e violao;
         beat; Upright; 808; Vocoder; Talkbox; Talk; Voice Memo; Room Mic; full; noise; none; Click; Count in
     """,
