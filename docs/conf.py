@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
 import htdemucs_n
+
+DOCS = Path(__file__).parent
+REPOSITORY = "https://github.com/htdemucs-n/htdemucs-n/blob/main/"
 
 project = "htdemucs-n"
 author = "The htdemucs-n authors"
@@ -15,7 +23,23 @@ exclude_patterns = ["notebooks/**"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 default_role = "code"  # docstrings put names between single backticks
-suppress_warnings = ["myst.xref_missing", "ref.python"]  # links to files of the repository
+suppress_warnings = ["ref.python"]  # a name that several modules have
 
 html_theme = "furo"
 html_title = "htdemucs-n"
+
+
+def setup(app: Sphinx) -> None:
+    """Sphinx calls this with its application."""
+    app.connect("source-read", _link_to_repository)
+
+
+def _link_to_repository(app: Sphinx, page: str, source: list[str]) -> None:
+    """Turn relative links to files outside this folder, which are not pages here, into links to the repository."""
+    folder = (DOCS / page).parent
+
+    def absolute(match: re.Match[str]) -> str:
+        target = (folder / match[1]).resolve()
+        return match[0] if DOCS in target.parents else f"]({REPOSITORY}{target.relative_to(DOCS.parent).as_posix()}"
+
+    source[0] = re.sub(r"\]\((\.\./[^)#]*)", absolute, source[0])
