@@ -14,7 +14,9 @@ SOURCES = ("drums", "bass", "other", "vocals")
 
 
 def check(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of songs, of stem files, or a MUSDB18 root.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder of songs, folder of stem files, or root of MUSDB18.")
+    ],
     stem: Annotated[
         str | None, typer.Option(help="DIR holds single stems of this kind, at any depth.", show_default=False)
     ] = None,

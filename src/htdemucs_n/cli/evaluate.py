@@ -28,18 +28,20 @@ class Part(StrEnum):
 
 def evaluate(
     dataset: Annotated[
-        Path, typer.Argument(metavar="DATASET", help="Folder of songs, of stem files, or a MUSDB18 root.")
+        Path, typer.Argument(metavar="DATASET", help="Folder of songs, folder of stem files, or root of MUSDB18.")
     ],
     name: ModelNames = None,
     stems: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Score DIR/<song>/<stem>.wav in place of a model.", show_default=False),
+        typer.Option(metavar="DIR", help="Score DIR/<song>/<stem>.wav instead of a model.", show_default=False),
     ] = None,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Results go to <out>/<model>.")] = Path("evaluation"),
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="Folder for the results, which are in <out>/<model>.")
+    ] = Path("evaluation"),
     device: Device = "auto",
     split: Annotated[Part, typer.Option(help="Part of a MUSDB18 root.")] = Part.test,
     metrics: Annotated[
-        str, typer.Option(help="Metrics, of global, bss (BSS Eval, slow), si, lsd, leak, faults.")
+        str, typer.Option(help="Metrics to compute: global, bss (BSS Eval, slow), si, lsd, leak, faults.")
     ] = "global,bss,si,lsd,leak,faults",
     baselines: Annotated[bool, typer.Option(help="Also score the mixture, silence and the oracles.")] = True,
     report: Annotated[bool, typer.Option(help="Write the HTML report.")] = True,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 
-def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False) -> None:
+def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False) -> None:
     """List the models that come with the package, with size, score and licence, and the official models."""
     from rich.console import Console
     from rich.table import Table

@@ -31,11 +31,14 @@ ModelNames = Annotated[
 ]
 """Models for `Separator`, with commas between them; `model_names` splits them."""
 
-Device = Annotated[str, typer.Option("-d", "--device", help="cpu, cuda or mps; auto takes the fastest available.")]
+Device = Annotated[
+    str, typer.Option("-d", "--device", help="cpu, cuda or mps; auto takes the first available of cuda, mps and cpu.")
+]
 """A device for `Separator`."""
 
 Trust = Annotated[
-    bool, typer.Option("--trust-checkpoint", help="Load a pickled official checkpoint, which can run any code.")
+    bool,
+    typer.Option("--trust-checkpoint", help="Open a pickled official checkpoint. Opening it can execute any code."),
 ]
 """`trusted` for `Separator`."""
 

@@ -28,11 +28,13 @@ def profile(
         ),
     ] = None,
     device: Device = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16, fp16, as in separate.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16, as in separate.")] = "auto",
     segment: Annotated[
-        float | None, typer.Option(help="Seconds that the model takes at once.", show_default="the model's")
+        float | None, typer.Option(help="Length of a segment in seconds.", show_default="the model's")
     ] = None,
-    batch: Annotated[int | None, typer.Option(help="Segments at once.", show_default="1 on a CPU, 4 elsewhere")] = None,
+    batch: Annotated[
+        int | None, typer.Option(help="Number of segments in a batch.", show_default="1 on a CPU, 4 on other devices")
+    ] = None,
     lengths: Annotated[
         str | None,
         typer.Option(help="Also separate noise of these lengths: 30,60,600.", metavar="SECONDS", show_default="none"),
@@ -46,13 +48,13 @@ def profile(
         ),
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Passes to measure; the median is reported.")] = 5,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="one a core")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="one per core")] = None,
     trust: Trust = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the measurements to FILE.", show_default=False)
     ] = None,
     png_file: Annotated[
-        Path | None, typer.Option("--png", metavar="FILE", help="Draw them to FILE.", show_default=False)
+        Path | None, typer.Option("--png", metavar="FILE", help="Draw the measurements to FILE.", show_default=False)
     ] = None,
 ) -> None:
     """Report parameters, FLOPs, time and memory of a model, by part.

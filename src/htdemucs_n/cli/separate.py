@@ -16,7 +16,7 @@ Tracks = Annotated[
     list[str],  # not Path, which would take one slash from a URL before it is named in a message
     typer.Argument(
         metavar="TRACKS",
-        help="Audio or video files, folders with all below them, or - for standard input.",
+        help="Audio or video files, folders with their subfolders, or - for standard input.",
         show_default=False,
     ),
 ]
@@ -32,21 +32,25 @@ Weights = Annotated[
     typer.Option(help="Weights of several models in their average: 2,1.", show_default="equal", metavar="NUMBERS"),
 ]
 Precision = Annotated[
-    str, typer.Option(help="auto, fp32, bf16, fp16; auto takes bf16 where the device has fast instructions for it.")
+    str, typer.Option(help="auto, fp32, bf16 or fp16; auto takes bf16 if the device has fast instructions for it.")
 ]
 Segment = Annotated[
     float | None,
-    typer.Option(help="Length of the segments that the model takes, seconds.", show_default="as the model was trained"),
+    typer.Option(help="Length of a segment in seconds.", show_default="as the model was trained"),
 ]
 Overlap = Annotated[
     float | None,
-    typer.Option(help="Part of a segment shared with the next, 0 to 0.95.", show_default="the model's, 0.25"),
+    typer.Option(
+        help="Fraction of a segment that it shares with the next, 0 to 0.95.", show_default="the model's, 0.25"
+    ),
 ]
 Shifts = Annotated[
     int, typer.Option(help="Average the stems over N random shifts in time, which takes N times as long.", metavar="N")
 ]
 Seed = Annotated[int, typer.Option(help="Seed of the random shifts.")]
-Stems = Annotated[str | None, typer.Option(help="Write only these: drums,bass.", show_default="all", metavar="STEMS")]
+Stems = Annotated[
+    str | None, typer.Option(help="Write only these stems: drums,bass.", show_default="all", metavar="STEMS")
+]
 TwoStems = Annotated[
     str | None, typer.Option(metavar="STEM", help="Write only STEM and no_STEM, the rest of the song.")
 ]
@@ -56,17 +60,19 @@ OtherMethod = Annotated[
         help="How no_STEM is made: add (sum of the other stems), minus (song minus STEM), none (not written)."
     ),
 ]
-Format = Annotated[str, typer.Option("--format", help="wav, flac, mp3, ogg, opus, m4a.")]
-Depth = Annotated[str | None, typer.Option(help="int16, int24 or float32 (wav, flac).", show_default="the song's")]
+Format = Annotated[str, typer.Option("--format", help="File format: wav, flac, mp3, ogg, opus or m4a.")]
+Depth = Annotated[
+    str | None, typer.Option(help="Sample format of wav and flac: int16, int24 or float32.", show_default="the song's")
+]
 Float32 = Annotated[bool, typer.Option("--float32", help="Same as --depth float32.")]
 Bitrate = Annotated[
-    int | None, typer.Option(help="kbit/s (mp3 320, ogg 256, opus 160, m4a 256).", show_default="by format")
+    int | None, typer.Option(help="Bit rate in kbit/s (mp3 320, ogg 256, opus 160, m4a 256).", show_default="by format")
 ]
 Rate = Annotated[int | None, typer.Option(help="Sample rate of the stems, Hz.", show_default="the song's")]
 ClipMode = Annotated[
     str | None,
     typer.Option(
-        help="What is done with stems over full scale: rescale (one gain for all), clamp, limit, none.",
+        help="Treatment of stems that exceed full scale: rescale (one gain for all), clamp, limit, none.",
         show_default="rescale; clamp to standard output; none for float32",
     ),
 ]
@@ -74,8 +80,8 @@ Tags = Annotated[bool, typer.Option("--tags/--no-tags", help="Copy title, artist
 Force = Annotated[bool, typer.Option("--force", help="Replace stems that exist.")]
 SkipExisting = Annotated[bool, typer.Option("--skip-existing", help="Do not list songs whose stems exist.")]
 Jobs = Annotated[int, typer.Option("-j", "--jobs", min=1, help="Songs that are separated at the same time.")]
-Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of the model.", show_default="one a core")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a song, for programs.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of the model.", show_default="one per core")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for each song.")]
 
 
 def separate(

@@ -24,7 +24,9 @@ _SECONDS_A_LINE = 60.0
 
 def train(
     context: typer.Context,
-    config_name: Annotated[str, typer.Option(help="File of conf/ to start from, without .yaml.")] = "n_train",
+    config_name: Annotated[
+        str, typer.Option(help="Name of the configuration file in conf/, without .yaml.")
+    ] = "n_train",
 ) -> None:
     """Train a model: `htdemucs-n train preset=small dset.train=[songs] dset.valid=[held_out] solver.epochs=10`."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
