@@ -34,7 +34,7 @@ def test_no_more_than_depth_lie_ahead() -> None:
     data.close()
 
 
-def test_closing_ends_the_thread_even_when_nobody_takes() -> None:
+def test_closing_ends_the_thread_when_no_item_is_taken() -> None:
     before = threading.active_count()
     data = Background(range(10**9))
     data.close()
@@ -53,7 +53,7 @@ def test_waiting_is_counted_and_overlapped_drawing_is_not() -> None:
     assert hidden.waited < 0.02
 
 
-def test_without_a_thread_items_are_made_when_they_are_asked_for() -> None:
+def test_without_a_thread_items_are_made_on_demand() -> None:
     made: list[int] = []
 
     def items() -> Iterator[int]:

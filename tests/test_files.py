@@ -70,7 +70,7 @@ def test_a_block_that_fails_leaves_nothing(tmp_path: Path, writer: Callable[...,
     assert names(tmp_path) == ["a"]
 
 
-def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
+def test_two_writers_of_one_file_use_different_partial_files(tmp_path: Path) -> None:
     with whole_file(tmp_path / "a") as first, whole_file(tmp_path / "a") as second:
         first.write_text("first")
         second.write_text("second")

@@ -205,7 +205,7 @@ def test_an_exception_leaves_nothing(tmp_path: Path, name: str) -> None:
         ("mp3", None, "lossy", "int24"),
     ],
 )  # fmt: skip
-def test_the_depth_is_the_inputs_unless_told(name: str, depth: str | None, wanted: str, given: str | None) -> None:
+def test_the_depth_is_the_inputs_by_default(name: str, depth: str | None, wanted: str, given: str | None) -> None:
     assert choose_encoding(name, depth, None, given).depth == wanted
 
 

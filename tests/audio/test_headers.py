@@ -1,4 +1,4 @@
-"""Files whose headers say too little or too much: all samples are read, and the length is right."""
+"""Files whose headers have no length or a wrong one: all samples are read, and the length is right."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_wav_that_leaves_its_size_open_is_read_whole(tmp_path: Path, size: int
     np.testing.assert_array_equal(samples, noise().T / np.float32(32768))
 
 
-def test_a_wav_that_is_cut_short_still_promises_what_it_had(tmp_path: Path) -> None:
+def test_a_wav_that_is_cut_short_keeps_the_length_of_its_header(tmp_path: Path) -> None:
     path = written(tmp_path / "a.wav", with_data_size(4 * SAMPLES)[:-4000])
     with open_audio(path) as stream:
         assert stream.length == SAMPLES

@@ -33,7 +33,7 @@ def test_16_bit_file_read_by_the_standard_library(tmp_path: Path, channels: int)
     assert np.abs(integers / 32768 - samples).max() <= 0.5 / 32768 + 1e-7
 
 
-def test_16_bit_integers_survive_and_full_scale_is_clipped(tmp_path: Path) -> None:
+def test_16_bit_integers_are_kept_and_full_scale_is_clipped(tmp_path: Path) -> None:
     samples = np.array([[-32768, -1, 0, 1, 32767, 32768, 40000, -40000]], dtype=np.float32)
     samples /= 32768
     write_wav(tmp_path / "a.wav", samples, 44100)

@@ -1,4 +1,4 @@
-"""What bad input gets: one clear line that names the file, exit status 1, no file half-written.
+"""Errors of bad input: one clear line that names the file, exit status 1, no file half-written.
 
 All through the command line, around a model with known stems. Input that is odd but legal is in
 `test_separation_odd_files.py`.
@@ -140,7 +140,7 @@ def not_finite(value: float) -> Callable[[Path], None]:
         ('it\'s "ein" песня 歌.wav', text, "is not an audio file"),
     ],
 )
-def test_a_bad_file_is_one_line(
+def test_a_bad_file_gets_one_line(
     separate: Callable[..., int],
     capfd: pytest.CaptureFixture[str],
     name: str,

@@ -167,7 +167,7 @@ def test_bss_eval_in_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             assert found == pytest.approx(np.median(values[index]), abs=0.01)
 
 
-def test_the_report_stands_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report_refers_to_no_other_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("htdemucs_n.evaluation.report._WORST", 1)
     assert run(monkeypatch, "songs", "--metrics", "global,lsd", "--no-baselines") == 0
     folder = Path(f"evaluation/{DEFAULT_MODEL}/report")
@@ -344,7 +344,7 @@ def test_scores_are_kept_for_one_state_of_the_code(monkeypatch: pytest.MonkeyPat
     assert code_version()["htdemucs-n"] == __version__
 
 
-def test_the_report_says_how_it_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report_names_version_date_and_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "pair" / "a", **stems_of(0))
     assert run(monkeypatch, "pair", "--metrics", "global") == 0
     page = Path(f"evaluation/{DEFAULT_MODEL}/report/index.html").read_text(encoding="utf-8")

@@ -72,7 +72,7 @@ def test_bad_input_gets_one_line(
     assert err.startswith(f"error: {line}") and err.count("\n") == 1
 
 
-def test_without_the_official_extra_one_line_says_how_to_get_it(
+def test_without_the_official_extra_one_line_names_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for module in [key for key in sys.modules if key.split(".")[0] == "demucs"]:

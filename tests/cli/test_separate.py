@@ -115,7 +115,7 @@ def test_two_stems_of_an_unknown_stem(monkeypatch: pytest.MonkeyPatch, capsys: p
     assert not Path("separated").exists()
 
 
-def test_a_loud_song_is_scaled_as_one_and_says_so(
+def test_a_loud_song_is_scaled_as_a_whole_with_a_note(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     song("a.wav", 10 * TONES, float32=True)  # vocals peak at 0.4 * 10 * 0.5 = 2

@@ -223,7 +223,7 @@ def test_two_stems_train(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_model("runs/n_train/best.safetensors").sources == ("vocals", "instrumental")
 
 
-def test_without_validation_songs_the_run_itself_is_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_validation_songs_the_last_checkpoint_is_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its averaged weights are used."""
     assert run(monkeypatch, "dset.train=[songs]", *SHORT, *MODEL) == 0
     model = load_model("runs/n_train/last.safetensors")

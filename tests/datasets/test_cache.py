@@ -1,4 +1,4 @@
-"""The cache of decoded stems: it holds what decoding gives, sees every change, and survives damage."""
+"""The cache of decoded stems: it holds the decoded samples, follows every change, and replaces damaged entries."""
 
 from __future__ import annotations
 

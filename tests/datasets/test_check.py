@@ -105,7 +105,7 @@ def test_as_a_person_types_it(songs: Path, monkeypatch: pytest.MonkeyPatch, caps
 
 
 def test_single_stems(songs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every file at any depth is looked at, whatever its name."""
+    """Every file at any depth is checked, whatever its name."""
     assert run(monkeypatch, str(songs), "--stem", "vocals", "--json") == 1
     report = json.loads(capsys.readouterr().out)
     assert (report["songs"], report["files"]) == (12, 12)

@@ -1,4 +1,4 @@
-"""The network of the spectrum alone: its sums, its levels, its view over time and bands, the order of its masks."""
+"""The network of the spectrum alone: its sums, its levels, its context in time and bands, the order of its masks."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_stems_follow_the_level_of_the_mixture(gain: float) -> None:
 
 @pytest.mark.parametrize("time_attention", ["linear", "softmax"])
 def test_attention_reaches_over_the_whole_segment(time_attention: str) -> None:
-    """The end of 4 s of sound changes what is made of its beginning, which lies further away than any kernel."""
+    """The end of 4 s of sound changes the stems of its beginning, which lies further away than any kernel."""
     model, mixture = tiny(time_attention=time_attention, use_train_segment=False), noise(1, 2, 4 * 44100)
     other = mixture.clone()
     other[..., -20_000:] = other[..., -20_000:].flip(-1)  # of the same level
@@ -73,7 +73,7 @@ def test_attention_reaches_over_the_whole_segment(time_attention: str) -> None:
 
 
 @pytest.mark.parametrize("band_mixer", ["linear", "attention"])
-def test_bands_are_told_of_each_other(band_mixer: str) -> None:
+def test_every_band_depends_on_the_others(band_mixer: str) -> None:
     """A tone at 9 kHz changes the mask of the lowest band, in which it has no energy."""
     model = tiny(band_mixer=band_mixer, time_kernel=1).blocks
     tokens = noise(1, 5, 24, 16)

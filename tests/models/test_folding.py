@@ -61,7 +61,7 @@ def test_no_batch_norm_is_left_and_the_original_is_untouched() -> None:
     assert folded.config == model.config
 
 
-def test_inference_has_its_kernels_channels_last_and_says_the_same() -> None:
+def test_inference_has_its_kernels_channels_last_and_the_same_output() -> None:
     model, mixture = tiny_model(use_train_segment=False).eval(), noise(1, 2, 16384)
     randomise_batch_norm(model)
     ready = prepare_for_inference(model)

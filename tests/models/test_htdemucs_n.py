@@ -40,7 +40,7 @@ def test_output_is_as_long_as_the_input_in_training(length: int) -> None:
     assert tiny_model()(noise(2, 2, length)).shape == (2, 4, 2, length)
 
 
-def test_items_of_a_batch_do_not_hear_each_other() -> None:
+def test_items_of_a_batch_are_independent() -> None:
     batch = noise(3, 2, 9000) * torch.tensor([0.1, 1.0, 10.0]).view(3, 1, 1)
     together = separate(FREE, batch)
     for index in range(3):
@@ -94,7 +94,7 @@ def test_silence_and_near_silence() -> None:
     assert bool(quiet.isfinite().all()) and float(quiet.abs().max()) < 1e-5
 
 
-def test_antiphase_and_a_dead_channel() -> None:
+def test_antiphase_and_a_silent_channel() -> None:
     left = noise(1, 1, 9000)
     for mixture in (torch.cat([left, -left], dim=1), torch.cat([left, 0 * left], dim=1)):
         assert bool(separate(FREE, mixture).isfinite().all())

@@ -67,7 +67,7 @@ def test_a_click_stands_in_the_same_frame_of_every_resolution() -> None:
 
 
 @pytest.mark.parametrize("method", ["attention", "concat", "add"])
-def test_all_resolutions_meet_on_one_grid(method: str) -> None:
+def test_all_resolutions_are_on_one_grid(method: str) -> None:
     assert encoder(method)(features()).shape == (2, 8, 24, 3)
 
 
@@ -98,7 +98,7 @@ def test_add_is_concatenation_with_one_shared_matrix() -> None:
     torch.testing.assert_close(added(features()), plain(features()), atol=1e-5, rtol=1e-5)
 
 
-def test_each_resolution_is_heard() -> None:
+def test_the_output_depends_on_each_resolution() -> None:
     """Changing any one entry of the list changes the output."""
     module, entries = encoder("attention"), features()
     before = module(entries)

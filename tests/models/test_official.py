@@ -23,7 +23,7 @@ from htdemucs_n.separation import Separator
 
 
 @pytest.mark.parametrize("name", ["htdemucs", "htdemucs_ft", "htdemucs_6s"])
-def test_without_the_package_one_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_without_the_package_one_line_names_the_extra(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     for module in [key for key in sys.modules if key.split(".")[0] == "demucs"]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "demucs", None)

@@ -120,7 +120,7 @@ def test_the_file_of_defaults_is_the_config_class() -> None:
         ),
     ],
 )
-def test_a_preset_differs_by_what_the_design_says_and_no_more(
+def test_a_preset_differs_in_the_keys_of_the_design_only(
     name: str, model: dict[str, Any], training: dict[str, Any]
 ) -> None:
     assert load_preset(name) == dataclasses.replace(HTDemucsNConfig(), **model)

@@ -68,7 +68,7 @@ def test_softmax_magnitudes_share_the_mixture_out() -> None:
     torch.testing.assert_close(module(grid, tokens, spectrum).sum(dim=1), spectrum)
 
 
-def test_mapping_hears_the_mixture_only_through_the_network() -> None:
+def test_mapping_depends_on_the_mixture_only_through_the_network() -> None:
     module, (grid, tokens, spectrum) = head("mapping"), inputs()
     assert torch.equal(module(grid, tokens, spectrum), module(grid, tokens, 0 * spectrum))
 

@@ -1,4 +1,4 @@
-"""Every config key is alive, every setting can be built, and gradients reach every parameter of each."""
+"""Every config key has an effect, every setting can be built, and gradients reach every parameter of each."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_keywords_override_the_config() -> None:
         ({"band_zones": [[64, 8]]}, "'band_zones' must cover 2048 bins"),
         ({"band_zones": [[512, 4]]}, "4 bins a band is no multiple of 8"),
         ({"band_zones": [[2, 1024]]}, "2 bands don't halve 3 times"),
-        ({"spectral_head": "none", "fusion_method": "none"}, "the frequency branch is unheard"),
+        ({"spectral_head": "none", "fusion_method": "none"}, "the frequency branch has no effect"),
         ({"channels": "wide"}, "'channels' is 'wide': give a whole number"),
         ({"channels": 4.5}, "'channels' is '4.5': give a whole number"),
         ({"channels": True}, "'channels' is 'True': give a whole number"),
@@ -159,7 +159,7 @@ def test_what_cannot_be_built_is_refused_by_name(values: dict[str, Any], says: s
     assert says in str(error.value) and "\n" not in str(error.value)
 
 
-def test_a_config_survives_plain_types() -> None:
+def test_a_config_is_restored_from_plain_types() -> None:
     config = HTDemucsNConfig(**TINY)
     lists = {k: list(v) if isinstance(v, tuple) else v for k, v in config.to_dict().items()}
     assert HTDemucsNConfig.from_dict(lists) == config

@@ -1,4 +1,4 @@
-"""Files that are odd but legal, from the file to the written stems: right values, no NaN."""
+"""Unusual but valid files, from the file to the written stems: right values, no NaN."""
 
 from __future__ import annotations
 

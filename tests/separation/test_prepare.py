@@ -92,7 +92,7 @@ def test_the_defaults_of_torch_do_not_matter(trained: Path, request: pytest.Fixt
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16])
-def test_arrays_are_as_good_as_tensors(dtype: type[np.generic]) -> None:
+def test_arrays_give_the_stems_of_tensors(dtype: type[np.generic]) -> None:
     samples = (100 * tones((440, 1000), 44100, 0.5)).astype(dtype)
     separator = Separator(SplitModel())
     from_array, from_tensor = (separator.separate(x, 44100) for x in (samples, torch.from_numpy(samples)))

@@ -127,7 +127,7 @@ def test_extreme_levels_stay_finite_and_add_up(level: float) -> None:
     torch.testing.assert_close(sum(stems.values()), mixture, rtol=1e-5, atol=1e-5 * level + 6e-45)
 
 
-def test_the_model_hears_a_normalised_mixture_in_inference_mode() -> None:
+def test_the_model_gets_a_normalised_mixture_in_inference_mode() -> None:
     inputs: list[Tensor] = []
 
     class Spy(SplitModel):

@@ -27,7 +27,7 @@ def test_one_stem_alone() -> None:
     assert choice.names == ("bass",) and torch.equal(bass, STEMS["bass"])
 
 
-def test_some_stems_in_the_order_asked_for() -> None:
+def test_some_stems_in_the_given_order() -> None:
     choice = StemChoice(SOURCES, stems=["vocals", "drums", "vocals"])
     assert choice.names == ("vocals", "drums")
     assert all(torch.equal(a, STEMS[b]) for a, b in zip(choice.pick(STEMS), choice.names, strict=True))

@@ -121,7 +121,7 @@ def test_memory_does_not_grow_with_the_length() -> None:
     assert peak(300) < 1.05 * peak(30)
 
 
-def test_seams_cannot_be_heard(demo_stems: dict[str, Tensor]) -> None:
+def test_seams_differ_no_more_than_other_places(demo_stems: dict[str, Tensor]) -> None:
     """The shipped model on one song, cut at other places: where segments meet, the two differ as elsewhere.
 
     Differences are of the same size at the seams of the first cut, at those of the second, and far from both.
@@ -196,7 +196,7 @@ def test_a_batch_that_memory_has_no_room_for_is_halved() -> None:
         assert torch.equal(stems[name], truth[name])
 
 
-def test_a_wish_to_stop_is_heard_before_the_next_segment() -> None:
+def test_cancelling_takes_effect_before_the_next_segment() -> None:
     model, cancel = SplitModel(), threading.Event()
 
     def progress(done: int, total: int) -> None:

@@ -140,7 +140,7 @@ def test_songs_depend_on_seed_and_number_alone(tmp_path: Path) -> None:
         assert np.abs(sound.samples).max() <= 0.9
 
 
-def test_command_says_what_is_missing(tmp_path: Path) -> None:
+def test_command_names_what_is_missing(tmp_path: Path) -> None:
     from typer.testing import CliRunner
 
     command = [str(tmp_path / "out"), "--pop909", str(tmp_path / "no.zip"), "--groove", "g.zip"]

@@ -123,7 +123,7 @@ def test_the_bass_is_what_a_bass_plays_or_a_low_line() -> None:
 
 def test_a_band_replaces_what_it_plays(tmp_path: Path) -> None:
     song(DRUMS, BASS, GUITAR).save(tmp_path / "made.mid")
-    # What the command is told: an empty settings file, a chart, and the name of the MIDI file.
+    # The arguments of the command: an empty settings file, a chart, and the name of the MIDI file.
     script = f'test ! -s "$2" && grep -q "^Groove stdlib/none:One$" "$5" && cp {tmp_path}/made.mid "$4"'
     plan = with_backing(PLAN, command(tmp_path, script), np.random.default_rng(0))
     assert [hit.pitch for hit in plan.drums] == [36, 38] and plan.kicks == [0.0]
@@ -155,7 +155,7 @@ def test_a_command_that_fails_costs_the_style_and_not_the_song(
     assert len(caplog.records) == backing._TRIES and said in caplog.text and "stdlib/none:One" in caplog.text
 
 
-def test_without_the_command_songs_are_as_before_and_one_line_says_so(
+def test_without_the_command_songs_are_as_before_with_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -170,7 +170,7 @@ def test_without_the_command_songs_are_as_before_and_one_line_says_so(
 
 
 @needs_fonts
-def test_bass_and_parts_are_heard_where_they_are_written() -> None:
+def test_bass_and_parts_sound_where_they_are_written() -> None:
     fonts = SoundFonts()
     notes = [Note(2.0, 1.0, 45, 100), Note(4.0, 1.0, 45, 100)]
     plan = replace(PLAN, bpm=120.0, bass=Part(33, notes), parts=())

@@ -1,4 +1,4 @@
-"""The song maker stands beside the separator, which does not know it."""
+"""The song maker is a package of its own, which the separator does not import."""
 
 from __future__ import annotations
 

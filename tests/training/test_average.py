@@ -33,7 +33,7 @@ def test_every_weight_is_the_mean_of_its_three(tmp_path: Path) -> None:
         assert tensor.double().numpy() == pytest.approx(three.mean(axis=0), rel=1e-6, abs=1e-7), name
 
 
-def test_of_one_alone_it_is_that_one(tmp_path: Path) -> None:
+def test_the_mean_of_one_model_is_that_model(tmp_path: Path) -> None:
     model = tiny_model(4)
     half = mean_model([saved(tmp_path / "a.safetensors", model, torch.float16)])
     for name, tensor in half.state_dict().items():

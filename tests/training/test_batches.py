@@ -1,4 +1,4 @@
-"""Batches: where each crop was cut, found again in songs whose samples say where they are."""
+"""Batches: where each crop was cut, found again in songs whose samples hold their positions."""
 
 from __future__ import annotations
 

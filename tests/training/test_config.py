@@ -96,7 +96,7 @@ def test_paths_with_spaces_and_other_letters() -> None:
 
 @pytest.mark.parametrize("path", ["ö", "R&B", "Guns N' Roses", "50% off", "a (b)", "a=b", "歌 1"])
 def test_paths_that_hydra_cannot_read_without_quotes(path: str) -> None:
-    """As a shell hands them over: in a list, among others, and alone."""
+    """As a shell passes them: in a list, among others, and alone."""
     config = composed(f"dset.train=[/music/{path}/x,songs]", f"dset.cache=/music/{path}")
     assert config.dset.train == (f"/music/{path}/x", "songs")
     assert config.dset.cache == f"/music/{path}"
@@ -209,7 +209,7 @@ def test_continuing_takes_the_network_of_the_checkpoint(tmp_path: Path) -> None:
     assert longer == dataclasses.replace(config, segment=5)
 
 
-def test_a_warm_up_that_the_run_does_not_reach_the_end_of_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_warm_up_longer_than_the_run_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     SolverConfig(epochs=1, epoch_steps=100, warmup_steps=101)
     assert "solver.warmup_steps=101: the run ends after 100 steps" in caplog.text
     caplog.clear()

@@ -83,7 +83,7 @@ def test_a_rank_needs_its_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
 
 
-def test_a_single_process_asks_nobody() -> None:
+def test_a_single_process_exchanges_nothing() -> None:
     with joined_ranks(False, "cpu") as ranks:
         assert ranks.first and ranks.count == 1
         assert ranks.any(True) and not ranks.any(False)

@@ -91,7 +91,7 @@ def test_every_parameter_has_one_optimiser(tmp_path: Path) -> None:
     assert {names[p] for p in stacked} == {name for name in by_muon if ".weights." in name}
 
 
-def test_adamw_alone_takes_everything(tmp_path: Path) -> None:
+def test_adamw_alone_has_all_parameters(tmp_path: Path) -> None:
     config = tiny_config(tmp_path, solver={"optimizer": "adamw"}).solver
     (adamw,) = build_optimizers(tiny_model(), config)
     assert isinstance(adamw, torch.optim.AdamW)

@@ -339,7 +339,7 @@ def test_half_precision_scales_its_loss_and_learns(tmp_path: Path) -> None:
     assert progress["scaler"]["scale"] == run.take_step.scaler.get_scale()
 
 
-def test_a_stem_that_is_not_learnt_is_told(
+def test_a_stem_that_is_not_learnt_is_logged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The mixture scores -4 dB for bass and 3 dB for vocals, which is what the model has there; drums are silent."""

@@ -33,7 +33,7 @@ def test_what_a_faster_tape_cannot_hold_is_cut_not_folded() -> None:
     assert resampled(torch.from_numpy(sine(600, 2000)), 1000).abs().max() < 1e-6
 
 
-def test_the_same_length_is_left_alone() -> None:
+def test_the_same_length_returns_the_input() -> None:
     audio = torch.randn(2, 333, generator=torch.Generator().manual_seed(0))
     assert resampled(audio, 333) is audio
 
