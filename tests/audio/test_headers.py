@@ -131,15 +131,18 @@ def test_joined_opus_files(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_audio(path).samples, np.concatenate(alone, axis=1))
 
 
-def test_links_of_another_rate_or_channel_count_are_brought_to_those_of_the_first(tmp_path: Path) -> None:
-    """A second of 44.1 kHz stereo, then a second of a mono tone at 22.05 kHz."""
+@pytest.mark.parametrize("tone_first", [False, True])
+def test_joined_links_get_the_highest_rate_and_the_most_channels(tmp_path: Path, tone_first: bool) -> None:
+    """A second of 44.1 kHz stereo, and a second of a mono tone at 22.05 kHz before or after it."""
     tone = np.round(8000 * np.sin(2 * np.pi * 500 * np.arange(22050) / 22050)).astype(np.int16)
-    first = encoded("OGG", noise(RATE), subtype="VORBIS")
-    path = written(tmp_path / "a.ogg", first + encoded("OGG", tone, 22050, subtype="VORBIS"))
-    audio = read_audio(path)
+    links = [encoded("OGG", noise(RATE), subtype="VORBIS"), encoded("OGG", tone, 22050, subtype="VORBIS")]
+    stereo = read_audio(written(tmp_path / "stereo.ogg", links[0])).samples
+    audio = read_audio(written(tmp_path / "a.ogg", b"".join(reversed(links) if tone_first else links)))
     assert audio.sample_rate == RATE and audio.samples.shape[0] == 2
     assert audio.samples.shape[1] == pytest.approx(2 * RATE, abs=2)
-    second = audio.samples[:, RATE + 5000 : RATE + 25000]
-    np.testing.assert_array_equal(second[0], second[1])
+    np.testing.assert_array_equal(audio.samples[:, -RATE:] if tone_first else audio.samples[:, :RATE], stereo)
+    start = 0 if tone_first else RATE
+    mono = audio.samples[:, start + 5000 : start + 25000]
+    np.testing.assert_array_equal(mono[0], mono[1])
     expected = 8000 / 32768 * np.sin(2 * np.pi * 500 * np.arange(5000, 25000) / RATE)
-    assert np.abs(second[0] - expected).max() < 0.02
+    assert np.abs(mono[0] - expected).max() < 0.02

@@ -19,7 +19,7 @@ from htdemucs_n.errors import UserError
 class ChainedStream:
     """The links of a chain, one after the other (see `htdemucs_n.audio.stream.AudioStream`).
 
-    A link of another rate or channel count than the first is brought to those.
+    All links are brought to the highest rate and to the most channels of any.
     """
 
     speakers: tuple[str, ...] = ()
@@ -29,15 +29,15 @@ class ChainedStream:
         """`places` are the first byte of each link and the one after its last.
 
         Raises:
-            UserError: the first link cannot be decoded.
+            UserError: no link can be decoded.
         """
         self._file, self._places, self._path = file, places, path
         self.damaged = 0
         sounds = [sound for sound in map(self._open, places) if sound is not None]
         if not sounds:
             raise UserError(f"'{path}' is not an audio file that can be read: check what it is, or convert it to wav")
-        self.sample_rate: int = sounds[0].samplerate
-        self.channels: int = sounds[0].channels
+        self.sample_rate: int = max(sound.samplerate for sound in sounds)
+        self.channels: int = max(sound.channels for sound in sounds)
         self.length: int | None = sum(round(s.frames * self.sample_rate / s.samplerate) for s in sounds)
         for sound in sounds:
             sound.close()
@@ -59,7 +59,7 @@ class ChainedStream:
         return open_with_soundfile(FileView(self._file, *place))
 
     def _with_channels(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Mono on both sides, or the mean of both sides, where the first link has another channel count."""
+        """The mean of a link with fewer channels on each of them: mono on both sides."""
         if len(block) == self.channels:
             return block
         mean: NDArray[np.float32] = block.mean(axis=0, keepdims=True, dtype=np.float32)
