@@ -27,6 +27,9 @@ FOLDER = ".htdemucs-n"
 _ENDS = 65536
 """Bytes at the beginning and at the end of a file that go into its fingerprint."""
 
+_ATTEMPTS = 10
+"""To lock a file in a folder that other processes make and remove at the same time."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -77,7 +80,7 @@ class SongRecord:
 
     def _acquire(self) -> FileLock | None:
         """The lock of the song; None where another process holds it."""
-        for attempts_left in reversed(range(10)):
+        for attempt in range(1, _ATTEMPTS + 1):
             make_folder(self._out)
             try:
                 self._path.parent.mkdir(exist_ok=True)
@@ -85,9 +88,9 @@ class SongRecord:
                 lock.acquire(blocking=False)
                 return lock
             except Timeout:
-                return None
+                break
             except (FileExistsError, FileNotFoundError):  # another process has just removed the empty folder
-                if not attempts_left:
+                if attempt == _ATTEMPTS:
                     raise
         return None
 
