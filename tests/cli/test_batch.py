@@ -262,6 +262,22 @@ def test_from_standard_input_to_standard_output(tmp_path: Path) -> None:
     assert b"standard output" in done.stderr
 
 
+def test_all_parts_of_a_joined_ogg_file_are_read_from_standard_input() -> None:
+    """A second of a mono tone at 22.05 kHz, then one in stereo at 44.1 kHz: two seconds in stereo at 44.1 kHz."""
+    soundfile.write("a.ogg", tones((440,), 22050, 1.0).T, 22050)
+    soundfile.write("b.ogg", tones((440, 660), 44100, 1.0).T, 44100)
+    code = f"{ON_STAND_IN}sys.argv = ['htdemucs-n', 'separate', '-', '-o', 'out']\nmain()\n"
+    joined = Path("a.ogg").read_bytes() + Path("b.ogg").read_bytes()
+    done = subprocess.run([sys.executable, "-c", code], input=joined, capture_output=True, check=True)
+    assert b"note" not in done.stderr
+    stem = next(Path("out").rglob("vocals.wav"))
+    assert (soundfile.info(stem).frames, soundfile.info(stem).samplerate, soundfile.info(stem).channels) == (
+        88200,
+        44100,
+        2,
+    )
+
+
 def test_several_stems_do_not_fit_into_a_pipe(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -33,19 +33,22 @@ from htdemucs_n.files import as_url
 
 
 @contextmanager
-def open_audio(path: str | Path | BinaryIO, stream: int = 0) -> Iterator[AudioStream]:
+def open_audio(path: str | Path | BinaryIO, stream: int = 0, name: str = "file object") -> Iterator[AudioStream]:
     """Open a file, or a binary file object that can be moved in: wav, flac, aiff, ogg, opus, mp3, m4a, or a video.
 
     `stream` is which of its audio streams, for the few files that have several (MUSDB18's `.stem.mp4`). Any
     sample rate and channel count; more than two channels come in WAVE order. The file is read as it is now: what is
-    appended later is not. A file cut short gives the part that can still be decoded.
+    appended later is not. A file cut short gives the part that can still be decoded. `name` is what messages call a
+    file object without a name of its own.
 
     Raises:
         UserError: no such file, a folder, not readable, empty, not audio, no such audio stream, or a sample rate that
             no audio has.
     """
     with _open(path) as file:
-        path = path if isinstance(path, str | Path) else getattr(file, "name", "file object")
+        if not isinstance(path, str | Path):
+            own = getattr(file, "name", None)  # a temporary file has a number
+            path = own if isinstance(own, str) else name
         view = audio_view(file)
         head = view.read(4)
         view.seek(0)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from threading import Event
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 import torch
@@ -187,11 +190,25 @@ class _Counter:
 
 
 def _open(path: Path) -> AbstractContextManager[AudioStream]:
-    if path != STANDARD:
-        return open_audio(path)
+    return _open_standard_input() if path == STANDARD else open_audio(path)
+
+
+@contextmanager
+def _open_standard_input() -> Iterator[AudioStream]:
+    """A pipe as a stream. Ogg is stored first: the parts of a joined file are found by moving in it."""
+    name = "standard input"
+    source = cast(io.BufferedReader, sys.stdin.buffer)
+    if source.peek(4)[:4] == b"OggS":
+        with TemporaryFile() as stored:
+            shutil.copyfileobj(source, stored)
+            stored.seek(0)
+            with open_audio(stored, name=name) as stream:
+                yield stream
+        return
     from htdemucs_n.audio.decode_ffmpeg import open_container
 
-    return open_container(sys.stdin.buffer, "standard input")
+    with open_container(source, name) as stream:
+        yield stream
 
 
 def _stereo_blocks(stream: AudioStream, path: Path) -> Iterator[NDArray[np.float32]]:
