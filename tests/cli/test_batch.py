@@ -262,6 +262,17 @@ def test_from_standard_input_to_standard_output(tmp_path: Path) -> None:
     assert b"standard output" in done.stderr
 
 
+def test_a_folder_in_the_place_of_a_stem_is_no_stem(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    song("a.wav")
+    place = Path("out") / DEFAULT_MODEL / "a" / "drums.wav"
+    place.mkdir(parents=True)
+    assert run(monkeypatch, "a.wav", "-o", "out") == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()[-1:]
+    assert "cannot write" in line and place.name in line and str(place.parent) in line
+
+
 def test_all_parts_of_a_joined_ogg_file_are_read_from_standard_input() -> None:
     """A second of a mono tone at 22.05 kHz, then one in stereo at 44.1 kHz: two seconds in stereo at 44.1 kHz."""
     soundfile.write("a.ogg", tones((440,), 22050, 1.0).T, 22050)

@@ -123,7 +123,7 @@ class Batch:
         with record.claimed() as mine:
             if not mine:
                 return SongResult(track, "in work", named.files)
-            missing = {stem: path for stem, path in named.files.items() if self.force or not path.exists()}
+            missing = {stem: path for stem, path in named.files.items() if self.force or not path.is_file()}
             if len(missing) < len(named.files):
                 source = record.source()
                 is_another = source is not None and not source.is_file(track.path)
