@@ -28,3 +28,17 @@ def test_index_names_every_page() -> None:
         if page.name.startswith("docs/") and page.name != "docs/index.md":
             name = page.name.removeprefix("docs/").removesuffix(".md")
             assert re.search(rf"^{re.escape(name)}$", index, re.MULTILINE), name
+
+
+def test_the_table_of_where_to_change_what_is_true() -> None:
+    text = Page(ROOT / "docs/architecture.md").text
+    table = text[text.index("## Where to change what") : text.index("## The STFT")]
+    for row in table.splitlines():
+        if not row.startswith("|"):
+            continue
+        paths = re.findall(r"`([\w/]+(?:\.py|\.yaml|/))`", row)
+        files = [ROOT / path if path.startswith("tests/") else ROOT / "src/htdemucs_n" / path for path in paths]
+        assert all(file.exists() for file in files), row
+        code = "".join(file.read_text("utf-8") for file in files if file.is_file())
+        for name in re.findall(r"`(?:\w+\.)?(\w+)`", row):
+            assert name in code or name in ("NetworkSizes", "SeparationNetwork"), name
