@@ -36,8 +36,10 @@ def test_the_table_of_where_to_change_what_is_true() -> None:
     for row in table.splitlines():
         if not row.startswith("|"):
             continue
-        paths = re.findall(r"`([\w/]+(?:\.py|\.yaml|/))`", row)
-        files = [ROOT / path if path.startswith("tests/") else ROOT / "src/htdemucs_n" / path for path in paths]
+        paths = re.findall(r"`([\w/]+(?:\.py|\.yaml|\.md|/))`", row)
+        files = [
+            ROOT / path if path.startswith(("tests/", "docs/")) else ROOT / "src/htdemucs_n" / path for path in paths
+        ]
         assert all(file.exists() for file in files), row
         code = "".join(file.read_text("utf-8") for file in files if file.is_file())
         for name in re.findall(r"`(?:\w+\.)?(\w+)`", row):
