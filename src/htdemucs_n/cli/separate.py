@@ -115,8 +115,8 @@ def separate(
 ) -> None:
     """Separate songs into stems: drums, bass, other and vocals.
 
-    A song that fails does not stop the others: failures are listed at the end, and the exit status is 1. Stems that
-    are there already are kept, so the same command goes on where it was stopped.
+    A song that fails does not stop the others: failures are listed at the end, and the exit status is 1. Existing
+    stems are kept, so the same command continues after an interruption.
     """
     from htdemucs_n.cli.batch import BatchReport
     from htdemucs_n.files import as_url
