@@ -15,7 +15,7 @@ import torch
 
 from htdemucs_n.audio import write_wav
 from htdemucs_n.errors import UserError
-from htdemucs_n.files import as_url, moved_into_place, remove_leftovers, whole_file, write_whole
+from htdemucs_n.files import as_url, is_file, is_folder, moved_into_place, remove_leftovers, whole_file, write_whole
 from htdemucs_n.models.storage import save_tensors
 
 
@@ -129,3 +129,10 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) 
     remove_leftovers(tmp_path)
     assert names(tmp_path) == sorted(kept)
     assert (tmp_path / "a").read_text() == "old"
+
+
+def test_a_name_that_no_file_system_takes_is_no_file_and_no_folder(tmp_path: Path) -> None:
+    assert not is_file(tmp_path / ("n" * 300)) and not is_folder(tmp_path / ("n" * 300))
+    assert is_folder(tmp_path) and not is_file(tmp_path)
+    (tmp_path / "a").touch()
+    assert is_file(tmp_path / "a") and not is_folder(tmp_path / "a")

@@ -51,6 +51,16 @@ def whole_file(path: Path) -> Iterator[Path]:
         raise OutputError(message) from error
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a file; False for a name that the file system cannot have, where `Path.is_file` may raise."""
+    return file_identity(path) is not None and path.is_file()
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder; False as in `is_file`."""
+    return file_identity(path) is not None and path.is_dir()
+
+
 def file_identity(path: Path) -> tuple[int, int] | None:
     """The device and inode of a file or folder, the same under all its names; None where there is none."""
     try:

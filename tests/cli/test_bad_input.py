@@ -253,6 +253,8 @@ def test_a_full_disk(
     ("name", "content"),
     [
         ("no_such_model", None),
+        ("n" * 300, None),
+        ("n" * 300 + ".safetensors", None),
         ("missing.safetensors", None),
         ("bad.safetensors", b"not weights"),
         ("bad.safetensors", b""),
@@ -274,7 +276,7 @@ def test_an_unknown_model_and_a_bad_checkpoint(
 @pytest.mark.usefixtures("known_model")
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("--device", "toaster"), ("--overlap", "1.5"), ("--segment", "0"), ("--shifts", "-1")],
+    [("--device", "toaster"), ("--overlap", "1.5"), ("--segment", "0"), ("--segment", "1e-5"), ("--shifts", "-1")],
 )
 def test_an_option_out_of_range(
     separate: Callable[..., int], capsys: pytest.CaptureFixture[str], option: str, value: str

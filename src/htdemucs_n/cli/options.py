@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from htdemucs_n.errors import OptionError
+from htdemucs_n.files import file_identity
 
 ModelName = Annotated[
     str | None,
@@ -45,7 +46,7 @@ Trust = Annotated[
 
 def model_names(text: str) -> list[str]:
     """`a,b` as two models, unless there is a file of that name. Raises `OptionError` where none is named."""
-    names = [text] if Path(text).exists() else [name for name in text.split(",") if name]
+    names = [text] if file_identity(Path(text)) else [name for name in text.split(",") if name]
     if not names:
         raise OptionError(f"--name {text}: give the name of a model, or several with commas between them")
     return names

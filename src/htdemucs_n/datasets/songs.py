@@ -24,7 +24,7 @@ from htdemucs_n.audio.suffixes import SUFFIXES
 from htdemucs_n.datasets import musdb
 from htdemucs_n.datasets.names import MIXTURE, stem_of
 from htdemucs_n.errors import AudioError, OptionError, suggestion
-from htdemucs_n.files import as_url
+from htdemucs_n.files import as_url, is_folder
 
 Split = Literal["train", "valid", "test", "all"]
 """Part of a MUSDB18 root: `train` without the official validation songs, these, `test`, or all there is."""
@@ -79,7 +79,7 @@ def find_songs(
         UserError: the folder is missing or holds no song.
     """
     given, folder = folder, Path(folder)
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise AudioError(f"no folder of songs at '{as_url(given) or folder}': give one that exists on this computer")
     songs = []
     for entry in sorted(_entries(folder, split)):

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from htdemucs_n.errors import ModelError, missing_package
-from htdemucs_n.files import as_url
+from htdemucs_n.files import as_url, is_file
 from htdemucs_n.models.ensemble import Ensemble
 
 OFFICIAL_MODELS = {
@@ -76,7 +76,7 @@ def load_official_file(path: Path, trusted: bool) -> OfficialModel | Ensemble:
     Raises:
         UserError: not trusted, `demucs` is not installed, or the file cannot be read.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise ModelError(f"no checkpoint at {as_url(path) or path}: give the path of a .safetensors or .th file")
     if path.suffix == ".th" and not trusted:
         raise ModelError(f"{path} is pickled and could run any code: if you trust its source, add --trust-checkpoint")

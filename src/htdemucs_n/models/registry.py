@@ -16,6 +16,7 @@ import torch
 from safetensors import safe_open
 
 from htdemucs_n.errors import ModelError, suggestion
+from htdemucs_n.files import file_identity
 from htdemucs_n.models.architectures import Network
 from htdemucs_n.models.ensemble import Ensemble
 from htdemucs_n.models.folding import prepare_for_inference
@@ -86,7 +87,7 @@ def model_files(name_or_path: str | Path) -> list[Path]:
     if name in available_models():
         return [_WEIGHTS / f"{member}.safetensors" for member in _ensemble(name).get("members", [name])]
     path = Path(name_or_path)
-    if path.suffix or path.exists():
+    if path.suffix or file_identity(path):
         return [path]
     hint = suggestion(name, [*available_models(), *OFFICIAL_MODELS])
     raise ModelError(f"unknown model '{name}': {hint} (or give the path of a .safetensors file)")

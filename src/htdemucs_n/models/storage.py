@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from htdemucs_n.errors import ModelError, UserError
-from htdemucs_n.files import as_url, whole_file
+from htdemucs_n.files import as_url, is_file, whole_file
 from htdemucs_n.models.architectures import Network, architecture_metadata, network_from_metadata
 
 _FORMAT = "htdemucs_n"
@@ -46,7 +46,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    if not path.is_file():
+    if not is_file(path):
         raise ModelError(f"no checkpoint at {as_url(path) or path}: give the path of a .safetensors file")
     try:
         with safe_open(path, framework="pt") as file:

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from htdemucs_n.audio import make_folder
 from htdemucs_n.errors import OutputError
-from htdemucs_n.files import write_whole
+from htdemucs_n.files import file_identity, write_whole
 
 FOLDER = ".htdemucs-n"
 
@@ -59,7 +59,7 @@ class SongRecord:
         Raises:
             OutputError: the output folder cannot be written.
         """
-        existed = self._out.exists()
+        existed = file_identity(self._out) is not None
         try:
             lock = self._acquire()
         except OSError as error:

@@ -19,6 +19,7 @@ from htdemucs_n.models.folding import reduce_weights
 from htdemucs_n.openmp import check_openmp
 from htdemucs_n.separation.device import choose_device, choose_precision
 
+SHORTEST_SEGMENT = 0.1
 LONGEST_SEGMENT = 600.0
 """Seconds."""
 
@@ -82,8 +83,10 @@ def prepare_model(
         UserError: an unknown model, device or precision, a bad checkpoint, models that cannot be averaged, or a
             segment that is out of range.
     """
-    if segment is not None and not 0 < segment <= LONGEST_SEGMENT:
-        raise OptionError(f"segment is {segment:g}: give a number of seconds above 0, {LONGEST_SEGMENT:g} at most")
+    if segment is not None and not SHORTEST_SEGMENT <= segment <= LONGEST_SEGMENT:
+        raise OptionError(
+            f"segment is {segment:g}: give a number of seconds from {SHORTEST_SEGMENT:g} to {LONGEST_SEGMENT:g}"
+        )
     chosen = choose_device(device)
     if chosen.type == "cpu":
         check_openmp(torch.get_num_threads())

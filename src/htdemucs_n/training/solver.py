@@ -15,7 +15,7 @@ import torch
 
 from htdemucs_n.background import Background
 from htdemucs_n.errors import UserError
-from htdemucs_n.files import remove_leftovers
+from htdemucs_n.files import is_file, remove_leftovers
 from htdemucs_n.models.architectures import build_network
 from htdemucs_n.models.registry import weights_path
 from htdemucs_n.models.storage import save_model
@@ -85,7 +85,7 @@ class Solver:
     def restore(self) -> None:
         """Go on from `out/last.safetensors` if there is one, else from `continue_from` if it is set."""
         last = self.out / "last.safetensors"
-        if last.exists():
+        if is_file(last):
             path = last
         elif self.config.continue_from is not None:
             path = weights_path(self.config.continue_from)
