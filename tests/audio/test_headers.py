@@ -63,8 +63,9 @@ def test_a_wav_that_is_cut_short_keeps_the_length_of_its_header(tmp_path: Path) 
 
 
 def test_a_wav_without_samples_stays_refused(tmp_path: Path) -> None:
-    for name, more in (("none.wav", b""), ("list.wav", b"LIST\x04\x00\x00\x00INFO")):
-        path = written(tmp_path / name, encoded("WAV", noise(0), subtype="PCM_16") + more)
+    chunks = [name + struct.pack("<I", 400) + bytes(400) for name in (b"LIST", b"smpl", b"PEAK", b"JUNK", b"afsp")]
+    for number, more in enumerate([b"", *chunks, b"".join(chunks), b"LIST\x04\x00\x00\x00INFO"]):
+        path = written(tmp_path / f"{number}.wav", encoded("WAV", noise(0), subtype="PCM_16") + more)
         with pytest.raises(UserError, match="no audio"):
             read_audio(path)
 

@@ -289,6 +289,15 @@ def test_all_parts_of_a_joined_ogg_file_are_read_from_standard_input() -> None:
     )
 
 
+def test_standard_input_is_read_like_a_file() -> None:
+    """A WAV behind an ID3 tag, which FFmpeg refuses."""
+    tagged = b"ID3\x04\x00\x00\x00\x00\x00\x0a" + bytes(10) + song("a.wav").read_bytes()
+    code = f"{ON_STAND_IN}sys.argv = ['htdemucs-n', 'separate', '-', '-o', 'out']\nmain()\n"
+    done = subprocess.run([sys.executable, "-c", code], input=tagged, capture_output=True, check=True)
+    assert b"note" not in done.stderr
+    assert np.abs(stem(next(Path("out").rglob("vocals.wav"))) - GAINS[3] * TONES).max() < 1e-3
+
+
 def test_several_stems_do_not_fit_into_a_pipe(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

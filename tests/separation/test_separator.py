@@ -295,6 +295,24 @@ def test_a_shorter_segment_is_less_work_for_the_model(tmp_path: Path) -> None:
     assert longest == {None: -(-44100 // frame) * frame, 0.1: -(-4410 // frame) * frame}
 
 
+@pytest.mark.filterwarnings("error")
+def test_arrays_of_any_byte_order_and_read_only_ones_are_taken() -> None:
+    separator = Separator(SplitModel(), device="cpu")
+    samples = tones((440, 1000), 44100, 0.25).astype(np.float32)
+    expected = separator.separate(samples.copy(), 44100)
+    locked = samples.copy()
+    locked.flags.writeable = False
+    for array in (locked, samples.astype(">f4"), samples.astype("<f8"), np.asfortranarray(samples)):
+        stems = separator.separate(array, 44100)
+        assert all(torch.equal(stems[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize("given", [b"RIFF", 5, open])
+def test_what_is_no_file_is_named(given: object) -> None:
+    with pytest.raises(UserError, match="give a path, or put bytes into io.BytesIO"):
+        Separator(SplitModel(), device="cpu").separate_file(given)  # type: ignore[arg-type]
+
+
 def test_a_file_object_is_separated_as_its_file(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).uniform(-0.3, 0.3, (2, 9000)).astype(np.float32)
     write_wav(tmp_path / "a.wav", noise, 44100, float32=True)

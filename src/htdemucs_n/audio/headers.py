@@ -148,8 +148,20 @@ def _wav_sizes(view: FileView) -> dict[int, bytes]:
     is_open = size == 0 or size in _OPEN_SIZES or size >= 0xFFFF0000
     if not start or not is_open or left <= 0 or size == left:
         return {}
-    if size == 0 and _at(view, start, 4) in (b"LIST", b"id3 ", b"ID3 ", b"fact", b"bext", b"cue "):
-        return {}  # there are no samples: another chunk follows
+    if size == 0 and _are_chunks(view, start):
+        return {}  # there are no samples: other chunks follow
     if left > 0xFFFFFFF0:
         return {}
     return {4: struct.pack("<I", view.size - 8), start - 4: struct.pack("<I", left)}
+
+
+def _are_chunks(view: FileView, position: int) -> bool:
+    """Whether a WAV file goes on with chunks from `position` on: known ones, or any that end where the file ends."""
+    if _at(view, position, 4) in (b"LIST", b"id3 ", b"ID3 ", b"fact", b"bext", b"cue "):
+        return True
+    while position + 8 <= view.size:
+        name, size = struct.unpack("<4sI", _at(view, position, 8))
+        if not all(32 <= byte < 127 for byte in name):
+            return False
+        position += 8 + size + size % 2
+    return position in (view.size, view.size + 1)  # the last chunk may lack its padding

@@ -88,6 +88,9 @@ def read_audio(path: str | Path | BinaryIO, stream: int = 0) -> Audio:
 def _open(path: str | Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
     """An open file, or the reason why there is none. A file object stays open."""
     if not isinstance(path, str | Path):
+        if not (hasattr(path, "seekable") and path.seekable()):
+            kind = type(path).__name__
+            raise UserError(f"{kind} is no file object that can be moved in: give a path, or put bytes into io.BytesIO")
         return nullcontext(path)
     given, path = path, Path(path)
     try:

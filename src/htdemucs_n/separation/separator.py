@@ -256,7 +256,11 @@ class _PendingMixture:
 
 
 def _tensor(samples: Samples) -> Tensor:
-    return samples if isinstance(samples, Tensor) else torch.from_numpy(np.ascontiguousarray(samples))
+    if isinstance(samples, Tensor):
+        return samples
+    # torch takes neither the byte order of another machine nor, without a warning, an array that it may not write to.
+    native = samples.astype(samples.dtype.newbyteorder("="), copy=False)
+    return torch.from_numpy(np.require(native, requirements=["C", "W"]))
 
 
 def _stereo_pieces(blocks: Iterable[Samples], mixture: _PendingMixture) -> Iterator[Tensor]:

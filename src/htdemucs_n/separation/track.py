@@ -193,12 +193,16 @@ def _open(path: Path) -> AbstractContextManager[AudioStream]:
     return _open_standard_input() if path == STANDARD else open_audio(path)
 
 
+_STREAMED = (b"RIFF", b"RF64", b"fLaC")
+"""How files begin that are read from a pipe while they come in."""
+
+
 @contextmanager
 def _open_standard_input() -> Iterator[AudioStream]:
-    """A pipe as a stream. Ogg is stored first: the parts of a joined file are found by moving in it."""
+    """A pipe as a stream. What has no plain header is stored first: its parts are found by moving in the file."""
     name = "standard input"
     source = cast(io.BufferedReader, sys.stdin.buffer)
-    if source.peek(4)[:4] == b"OggS":
+    if source.peek(4)[:4] not in _STREAMED:
         with TemporaryFile() as stored:
             shutil.copyfileobj(source, stored)
             stored.seek(0)
