@@ -309,7 +309,7 @@ def test_arrays_of_any_byte_order_and_read_only_ones_are_taken() -> None:
 
 @pytest.mark.parametrize("given", [b"RIFF", 5, open])
 def test_what_is_no_file_is_named(given: object) -> None:
-    with pytest.raises(UserError, match="give a path, or put bytes into io.BytesIO"):
+    with pytest.raises(UserError, match=r"give a path, or put bytes into io\.BytesIO"):
         Separator(SplitModel(), device="cpu").separate_file(given)  # type: ignore[arg-type]
 
 
