@@ -65,6 +65,8 @@ def open_audio(path: str | Path | BinaryIO, stream: int = 0, name: str = "file o
                 else:
                     yield SoundFileStream(sound, promised_by_wav(view) if sound.format == "WAV" else None, path)
             return
+        if head == b"RIFF" and promised_by_wav(view) == 0:
+            raise UserError(f"'{path}' holds no audio: get the file again")  # FFmpeg would read what follows as samples
         view.seek(0)
         from htdemucs_n.audio.decode_ffmpeg import open_container  # PyAV loads all of FFmpeg: only when needed
 
