@@ -38,4 +38,4 @@ def test_the_same_sections_and_figures(english: str, chinese: str) -> None:
 
     assert levels(read(english)) == levels(read(chinese))
     # 27.5 M parameters are 2750 万 in Chinese.
-    assert figures(read(english).replace("27.5 M", "2750")) == figures(read(chinese))
+    assert figures(read(english).replace("27.5 M", "2750").replace("17.6 M", "1760").replace("4.1 M", "410")) == figures(read(chinese))
