@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from htdemucs_n.datasets.bandwidth import bandwidth
 from htdemucs_n.evaluation.bss_eval import METRICS, bss_eval
 from htdemucs_n.evaluation.leakage import leaked_energy
 from htdemucs_n.evaluation.oracles import ideal_ratio_mask, wiener
@@ -16,7 +17,13 @@ from htdemucs_n.evaluation.reference import Reference
 from htdemucs_n.evaluation.sdr import global_sdr
 from htdemucs_n.evaluation.si_sdr import si_sdr
 from htdemucs_n.evaluation.spectral_distance import log_spectral_distance
-from htdemucs_n.evaluation.spectral_faults import BANDS, excess_treble, level_errors, line_height
+from htdemucs_n.evaluation.spectral_faults import (
+    BANDS,
+    excess_treble,
+    level_errors,
+    line_height,
+    long_term_spectrum,
+)
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "global": ("global SDR",),
@@ -118,6 +125,9 @@ def _score(
         metric: {} for group in GROUPS if group in groups for metric in GROUPS[group]
     }
     notes = []
+    rate = reference.sample_rate
+    if "faults" in groups:
+        mixture, limit = long_term_spectrum(reference.mixture), bandwidth(reference.mixture.numpy(), rate)
     for stem, truth in reference.stems.items():
         if stem not in estimates:
             continue
@@ -136,10 +146,11 @@ def _score(
         if "lsd" in groups:
             scores["LSD"][stem] = log_spectral_distance(truth, guess)
         if "faults" in groups:
-            for metric, value in level_errors(truth, guess, reference.sample_rate).items():
+            spectrum = long_term_spectrum(guess)
+            for metric, value in level_errors(long_term_spectrum(truth), spectrum, rate).items():
                 scores[metric][stem] = value
-            scores["treble"][stem] = excess_treble(guess, reference.mixture, reference.sample_rate)
-            scores["lines"][stem] = line_height(guess, reference.sample_rate)
+            scores["treble"][stem] = excess_treble(spectrum, mixture, limit, rate)
+            scores["lines"][stem] = line_height(spectrum, rate)
     if "bss" in groups:
         arrays = [{stem: track.numpy() for stem, track in tracks.items()} for tracks in (reference.stems, estimates)]
         values, bss_notes = bss_eval(arrays[0], arrays[1], reference.sample_rate)

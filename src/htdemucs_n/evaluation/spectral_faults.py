@@ -17,8 +17,6 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from htdemucs_n.datasets.bandwidth import bandwidth
-
 BANDS: Mapping[str, tuple[float, float]] = {
     "level below 250 Hz": (0.0, 250.0),
     "level 250 to 2000 Hz": (250.0, 2000.0),
@@ -43,39 +41,38 @@ _FLOOR = 1e-12
 
 
 def level_errors(truth: Tensor, estimate: Tensor, sample_rate: int) -> dict[str, float]:
-    """The level of `estimate` over that of `truth`, both `(C, T)`, by the names of `BANDS`, in dB.
+    """The level of the spectrum `estimate` over that of `truth`, both `(8193,)`, by the names of `BANDS`, in dB.
 
     NaN for bands in which the true stem holds nothing.
     """
-    true, guess = long_term_spectrum(truth), long_term_spectrum(estimate)
     frequencies = torch.fft.rfftfreq(_N_FFT, 1 / sample_rate)
     errors = {}
     for name, (low, high) in BANDS.items():
         inside = (frequencies >= low) & (frequencies < high)
-        level = float(true[inside].sum())
-        audible = level > _AUDIBLE * float(true.sum())
-        errors[name] = _decibels(float(guess[inside].sum()) / level) if audible else float("nan")
+        level = float(truth[inside].sum())
+        audible = level > _AUDIBLE * float(truth.sum())
+        errors[name] = _decibels(float(estimate[inside].sum()) / level) if audible else float("nan")
     return errors
 
 
-def excess_treble(estimate: Tensor, mixture: Tensor, sample_rate: int) -> float:
-    """The energy of `estimate` above the bandwidth of `mixture`, both `(C, T)`, in dB of the mixture, at least -120.
+def excess_treble(estimate: Tensor, mixture: Tensor, bandwidth: float, sample_rate: int) -> float:
+    """The energy of the spectrum `estimate` above the mixture's `bandwidth`, in dB of that of `mixture`, at least -120.
 
-    NaN for a mixture that has sound up to half its sample rate.
+    Both spectra are `(8193,)`; the bandwidth is in Hz, from `htdemucs_n.datasets.bandwidth`. NaN for a mixture that has
+    sound up to half its sample rate.
     """
-    limit = bandwidth(mixture.numpy(), sample_rate) + 500  # the cliff itself is a few hundred Hz wide
+    limit = bandwidth + 500  # the cliff itself is a few hundred Hz wide
     if limit >= sample_rate / 2:
         return float("nan")
     above = torch.fft.rfftfreq(_N_FFT, 1 / sample_rate) > limit
-    return _decibels(float(long_term_spectrum(estimate)[above].sum() / long_term_spectrum(mixture).sum()))
+    return _decibels(float(estimate[above].sum() / mixture.sum()))
 
 
-def line_height(estimate: Tensor, sample_rate: int) -> float:
-    """How far the strongest line of `estimate` `(C, T)` stands out of the spectrum around it, in dB.
+def line_height(spectrum: Tensor, sample_rate: int) -> float:
+    """How far the strongest line of `spectrum` `(8193,)` stands out of the spectrum around it, in dB.
 
     NaN for a silent estimate and for rates that hold no multiple of 5512.5 Hz.
     """
-    spectrum = long_term_spectrum(estimate)
     frequencies = torch.fft.rfftfreq(_N_FFT, 1 / sample_rate)
     heights = []
     for multiple in range(1, int((sample_rate / 2 - _SURROUNDINGS) / _LINE_SPACING) + 1):

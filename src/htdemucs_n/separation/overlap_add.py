@@ -57,9 +57,8 @@ class Cutter:
             self._kept = self._kept[:, self._next :]
             segments.append(Segment(self._kept[:, : self._segment], 0))
             self._next = self._hop
-        self._kept = (
-            self._kept.clone() if segments else self._kept
-        )  # a copy, so that the blocks it was a view of are freed
+        if segments:
+            self._kept = self._kept.clone()  # a copy, so that the blocks it was a view of are freed
         return segments
 
     def end(self) -> list[Segment]:
