@@ -46,13 +46,21 @@ def with_data_size(size: int) -> bytes:
     return bytes(data)
 
 
-@pytest.mark.parametrize("size", [0, 0x7FFFFFDB, 0x7FFFF000, 0xFFFFFFFF, 0xFFFFFFDB])
+@pytest.mark.parametrize("size", [0, 0x7FFFFFDB, 0x7FFFF000, 0x80000000, 0xFFFFFFFF, 0xFFFFFFDB])
 def test_a_wav_that_leaves_its_size_open_is_read_whole(tmp_path: Path, size: int) -> None:
     path = written(tmp_path / "a.wav", with_data_size(size))
     with open_audio(path) as stream:
         samples = np.concatenate([*stream.blocks()], axis=1)
         assert (stream.length, stream.damaged) == (SAMPLES, 0)
     np.testing.assert_array_equal(samples, noise().T / np.float32(32768))
+
+
+@pytest.mark.parametrize("sizes", [b"\0" * 16, b"\xff" * 16])
+def test_an_rf64_that_leaves_its_size_open_is_read_whole(tmp_path: Path, sizes: bytes) -> None:
+    data = encoded("RF64", noise(), subtype="PCM_16")
+    place = data.index(b"ds64") + 8
+    path = written(tmp_path / "a.rf64", data[:place] + sizes + data[place + 16 :])
+    np.testing.assert_array_equal(read_audio(path).samples, noise().T / np.float32(32768))
 
 
 def test_a_wav_that_is_cut_short_keeps_the_length_of_its_header(tmp_path: Path) -> None:
@@ -70,20 +78,28 @@ def test_a_wav_without_samples_stays_refused(tmp_path: Path) -> None:
             read_audio(path)
 
 
-@pytest.mark.parametrize(("kind", "subtype"), [("WAV", "PCM_16"), ("AIFF", "PCM_16"), ("FLAC", "PCM_16")])
+@pytest.mark.parametrize(
+    ("kind", "subtype"), [("WAV", "PCM_16"), ("AIFF", "PCM_16"), ("FLAC", "PCM_16"), ("AU", "PCM_16")]
+)
 def test_an_id3_tag_in_front_of_other_formats_is_passed_over(tmp_path: Path, kind: str, subtype: str) -> None:
     path = written(tmp_path / f"a.{kind.lower()}", id3_tag() + encoded(kind, noise(), subtype=subtype))
     np.testing.assert_array_equal(read_audio(path).samples, noise().T / np.float32(32768))
 
 
-def test_an_id3_tag_in_front_of_wavpack_is_passed_over(tmp_path: Path) -> None:
-    encode(tmp_path / "plain.wv", noise().T / np.float32(32768), RATE, "wavpack")
-    path = written(tmp_path / "a.wv", id3_tag() + (tmp_path / "plain.wv").read_bytes())
-    np.testing.assert_array_equal(read_audio(path).samples, read_audio(tmp_path / "plain.wv").samples)
+@pytest.mark.parametrize(("suffix", "codec"), [("wv", "wavpack"), ("m4a", "aac"), ("mka", "flac")])
+def test_an_id3_tag_in_front_of_formats_that_ffmpeg_reads_is_passed_over(
+    tmp_path: Path, suffix: str, codec: str
+) -> None:
+    plain = tmp_path / f"plain.{suffix}"
+    encode(plain, noise().T / np.float32(32768), RATE, codec)
+    path = written(tmp_path / f"a.{suffix}", id3_tag() + plain.read_bytes())
+    np.testing.assert_array_equal(read_audio(path).samples, read_audio(plain).samples)
 
 
 TRAILERS = {
     "ID3v1": b"TAG" + b"x" * 125,
+    "ID3v2 with a footer": b"ID3\x04\x00\x10\x00\x00\x00\x0412343DI\x04\x00\x10\x00\x00\x00\x04",
+    "ID3v2": id3_tag(),
     "Lyrics3": b"LYRICSBEGINLYR00005hello000024LYRICS200" + b"TAG" + b"x" * 125,
     "Lyrics3v1": b"LYRICSBEGINhelloLYRICSEND" + b"TAG" + b"x" * 125,
     "APE": b"APETAGEX" + struct.pack("<IIII8x", 2000, 32 + 8, 1, 1 << 31) + b"12345678"
@@ -100,6 +116,17 @@ def test_tags_behind_an_mp3_are_no_damage(tmp_path: Path, trailer: str) -> None:
         samples = np.concatenate([*stream.blocks()], axis=1)
         assert stream.damaged == 0
     np.testing.assert_array_equal(samples, read_audio(tmp_path / "plain.mp3").samples)
+
+
+@pytest.mark.parametrize("suffix", ["wv", "tta"])
+def test_tags_behind_other_formats_are_no_damage(tmp_path: Path, suffix: str) -> None:
+    plain = tmp_path / f"plain.{suffix}"
+    encode(plain, noise().T / np.float32(32768), RATE, {"wv": "wavpack", "tta": "tta"}[suffix])
+    path = written(tmp_path / f"a.{suffix}", plain.read_bytes() + TRAILERS["ID3v1"])
+    with open_audio(path) as stream:
+        samples = np.concatenate([*stream.blocks()], axis=1)
+        assert stream.damaged == 0
+    np.testing.assert_array_equal(samples, read_audio(plain).samples)
 
 
 def test_a_flac_of_unknown_length_is_read_to_its_end(tmp_path: Path) -> None:
@@ -122,6 +149,15 @@ def test_joined_ogg_files_are_read_one_after_the_other(tmp_path: Path) -> None:
         assert stream.length == sum(part.shape[1] for part in alone)
         samples = np.concatenate([*stream.blocks()], axis=1)
     np.testing.assert_array_equal(samples, np.concatenate(alone, axis=1))
+
+
+@pytest.mark.parametrize("place", ["before", "between"])
+def test_joined_ogg_files_with_a_tag_before_or_between_them(tmp_path: Path, place: str) -> None:
+    links = [encoded("OGG", noise(20_000, seed=n), subtype="VORBIS") for n in range(2)]
+    parts = [id3_tag(), *links] if place == "before" else [links[0], id3_tag(100_000), links[1]]
+    alone = [read_audio(written(tmp_path / f"{n}.ogg", link)).samples for n, link in enumerate(links)]
+    joined = read_audio(written(tmp_path / "a.ogg", b"".join(parts)))
+    np.testing.assert_array_equal(joined.samples, np.concatenate(alone, axis=1))
 
 
 def test_joined_opus_files(tmp_path: Path) -> None:

@@ -31,6 +31,10 @@ _GUESSED = ("aac", "mp3")
 """Formats without an index, whose length FFmpeg may have guessed from the first frames."""
 
 
+_TRIMMED = 4096
+"""Samples of an mp3 that its encoder added at both ends and FFmpeg leaves out, at most."""
+
+
 @contextmanager
 def open_container(
     file: IO[bytes], name: str | Path, promised: int | None = None, number: int = 0, reliable: bool = True
@@ -71,7 +75,7 @@ class ContainerStream:
     """
 
     def __init__(self, container: InputContainer, stream: AvStream, promised: int | None, reliable: bool) -> None:
-        self._frames = self._decode(container, stream)
+        self._frames = self._decode(container, stream, promised)
         self.damaged = 0
         # Rate and layout are those of the first frame; the header can be wrong.
         self._first = next(self._frames, None)
@@ -109,13 +113,19 @@ class ContainerStream:
             yield from pieces
             self._first = next(self._frames, None)
 
-    def _decode(self, container: InputContainer, stream: AvStream) -> Iterator[AudioFrame]:
-        """Decode frame by frame; a damaged packet is left out and a damaged end ends the stream."""
+    def _decode(self, container: InputContainer, stream: AvStream, promised: int | None) -> Iterator[AudioFrame]:
+        """Decode frame by frame; a damaged packet is left out and a damaged end ends the stream.
+
+        What cannot be decoded after all `promised` samples, as a second tag behind an mp3, is no damage.
+        """
         packets = container.demux(stream)
+        decoded = 0
         while True:
             try:
-                yield from next(packets).decode()
+                for frame in next(packets).decode():
+                    decoded += frame.samples
+                    yield frame
             except StopIteration:
                 return
             except (FFmpegError, ValueError, OverflowError):
-                self.damaged += 1
+                self.damaged += promised is None or decoded < promised - _TRIMMED

@@ -13,8 +13,13 @@ from typing import BinaryIO
 
 from htdemucs_n.audio.file_view import FileView
 
-_OPEN_SIZES = range(0x7FFF0000, 0x80000000)
-"""Sizes of a WAV's samples that stand for an unknown one, as SoX writes to a pipe; so do 0xFFFF0000 and above."""
+_OPEN_SIZES = range(0x7FFF0000, 0x80000001)
+"""Sizes of a WAV's samples that stand for an unknown one, as SoX and arecord write to a pipe; so do 0xFFFF0000 and
+above."""
+
+
+_TAGGED_BEHIND = (b"wvpk", b"TTA1", b"MAC ")
+"""How formats begin that have tags at their end, as MPEG audio has."""
 
 
 def audio_view(file: BinaryIO) -> FileView:
@@ -23,11 +28,12 @@ def audio_view(file: BinaryIO) -> FileView:
     start = _tag_before(view)
     end = view.size
     head = _at(view, start, 12)
-    if head[:4] == b"RIFF" and head[8:] == b"WAVE":
-        return FileView(file, start, end, _wav_sizes(FileView(file, start)))
+    if head[:4] in (b"RIFF", b"RF64") and head[8:] == b"WAVE":
+        sizes = _wav_sizes if head[:4] == b"RIFF" else _rf64_sizes
+        return FileView(file, start, end, sizes(FileView(file, start)))
     if start and not _is_other_format(head):
         start = 0  # MPEG audio: its decoder knows the tag
-    if is_mpeg(_at(view, 0, 4)) and start == 0:
+    if (is_mpeg(_at(view, 0, 4)) and start == 0) or head[:4] in _TAGGED_BEHIND:
         end -= _tags_behind(view)
     return FileView(file, start, end)
 
@@ -70,10 +76,14 @@ def is_open_ended_flac(view: FileView) -> bool:
 def ogg_links(view: FileView) -> list[tuple[int, int]]:
     """Where the links of an Ogg file begin and end, bytes: more than one for files that were joined end to end.
 
-    A link begins where a stream begins (RFC 3533, section 6) after pages of another that had begun before.
+    A link begins where a stream begins (RFC 3533, section 6) after pages of another that had begun before. What is no
+    page, as a tag between two files, is passed over.
     """
     starts, place, begun = [0], 0, False
-    while (head := _at(view, place, 27))[:4] == b"OggS" and len(head) == 27:
+    while len(head := _at(view, place, 27)) == 27:
+        if head[:4] != b"OggS":
+            place = _find(view, b"OggS", place + 1)
+            continue
         first = bool(head[5] & 2)
         if first and begun:
             starts.append(place)
@@ -92,22 +102,36 @@ def _at(view: FileView, place: int, count: int) -> bytes:
     return data
 
 
+def _find(view: FileView, pattern: bytes, place: int) -> int:
+    """The first place of a pattern from `place` on; the end of the view without one."""
+    while len(data := _at(view, place, 65536)) >= len(pattern):
+        if (found := data.find(pattern)) >= 0:
+            return place + found
+        place += len(data) - len(pattern) + 1
+    return view.size
+
+
 def _is_other_format(head: bytes) -> bool:
-    """Whether audio that is not MPEG's begins here."""
-    return head[:4] in (b"FORM", b"wvpk", b"fLaC", b"OggS", b"RIFF", b"RF64", b"riff", b"MAC ", b"TTA1", b"caff")
+    """Whether a file that is not MPEG audio begins here."""
+    names = (b"FORM", b"wvpk", b"fLaC", b"OggS", b"RIFF", b"RF64", b"riff", b"MAC ", b"TTA1", b"caff", b".snd")
+    return head[:4] in names or head[4:8] == b"ftyp" or head[:4] == b"\x1aE\xdf\xa3"  # MP4; Matroska and WebM
 
 
 def _tag_before(view: FileView) -> int:
-    """Bytes of the ID3v2 tags at the beginning; their sizes have 7 bits a byte."""
+    """Bytes of the ID3v2 tags at the beginning."""
     place = 0
     while (head := _at(view, place, 10))[:3] == b"ID3" and len(head) == 10:
-        size = sum((byte & 127) << 7 * (3 - n) for n, byte in enumerate(head[6:10]))
-        place += 10 + size + (10 if head[5] & 16 else 0)  # with a footer
+        place += 10 + _id3_size(head) + (10 if head[5] & 16 else 0)  # with a footer
     return min(place, view.size)
 
 
+def _id3_size(head: bytes) -> int:
+    """Bytes of an ID3v2 tag between its header or footer `head` and its end; they are written with 7 bits a byte."""
+    return sum((byte & 127) << 7 * (3 - n) for n, byte in enumerate(head[6:10]))
+
+
 def _tags_behind(view: FileView) -> int:
-    """Bytes of the tags at the end of an MPEG file: ID3v1, Lyrics3 and APE, in any order."""
+    """Bytes of the tags at the end of a file: ID3v1, ID3v2 with a footer, Lyrics3 and APE, in any order."""
     end = view.size
     while True:
         tail = _at(view, max(0, end - 128), min(128, end))
@@ -123,6 +147,8 @@ def _tags_behind(view: FileView) -> int:
         elif tail[-32:-24] == b"APETAGEX":
             size, flags = struct.unpack("<I4xI", tail[-20:-8])
             end -= size + (32 if flags & 1 << 31 else 0)
+        elif tail[-10:-7] == b"3DI":
+            end -= 20 + _id3_size(tail[-10:])
         else:
             break
         if end <= 0:
@@ -153,6 +179,17 @@ def _wav_sizes(view: FileView) -> dict[int, bytes]:
     if left > 0xFFFFFFF0:
         return {}
     return {4: struct.pack("<I", view.size - 8), start - 4: struct.pack("<I", left)}
+
+
+def _rf64_sizes(view: FileView) -> dict[int, bytes]:
+    """As `_wav_sizes`, for RF64, which has its sizes of 64 bits in a chunk of their own (EBU Tech 3306)."""
+    chunks = _wav_chunks(view)
+    start, place = chunks.get("data", (0, 0))[0], chunks.get("ds64", (0, 0))[0]
+    left = view.size - start
+    size = int.from_bytes(_at(view, place + 8, 8), "little")
+    if not start or not place or left <= 0 or not (size == 0 or size >= 2**63) or _are_chunks(view, start):
+        return {}
+    return {place: struct.pack("<QQ", view.size - 8, left)}
 
 
 def _are_chunks(view: FileView, position: int) -> bool:

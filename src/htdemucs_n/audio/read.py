@@ -61,7 +61,7 @@ def open_audio(path: str | Path | BinaryIO, stream: int = 0, name: str = "file o
             with sound:
                 check_rate(sound.samplerate, path)
                 if len(links) > 1:
-                    yield ChainedStream(file, links, path)
+                    yield ChainedStream(cast(BinaryIO, view), links, path)
                 else:
                     yield SoundFileStream(sound, promised_by_wav(view) if sound.format == "WAV" else None, path)
             return
