@@ -13,17 +13,18 @@ NAMES = {
         drums; Drum; 03_snare top; kick.in; bass drum; BassDrum; Sub Kick; Kick Sub; Overheads L; Ride Cymbal; HH; OH;
         SN; BD; Kit; Drum Room; Drum Bus; Drums Reverb; Drums (bleed); hi-hat; Floor Toms; full acoustic drumkit;
         Kick Out; a-tonal percussion (claps, shakers, congas, cowbell etc); Drum Machine;
-        Synth Drums; Schlagzeug; batterie
+        Synth Drums; Schlagzeug; batterie; OHL; ohr 2; Snr Top; Tamb; Kickdrum; Snaredrum; Rimshot
     """,
     "bass": """
         bass; bass guitar; synth bass; bass synth; String Bass; Double Bass; upright bass; 808 Bass; Sub; Bass_DI;
-        E-Bass; Bass Guitar Amp; Keys Bass; Bass Keys; basse; Lead Bass; Contrabass
+        E-Bass; Bass Guitar Amp; Keys Bass; Bass Keys; basse; Lead Bass; Contrabass; Bass Gtr; bass_gt; Contrabajo
     """,
     "other": """
         other; lead guitar; Electric Piano; strings-left; Synth Lead; synth_lead_2; Lead Synth; Guitar Lead; Lead Gtr;
         Steel Drum; steel pans; bass clarinet; Bass Trombone; Low Brass; Organ; Sax; Tenor Sax; Chorus Gtr; Mouth Harp;
         clean electric guitar; synth pad; Pad; grand piano; Choir Pad; Backing Strings; FX;
-        Bass Recorder; Vox Continental; bass balalaika; Guitarra
+        Bass Recorder; Vox Continental; bass balalaika; Guitarra;
+        Bass Viola; Bass Marimba; Bass Ukuleles; Bass Tuba; Steelpan; EGtr 2; Wurli
     """,
     "vocals": """
         vocals; Vocals-1; vocals_2; VOCALS (3); lead vocals; backing vox 2; BV; BVs; backing vox; Vocal Reverb;
@@ -38,7 +39,8 @@ NAMES = {
         mixture (no vocals); mix minus one; song_(No Drums); vocals_(Instrumental); Instrumental; inst;
         drums and bass; Drum & Bass; Bass+Drums; guitar and vocals; Vocal Synth; Piano Bass; rap beat; Rap Instrumental;
         everything but vocals; vocals deleted; Vocals excluded; Vocals cut; Vocals Killed; Vocals (silenced);
-        vocal-free;
+        vocal-free; -vocals; Mix (-drums); song [- vocals]; w-o vocals; Kein Gesang; zonder drums; bez vocals;
+        Vocals Stripped; vocals suppressed; ex vocals; TV Mix;
         Vocal Remover; w_o vocals; sin voz; Guitarra y voz; Gitarre und Gesang; Voz e violao;
         beat; Upright; 808; Vocoder; Talkbox; Talk; Voice Memo; Room Mic; full; noise; none; Click; Count in
     """,

@@ -19,20 +19,19 @@ from htdemucs_n.errors import ConfigError, suggestion
 MIXTURE = "mixture"
 
 _INSTRUMENTS: Mapping[str, str] = {
-    "drums": "drum, kick, kik, snare, hat, hihat, tom, cymbal, ride, crash, overhead, kit, drumkit, drumset, hh, "
-    "oh, sn, bd, percussion, perc, clap, snap, tambourine, shaker, maraca, cowbell, woodblock, bongo, "
-    "conga, djembe, cajon, tabla, timbale, bass drum, kick drum, bassdrum, drum synth, synth drum, drum "
-    "beat, drum machine, schlagzeug, batterie, bateria, batería, batteria",
-    "bass": "bass guitar, guitar bass, bass synth, synth bass, bass key, key bass, bass keyboard, keyboard bass, "
-    "moog bass, string bass, contrabass, bassline, sub, basse, bajo, basso, kontrabass",
+    "drums": "drum, kick, kik, snare, hat, hihat, tom, cymbal, ride, crash, splash, overhead, kit, drumkit, "
+    "drumset, kickdrum, snaredrum, rimshot, hh, oh, ohl, ohr, sn, snr, bd, percussion, perc, clap, snap, tambourine, "
+    "tamb, shaker, maraca, cowbell, woodblock, bongo, conga, djembe, cajon, tabla, timbale, bass drum, kick drum, "
+    "bassdrum, drum synth, synth drum, drum beat, drum machine, schlagzeug, batterie, bateria, batería, batteria",
+    "bass": "bass guitar, guitar bass, bass gtr, bass gt, bass guit, bass synth, synth bass, bass key, key bass, "
+    "bass keyboard, keyboard bass, moog bass, string bass, contrabass, bassline, sub, basse, bajo, contrabajo, basso, "
+    "kontrabass",
     "other": "guitar, piano, key, keyboard, kbd, organ, rhodes, wurlitzer, clav, clavinet, harpsichord, synth, "
     "synthesizer, string, violin, viola, cello, fiddle, brass, horn, trumpet, trombone, tuba, sax, "
     "saxophone, clarinet, oboe, bassoon, flute, harp, accordion, banjo, mandolin, ukulele, sitar, "
     "harmonica, arp, pluck, bell, glockenspiel, xylophone, marimba, vibraphone, celesta, orchestra, "
-    "woodwind, steel drum, steel pan, lap steel, pedal steel, bass clarinet, contrabass clarinet, bass "
-    "trombone, bass trumpet, bass flute, bass sax, bass saxophone, bass oboe, bass harmonica, bass "
-    "accordion, bass recorder, bass balalaika, bass flugelhorn, bass melodica, bass cornett, bass kalimba, "
-    "bass ocarina, bass koto, balalaika, flugelhorn, melodica, cornett, kalimba, ocarina, koto, "
+    "woodwind, steel drum, steel pan, steelpan, lap steel, pedal steel, contrabass clarinet, balalaika, flugelhorn, "
+    "melodica, cornett, kalimba, ocarina, koto, violoncello, euphonium, wurli, "
     "vox continental, vox organ, choir pad, choir synth, synth choir, pad, fx, sfx, guitarra, gitarre, "
     "guitare, chitarra, violão, violao, klavier, teclado, tastiera",
     "vocals": "vocal, voice, vox, voc, vocalist, singer, singing, choir, rap, bv, bgv, adlib, ad lib, acapella, "
@@ -41,12 +40,21 @@ _INSTRUMENTS: Mapping[str, str] = {
     MIXTURE: "mix, master, mixdown, full mix",
 }
 
-_ABBREVIATIONS = {"gtr": "guitar", "gt": "guitar", "guit": "guitar", "pno": "piano"}
+_IN_BASS = (
+    "accordion balalaika banjo clarinet cornet cornett dulcimer euphonium flugelhorn flute harmonica horn kalimba "
+    "kazoo koto mandolin marimba melodica oboe ocarina recorder sax saxophone sitar trombone trumpet tuba ukulele "
+    "vibraphone viola violin xylophone"
+)
+"""Instruments of which a larger one is called a bass clarinet, for example: it is part of other."""
+
+_ABBREVIATIONS = {"gtr": "guitar", "gt": "guitar", "guit": "guitar", "egtr": "guitar", "agtr": "guitar", "pno": "piano"}
 """They mean the source of that name where a model has it."""
 
-ALIASES: Mapping[str, str | None] = {
-    name: stem for stem, names in _INSTRUMENTS.items() for name in names.split(", ")
-} | {"voice memo": None}
+ALIASES: Mapping[str, str | None] = (
+    {name: stem for stem, names in _INSTRUMENTS.items() for name in names.split(", ")}
+    | {f"bass {name}": "other" for name in _IN_BASS.split()}
+    | {"voice memo": None}
+)
 """Names of recordings that are no stem by themselves, and the stem that they are part of; None is no stem."""
 
 _WEAK = frozenset(
@@ -57,8 +65,9 @@ _WEAK = frozenset(
 
 _NEGATIONS = (
     "no non not minus without wo off less free but except removed remove remover muted mute deleted excluded excluding "
-    "cut killed silenced dropped sans ohne sin sem senza "
-    "instrumental instru inst accompaniment karaoke playback beat"
+    "cut killed silenced dropped eliminated stripped suppressed cancelled canceled never ex "
+    "sans ohne kein keine sin sem senza zonder utan bez "
+    "tv instrumental instru inst accompaniment karaoke playback beat"
 )
 """With one of these words, a name describes what is left after a stem is removed."""
 
@@ -109,8 +118,10 @@ def _key(name: str) -> str:
 def _words(name: str) -> list[str]:
     """The words of a name, in lower case and singular; digits, punctuation and a capital inside of a word divide it.
 
-    What stands between two instruments, as in "bass + drums", is the word "and".
+    What stands between two instruments, as in "bass + drums", is the word "and"; a minus sign before the first word of
+    a name or of a parenthesis is the word "minus".
     """
     divided = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).casefold()
-    divided = re.sub(r"[+&,/]", " and ", re.sub(r"\bw[/_]o(?![a-z])", "wo", divided))
+    divided = re.sub(r"(^|[(\[])\s*[-\u2212]\s*(?=\w)", " minus ", re.sub(r"\bw[-/_]o(?![a-z])", "wo", divided))
+    divided = re.sub(r"[+&,/]", " and ", divided)
     return [re.sub(r"(?<=[^\Wsu])s$", "", word) for word in re.findall(r"[^\W\d_]+", divided)]
