@@ -34,8 +34,8 @@ def test_a_template_is_filled_in() -> None:
     ("template", "says"),
     [
         ("{track}.{ext}", "needs {stem}"), ("{song}/{stem}", "unknown field '{song}'"),
-        ("{track/{stem}", "filename"), ("{stem.__class__}", "unknown field"), ("{stem!r}", "unknown field"),
-        ("{stem:>9}", "unknown field"), ("{0}{stem}", "unknown field"),
+        ("{track/{stem}", "filename"), ("{stem.__class__}", "unknown field"), ("{stem!r}", "write {stem}"),
+        ("{stem:>9}", "write {stem}"), ("{0}{stem}", "unknown field"),
     ],
 )  # fmt: skip
 def test_templates_that_cannot_be(template: str, says: str) -> None:
@@ -101,9 +101,11 @@ def test_names_that_are_too_long_are_cut_in_the_song_alone(template: str, letter
 
 
 def test_a_cut_keeps_accents_and_joined_emoji_whole() -> None:
-    for character in ("e\u0301\u0323", "👩\u200d🚀", "👍🏽"):
-        name = next(iter(namer("{track}.{ext}{stem}").name(Track(Path("a"), 100 * character)).files.values())).name
-        assert name.split(".")[0] == character * (len(name.split(".")[0]) // len(character))
+    for character in ("e\u0301\u0323", "👩\u200d🚀", "👍🏽", "🇩🇪", "\u1112\u1161\u11ab"):
+        for start in ("", "a", "aa", "aaa", "aaaa", "aaaaa"):
+            track = Track(Path("a"), start + 100 * character)
+            name = next(iter(namer("{track}.{ext}{stem}").name(track).files.values())).name.split(".")[0]
+            assert name == start + character * ((len(name) - len(start)) // len(character))
 
 
 def test_a_name_that_is_too_long_without_the_song_is_refused() -> None:

@@ -18,7 +18,11 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNOREC
 _MAX_BYTES = 255
 """Of one name, on common file systems."""
 
-_SKIN_TONES = "".join(map(chr, range(0x1F3FB, 0x1F400)))
+_GOES_ON = frozenset(map(chr, [*range(0x1160, 0x1200), *range(0x1F3FB, 0x1F400), *range(0xE0020, 0xE0080)]))
+"""Parts of a Hangul syllable after its first (as macOS writes them), skin tones, and the letters of a region's flag."""
+
+_FLAG_LETTERS = frozenset(map(chr, range(0x1F1E6, 0x1F200)))
+"""Two of them are the flag of a country."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,9 @@ def _fields(template: str) -> set[str]:
     for _, field, form, conversion in parsed:
         if field is None:
             continue
-        if field not in FIELDS or form or conversion:
+        if field in FIELDS and (form or conversion):
+            raise OptionError(f"--filename {template}: a field takes nothing behind its name: write {{{field}}}")
+        if field not in FIELDS:
             raise OptionError(f"--filename {template}: unknown field '{{{field}}}', {suggestion(field, FIELDS)}")
         fields.add(field)
     return fields
@@ -138,7 +144,7 @@ def _fields(template: str) -> set[str]:
 def _cut(name: str, excess: int) -> str:
     """`name` with its longest part at least `excess` bytes shorter, or as short as it can be; empty if it is that.
 
-    A letter keeps the accents that are coded behind it, and an emoji the parts that it is joined of.
+    A letter keeps the accents that are coded behind it, a Hangul syllable and an emoji the parts that they consist of.
     """
     parts = name.split("/")
     longest = max(range(len(parts)), key=lambda n: len(parts[n].encode()))
@@ -152,5 +158,7 @@ def _cut(name: str, excess: int) -> str:
 
 def _goes_on(text: str, place: int) -> bool:
     """Whether the character at a place belongs to the one before it."""
-    joined = text[place - 1] == "\u200d" or text[place] == "\u200d"
-    return joined or unicodedata.category(text[place]).startswith("M") or text[place] in _SKIN_TONES
+    here, before = text[place], text[:place]
+    if here in _FLAG_LETTERS:
+        return (len(before) - len(before.rstrip("".join(_FLAG_LETTERS)))) % 2 == 1
+    return "\u200d" in (here, before[-1]) or unicodedata.category(here).startswith("M") or here in _GOES_ON
