@@ -34,7 +34,7 @@ NAMES = {"median_sdr_db": "global SDR", "median_bss_sdr_db": "BSS Eval v4 SDR"}
 def score(folder: Path, model: str, precision: str, bss: bool) -> dict[str, Scores]:
     """The scores of all songs by metric, a key of `NAMES`."""
     separator = Separator(model, device="cpu", precision=precision)
-    rate, sources = separator.model.samplerate, separator.sources
+    rate, sources = separator.engine.samplerate, separator.sources
     scores: dict[str, Scores] = {
         metric: {kind: {source: [] for source in sources} for kind in ("model", "mixture")}
         for metric in list(NAMES)[: 1 + bss]

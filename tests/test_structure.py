@@ -17,6 +17,7 @@ LEVELS = (
     {"training"},
     {"evaluation", "profiling"},
     {"separation"},
+    {"engines"},
     {"datasets", "demo"},
     {"models"},
     {"audio"},

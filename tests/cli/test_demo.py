@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ class QuarterSeparator:
     """Every stem is a quarter of the mixture."""
 
     sources: tuple[str, ...] = STEMS
-    device = torch.device("cpu")
+    engine = SimpleNamespace(device="cpu")
 
     def __init__(self, model: str | Path | None, device: str) -> None:
         pass

@@ -288,7 +288,9 @@ def test_a_shorter_segment_is_less_work_for_the_model(tmp_path: Path) -> None:
     for segment in (None, 0.1):
         separator = Separator(tmp_path / "tiny.safetensors", segment=segment)
         lengths: list[int] = []
-        separator.model.stft.register_forward_pre_hook(lambda _, audio, to=lengths: to.append(audio[0].shape[-1]))
+        separator.engine.network.stft.register_forward_pre_hook(
+            lambda _, audio, to=lengths: to.append(audio[0].shape[-1])
+        )
         separator.separate(noise(2, 44100), 44100)
         longest[segment] = max(lengths)
     frame = 1024 * model.config.frame_multiple

@@ -20,7 +20,7 @@ def compose_config(config_name: str, overrides: Sequence[str]) -> TrainConfig:
     Raises `UserError` for any mistake.
     """
     values = compose_values(config_name, overrides)
-    from htdemucs_n.separation.device import choose_device
+    from htdemucs_n.engines.device import choose_device
     from htdemucs_n.training.config import TrainConfig
 
     if values["continue_from"] is not None:

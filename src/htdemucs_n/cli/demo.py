@@ -67,7 +67,7 @@ def demo(
     console = Console()
     console.print(_table(scores, unseparated))
     seconds = mixture.shape[-1] / rate
-    console.print(f"{seconds:.1f} s of song separated in {elapsed:.1f} s on {separator.device}", highlight=False)
+    console.print(f"{seconds:.1f} s of song separated in {elapsed:.1f} s on {separator.engine.device}", highlight=False)
     typer.echo(f"-> {out}")
 
 

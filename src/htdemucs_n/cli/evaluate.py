@@ -132,7 +132,8 @@ def _estimator(name: str | None, stems: Path | None, device: str, trust: bool) -
     keep_freed_memory()
     names = model_names(name or DEFAULT_MODEL)
     separator = Separator(names, device=device, trusted=trust)
-    keys = [str(separator.device), str(separator.precision)]
+    engine = separator.engine
+    keys = [engine.name, engine.device, engine.precision]
     for model in names:
         # Size and time show that weights changed; official weights never change under their name.
         files = [] if model in OFFICIAL_MODELS else model_files(model)
@@ -145,8 +146,8 @@ def _about(dataset: Path, split: str, device: str) -> dict[str, Any]:
     """What the scores were made with, for `scores.json` and the report."""
     import torch
 
+    from htdemucs_n.engines.device import choose_device
     from htdemucs_n.provenance import describe_machine
-    from htdemucs_n.separation.device import choose_device
 
     device = str(choose_device(device))
     return {"dataset": dataset.as_posix(), "split": split} | describe_machine(torch.get_num_threads(), device)

@@ -32,6 +32,9 @@ ModelNames = Annotated[
 ]
 """Models for `Separator`, with commas between them; `model_names` splits them."""
 
+EngineName = Annotated[str, typer.Option("--engine", help="Library that runs the model: auto or torch.")]
+"""An engine for `Separator`."""
+
 Device = Annotated[
     str, typer.Option("-d", "--device", help="cpu, cuda or mps; auto takes the first available of cuda, mps and cpu.")
 ]

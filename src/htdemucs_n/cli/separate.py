@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from htdemucs_n.cli.options import Device, ModelNames, Trust, model_names
+from htdemucs_n.cli.options import Device, EngineName, ModelNames, Trust, model_names
 from htdemucs_n.errors import OptionError
 
 Tracks = Annotated[
@@ -90,6 +90,7 @@ def separate(
     filename: Filename = "{model}/{track}/{stem}.{ext}",
     name: ModelNames = None,
     weights: Weights = None,
+    engine: EngineName = "auto",
     device: Device = "auto",
     precision: Precision = "auto",
     segment: Segment = None,
@@ -124,8 +125,6 @@ def separate(
 
     keep_freed_memory(one_heap=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: leaves no partial file
-    import torch
-
     from htdemucs_n.models.registry import DEFAULT_MODEL
     from htdemucs_n.separation import Separator
     from htdemucs_n.separation.batch import Batch
@@ -137,11 +136,10 @@ def separate(
     if (url := as_url(out)) and not out.exists():
         raise OptionError(f"--out {url}: stems are written to a folder of this computer, not to a URL")
     output = Output(format_name.lower(), "float32" if float32 else depth, bitrate, rate, clip_mode, tags)
-    if threads:
-        torch.set_num_threads(threads)
     names = model_names(name or DEFAULT_MODEL)
     separator = Separator(
         names,
+        engine=engine,
         device=device,
         precision=precision,
         segment=segment,
@@ -150,6 +148,7 @@ def separate(
         seed=seed,
         weights=_numbers(weights),
         trusted=trust,
+        threads=threads,
     )
     choice = StemChoice(separator.sources, stems.split(",") if stems else None, two_stems, other_method)
     to_pipe = out == STANDARD

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from htdemucs_n.engines.device import PRECISIONS, choose_device, choose_precision
 from htdemucs_n.memory import keep_freed_memory, peak_rss_mib, rss_mib
 from htdemucs_n.models.linear_attention import LinearAttention, SoftmaxAttention
 from htdemucs_n.profiling.devices import gpu_peak_mib, wait_for
 from htdemucs_n.profiling.fresh_process import in_fresh_process
 from htdemucs_n.profiling.passes import Settings, seconds_of
-from htdemucs_n.separation.device import choose_device, choose_precision
 
 DIM, HEADS, DIM_HEAD = 512, 8, 64
 """Width of a token, heads and width of a head: those of the `default` preset."""
@@ -77,7 +77,7 @@ def _measure(kind: str, tokens: int, settings: Settings, repeats: int) -> Attent
     if settings.threads:
         torch.set_num_threads(settings.threads)
     device = choose_device(settings.device)
-    precision = choose_precision(settings.precision, device)
+    precision = PRECISIONS[choose_precision(settings.precision, device)]
     needed = 2 * HEADS * tokens**2 * precision.itemsize  # the matrices before and after the softmax
     if KINDS[kind] is MatrixAttention and needed > 0.5 * _memory(device):
         return AttentionMeasurement(kind, tokens, None, None, f"needs {needed / 2**30:.0f} GiB")

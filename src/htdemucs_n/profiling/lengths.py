@@ -44,7 +44,7 @@ def measure_lengths(
 
 def _measure(model: ProfiledModel, settings: Settings, length: float) -> LengthMeasurement:
     separator = open_separator(model, settings)
-    rate = separator.model.samplerate
+    rate = separator.engine.samplerate
 
     def separate(seconds: float) -> None:
         for _ in separator.stream(_noise(seconds, rate), rate):
@@ -52,7 +52,9 @@ def _measure(model: ProfiledModel, settings: Settings, length: float) -> LengthM
 
     separate(1)  # sets kernels up
     seconds = seconds_of(lambda: separate(length))
-    return LengthMeasurement(model.title, length, seconds, peak_rss_mib(), gpu_peak_mib(separator.device))
+    return LengthMeasurement(
+        model.title, length, seconds, peak_rss_mib(), gpu_peak_mib(torch.device(separator.engine.device))
+    )
 
 
 def _noise(seconds: float, rate: int) -> Iterator[Tensor]:

@@ -11,6 +11,8 @@ from typing import cast
 import torch
 from torch import nn
 
+from htdemucs_n.engines.device import PRECISIONS
+from htdemucs_n.engines.torch_engine import TorchEngine
 from htdemucs_n.memory import keep_freed_memory, peak_rss_mib, rss_mib
 from htdemucs_n.models.folding import reduce_weights
 from htdemucs_n.profiling.devices import gpu_peak_mib, wait_for
@@ -31,18 +33,26 @@ class Settings:
     threads: int | None = None
 
     def separator(self, model: ProfiledModel) -> Separator:
-        """The model as `htdemucs-n separate` prepares it. Raises `UserError`."""
+        """The model as `htdemucs-n separate` prepares it for PyTorch. Raises `UserError`."""
         separator = Separator(
             model.build() if model.untrained else model.name,
+            engine="torch",
             device=self.device,
             precision=self.precision,
             segment=self.segment,
             batch=self.batch,
             trusted=model.trusted,
+            threads=self.threads,
         )
         if model.untrained:  # the weights of models that `Separator` loads are rounded by it
-            reduce_weights(cast(nn.Module, separator.model), separator.precision)
+            engine = torch_engine(separator)
+            reduce_weights(cast(nn.Module, engine.network), PRECISIONS[engine.precision])
         return separator
+
+
+def torch_engine(separator: Separator) -> TorchEngine:
+    """The engine of a separator of `Settings`."""
+    return cast(TorchEngine, separator.engine)
 
 
 @dataclass(frozen=True)
@@ -67,17 +77,16 @@ def measure_passes(model: ProfiledModel, settings: Settings, repeats: int) -> Pa
 
 
 def open_separator(model: ProfiledModel, settings: Settings) -> Separator:
-    """In a process that measures: the memory, the threads and the model as `htdemucs-n separate` sets them up."""
+    """In a process that measures: the memory and the model as `htdemucs-n separate` sets them up."""
     keep_freed_memory(one_heap=True)
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
     return settings.separator(model)
 
 
 def _measure(model: ProfiledModel, settings: Settings, repeats: int) -> PassMeasurement:
     separator = open_separator(model, settings)
-    network = separator.model
-    samples = round(network.segment * network.samplerate)
+    engine = torch_engine(separator)
+    device = torch.device(engine.device)
+    samples = round(engine.segment * engine.samplerate)
     segments = list(torch.randn(separator.batch, 2, samples, generator=torch.Generator().manual_seed(0)))
     loaded = rss_mib()
 
@@ -85,13 +94,13 @@ def _measure(model: ProfiledModel, settings: Settings, repeats: int) -> PassMeas
         separator.estimator.estimate(segments)  # its stems come to the CPU, so the device has finished
 
     def clock() -> float:
-        wait_for(separator.device)
+        wait_for(device)
         return time.perf_counter()
 
     run()
     all_seconds = [seconds_of(run) for _ in range(repeats)]
-    peak, gpu = peak_rss_mib(), gpu_peak_mib(separator.device)
-    meter = Meter(cast(nn.Module, network), clock)
+    peak, gpu = peak_rss_mib(), gpu_peak_mib(device)
+    meter = Meter(cast(nn.Module, engine.network), clock)
     by_part = []
     for _ in range(repeats):
         with meter.attached():

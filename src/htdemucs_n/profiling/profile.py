@@ -9,9 +9,8 @@ from torch import nn
 
 from htdemucs_n.errors import DeviceError
 from htdemucs_n.profiling.cost import Cost, count_cost
-from htdemucs_n.profiling.passes import PassMeasurement, Settings, measure_passes
+from htdemucs_n.profiling.passes import PassMeasurement, Settings, measure_passes, torch_engine
 from htdemucs_n.profiling.profiled_model import ProfiledModel
-from htdemucs_n.separation.device import PRECISIONS
 
 
 @dataclass(frozen=True)
@@ -37,19 +36,19 @@ def profile_model(model: ProfiledModel, settings: Settings, repeats: int = 5) ->
     Raises:
         UserError: the model or a setting is unknown or does not fit, or memory runs out.
     """
-    counted = cast(nn.Module, replace(settings, device="cpu", precision="fp32").separator(model).model)
+    counted = torch_engine(replace(settings, device="cpu", precision="fp32").separator(model)).network
     separator = settings.separator(model)
-    segment = float(separator.model.segment)
-    cost = count_cost(counted, round(segment * separator.model.samplerate))
+    engine = separator.engine
+    cost = count_cost(cast(nn.Module, counted), round(engine.segment * engine.samplerate))
     try:
         figures = measure_passes(model, settings, repeats)
     except MemoryError as error:
         raise DeviceError(f"{model.name}: {error}: use a smaller --segment or --batch") from None
     return Profile(
         model.title,
-        str(separator.device),
-        next(name for name, dtype in PRECISIONS.items() if dtype == separator.precision),
-        segment,
+        engine.device,
+        engine.precision,
+        engine.segment,
         separator.batch,
         cost,
         figures,

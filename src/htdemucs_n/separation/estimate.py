@@ -8,21 +8,21 @@ from threading import Event
 import torch
 from torch import Tensor
 
+from htdemucs_n.engines.engine import Engine
 from htdemucs_n.errors import Cancelled, DeviceError
-from htdemucs_n.separation.prepare import PreparedModel
 from htdemucs_n.separation.shifts import Estimate
 
 
 class Estimator:
-    """Runs a model on its device.
+    """Runs an engine.
 
     Every segment is normalised to mean 0 and standard deviation 1, over both channels, and its stems are scaled back:
     so no level of the whole song is needed, and a stream can be separated before its end is known. Silence gives
     silence without running the model.
     """
 
-    def __init__(self, prepared: PreparedModel) -> None:
-        self._model, self._device, self._precision = prepared.model, prepared.device, prepared.precision
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
     def for_song(self, report: Callable[[int], None], cancel: Event | None) -> Estimate:
         """`estimate` for one song: `report` is called with the number of segments done, `cancel` stops the work."""
@@ -49,7 +49,7 @@ class Estimator:
             if deviation > 0
         ]
         estimates = iter(self._run(torch.stack(normalised)) if normalised else [])
-        stems = len(self._model.sources)
+        stems = len(self._engine.sources)
         return [
             next(estimates) * deviation if deviation > 0 else segment.new_zeros(stems, *segment.shape)
             for segment, (_, deviation) in zip(segments, levels, strict=True)
@@ -57,17 +57,13 @@ class Estimator:
 
     def _run(self, batch: Tensor) -> list[Tensor]:
         """`(B, 2, t)` to B of `(S, 2, t)`; a batch that does not fit in memory is halved."""
-        reduced = self._precision != torch.float32
         try:
-            with torch.inference_mode(), torch.autocast(self._device.type, self._precision, reduced):
-                return list(self._model(batch.to(self._device)).float().cpu())
-        except (MemoryError, RuntimeError) as error:
-            if not _out_of_memory(error):
-                raise
-        if len(batch) == 1:
-            raise DeviceError(f"not enough memory on {self._device}: use a smaller segment, or the device cpu")
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+            return list(torch.from_numpy(self._engine.separate(batch.numpy())))
+        except MemoryError:
+            if len(batch) == 1:
+                raise DeviceError(
+                    f"not enough memory on {self._engine.device}: use a smaller segment, or the device cpu"
+                ) from None
         half = len(batch) // 2
         return self._run(batch[:half]) + self._run(batch[half:])
 
@@ -79,8 +75,3 @@ def _level(segment: Tensor) -> tuple[float, float]:
     """
     deviation, mean = (float(x) for x in torch.std_mean(segment.double(), correction=0))
     return mean, deviation if deviation >= torch.finfo(torch.float32).tiny else 0.0
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out, on any device; for a CPU only the message of the error shows it."""
-    return isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or "alloc" in str(error).lower()

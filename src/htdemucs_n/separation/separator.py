@@ -21,11 +21,13 @@ from torch import Tensor
 
 from htdemucs_n.audio import read_audio
 from htdemucs_n.audio.resample import DELAY, resample_blocks
+from htdemucs_n.engines.choose import load_engine
+from htdemucs_n.engines.engine import Engine
+from htdemucs_n.engines.sources import ModelSource
 from htdemucs_n.errors import AudioError, ModelError, OptionError
 from htdemucs_n.separation.channels import to_stereo
 from htdemucs_n.separation.estimate import Estimator
 from htdemucs_n.separation.overlap_add import segment_count, segment_hop
-from htdemucs_n.separation.prepare import ModelSource, prepare_model
 from htdemucs_n.separation.shifts import separate_shifted
 
 _MAX_OVERLAP = 0.95
@@ -50,7 +52,8 @@ class Separator:
 
     Args:
         model: name of a shipped or official model, path of a checkpoint, or a network; the stems of several are
-            averaged. By default the shipped default.
+            averaged. By default the shipped default. An engine that is made already is taken as it is.
+        engine: what runs the model: `auto` or `torch`.
         device: `auto` (the first of CUDA, MPS and CPU that is available) or the name of a torch device.
         precision: `fp32`, `bf16` or `fp16` of the convolutions and matrix products; `auto` is bf16 where the device
             has fast instructions for it and the model allows it, otherwise fp32.
@@ -63,15 +66,17 @@ class Separator:
         batch: segments that the model takes at once; by default 1 on a CPU, 4 elsewhere. It is halved when memory
             runs out.
         trusted: allow a pickled official checkpoint (`.th`), which can run any code.
+        threads: CPU threads of the model; by default as many as there are cores.
 
     Raises:
-        UserError: an unknown model or device, a bad checkpoint, or an option out of its range.
+        UserError: an unknown engine, model or device, a bad checkpoint, or an option out of its range.
     """
 
     def __init__(
         self,
-        model: ModelSource | Sequence[ModelSource] | None = None,
+        model: Engine | ModelSource | Sequence[ModelSource] = None,
         *,
+        engine: str = "auto",
         device: str = "auto",
         precision: str = "auto",
         segment: float | None = None,
@@ -81,22 +86,31 @@ class Separator:
         weights: Sequence[float] | None = None,
         batch: int | None = None,
         trusted: bool = False,
+        threads: int | None = None,
     ) -> None:
         _check_options(overlap, shifts, batch)
-        prepared = prepare_model(model, device, precision, segment, weights, trusted)
-        self.model, self.device, self.precision = prepared.model, prepared.device, prepared.precision
-        self.sources: tuple[str, ...] = tuple(self.model.sources)
+        self.engine = load_engine(
+            model,
+            engine=engine,
+            device=device,
+            precision=precision,
+            segment=segment,
+            weights=weights,
+            trusted=trusted,
+            threads=threads,
+        )
+        self.sources = self.engine.sources
         self.shifts = shifts
         self.seed = seed
-        self.batch = batch or (1 if self.device.type == "cpu" else 4)
-        self.overlap = float(self.model.overlap if overlap is None else overlap)
-        self._segment = max(1, round((segment or self.model.segment) * self.model.samplerate))
-        self.estimator = Estimator(prepared)
+        self.batch = batch or self.engine.batch
+        self.overlap = float(self.engine.overlap if overlap is None else overlap)
+        self._segment = max(1, round(self.engine.segment * self.engine.samplerate))
+        self.estimator = Estimator(self.engine)
 
     @property
     def segment_seconds(self) -> float:
         """Seconds of a song that one segment adds to the result, for progress: all shifts together count once."""
-        return segment_hop(self._segment, self.overlap) / self.model.samplerate / len(self._offsets())
+        return segment_hop(self._segment, self.overlap) / self.engine.samplerate / len(self._offsets())
 
     def latency(self, sample_rate: int) -> int:
         """How many samples `stream` reads at most, at `sample_rate` Hz, beyond those it has returned.
@@ -104,7 +118,7 @@ class Separator:
         That is one segment times the segments that share a batch, and the delays of resampling. The caller's own block
         is added to it.
         """
-        rate = self.model.samplerate
+        rate = self.engine.samplerate
         delay = 0 if sample_rate == rate else 2 * DELAY * max(1.0, sample_rate / rate)
         return round(self._segment * self.batch * sample_rate / rate + delay) + 1
 
@@ -174,7 +188,7 @@ class Separator:
         mixture = _PendingMixture()
         report = self._segment_counter(sample_rate, length, progress)
         estimate = self.estimator.for_song(report, cancel)
-        rate = self.model.samplerate
+        rate = self.engine.samplerate
         pieces = (piece.numpy() for piece in mixture.store(_stereo_pieces(blocks, mixture)))
         resampled = (torch.from_numpy(block) for block in resample_blocks(pieces, sample_rate, rate))
         separated = separate_shifted(resampled, self._segment, self.overlap, self._offsets(), estimate, self.batch)
@@ -207,7 +221,7 @@ class Separator:
         """A function to be called with the number of segments just done; it calls `progress`."""
         done = total = 0
         if length is not None:
-            samples = max(1, round(length * self.model.samplerate / sample_rate))
+            samples = max(1, round(length * self.engine.samplerate / sample_rate))
             total = sum(segment_count(samples + offset, self._segment, self.overlap) for offset in self._offsets())
 
         def report(segments: int) -> None:
@@ -223,7 +237,7 @@ class Separator:
         if not self.shifts:
             return [0]
         rng = random.Random(self.seed)
-        return [rng.randint(0, round(_MAX_SHIFT * self.model.samplerate)) for _ in range(self.shifts)]
+        return [rng.randint(0, round(_MAX_SHIFT * self.engine.samplerate)) for _ in range(self.shifts)]
 
 
 class _PendingMixture:

@@ -88,7 +88,7 @@ class Teacher:
 
     def _load_model(self, name: str, sources: Sequence[str], sample_rate: int, device: str) -> None:
         separator = Separator(name, device=device)
-        known, rate = list(separator.sources), separator.model.samplerate
+        known, rate = list(separator.sources), separator.engine.samplerate
         missing = [source for source in sources if source not in known]
         if missing or rate != sample_rate:
             raise UserError(

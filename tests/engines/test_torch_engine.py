@@ -78,7 +78,7 @@ def changed_defaults() -> Iterator[None]:
 
 def separated(trained: Path, mixture: np.ndarray) -> list[bytes]:
     separator = Separator([trained, trained], device="cpu", segment=0.5)
-    assert {parameter.device.type for parameter in separator.model.parameters()} == {"cpu"}  # type: ignore[attr-defined]
+    assert {parameter.device.type for parameter in separator.engine.network.parameters()} == {"cpu"}  # type: ignore[attr-defined]
     stems = separator.separate(mixture, 48000)
     assert {(stem.dtype, stem.device.type) for stem in stems.values()} == {(torch.float32, "cpu")}
     return [stem.numpy().tobytes() for stem in stems.values()]

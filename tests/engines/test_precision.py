@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
+from htdemucs_n.engines.device import choose_precision
 from htdemucs_n.errors import UserError
 from htdemucs_n.evaluation.sdr import global_sdr
 from htdemucs_n.models.folding import prepare_for_inference, reduce_weights
 from htdemucs_n.models.registry import load_model
 from htdemucs_n.separation import Separator
-from htdemucs_n.separation.device import choose_precision
 from models_helpers import noise, tiny_model
 
 CPU = torch.device("cpu")
@@ -18,15 +18,15 @@ CPU = torch.device("cpu")
 
 @pytest.mark.parametrize(
     ("avx512", "amx", "chosen"),
-    [(False, False, torch.float32), (True, False, torch.bfloat16), (False, True, torch.bfloat16)],
+    [(False, False, "fp32"), (True, False, "bf16"), (False, True, "bf16")],
 )
 def test_auto_takes_bf16_where_the_cpu_multiplies_in_it(
-    monkeypatch: pytest.MonkeyPatch, avx512: bool, amx: bool, chosen: torch.dtype
+    monkeypatch: pytest.MonkeyPatch, avx512: bool, amx: bool, chosen: str
 ) -> None:
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512, raising=False)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
     assert choose_precision("auto", CPU) == chosen
-    assert choose_precision("fp16", CPU) == torch.float16
+    assert choose_precision("fp16", CPU) == "fp16"
 
 
 def test_an_unknown_precision() -> None:

@@ -1,4 +1,4 @@
-"""Choose where the model runs, and in which precision."""
+"""Choose where PyTorch runs a model, and in which precision."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import torch
 from htdemucs_n.errors import DeviceError, OptionError
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+"""torch's types by the names of the precisions."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -29,8 +30,8 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """Precision by name: `fp32`, `bf16`, `fp16`, or `auto`: bf16 where the device multiplies in it, else fp32.
+def choose_precision(name: str, device: torch.device) -> str:
+    """A key of `PRECISIONS`: `name`, or for `auto` bf16 where the device multiplies in it, else fp32.
 
     Raises:
         UserError: no such precision.
@@ -39,7 +40,7 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
         name = "bf16" if _multiplies_bf16(device) else "fp32"
     if name not in PRECISIONS:
         raise OptionError(f"unknown precision '{name}': use auto, {', '.join(PRECISIONS)}")
-    return PRECISIONS[name]
+    return name
 
 
 def _multiplies_bf16(device: torch.device) -> bool:

@@ -1,0 +1,100 @@
+"""From models, by name or as objects, to the engine that runs them.
+
+`Separator` is built from this, and every command builds its `Separator` from names, so all have the same defaults.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from htdemucs_n.engines.engine import Engine
+from htdemucs_n.engines.sources import ModelSource
+from htdemucs_n.errors import OptionError, suggestion
+
+ENGINES = {
+    "torch": "htdemucs_n.engines.torch_engine:load_torch_engine",
+}
+"""Names of the engines, and the function of each that loads models, a `Loader`; it is imported when it is used."""
+
+SHORTEST_SEGMENT = 0.1
+LONGEST_SEGMENT = 600.0
+"""Seconds."""
+
+
+class Loader(Protocol):
+    """Loads one model, or several whose stems are averaged, into an engine."""
+
+    def __call__(
+        self,
+        sources: Sequence[ModelSource],
+        device: str,
+        precision: str,
+        segment: float | None,
+        weights: Sequence[float],
+        trusted: bool,
+        threads: int | None,
+    ) -> Engine:
+        """Load `sources`, with one of the `weights` each; the arguments are those of `load_engine`.
+
+        Raises:
+            UserError: an unknown model, device or precision, a bad checkpoint, models that cannot be averaged, or a
+                segment that a model does not take.
+        """
+
+
+def load_engine(
+    model: Engine | ModelSource | Sequence[ModelSource],
+    *,
+    engine: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    segment: float | None = None,
+    weights: Sequence[float] | None = None,
+    trusted: bool = False,
+    threads: int | None = None,
+) -> Engine:
+    """The engine called `engine`, with one model, or with several whose stems are averaged.
+
+    An `Engine` in place of a model is taken as it is. The arguments are those of `Separator`.
+
+    Raises:
+        UserError: an unknown engine, options beside an engine that is made already, a segment out of range, as many
+            weights as there are no models; or as `Loader`.
+    """
+    if isinstance(model, Engine):
+        if (engine, device, precision, segment, weights, threads) != ("auto", "auto", "auto", None, None, None):
+            raise OptionError(
+                "device, precision, segment, weights and threads are options of models: an engine has them already"
+            )
+        return model
+    if segment is not None and not SHORTEST_SEGMENT <= segment <= LONGEST_SEGMENT:
+        raise OptionError(
+            f"segment is {segment:g}: give a number of seconds from {SHORTEST_SEGMENT:g} to {LONGEST_SEGMENT:g}"
+        )
+    sources = list(model) if isinstance(model, Sequence) and not isinstance(model, str) else [model]
+    for source in sources:
+        if not (source is None or isinstance(source, str | Path) or callable(source)):
+            raise OptionError(f"model is {source!r}: give the name of a model, a path, a network, or an engine")
+    counts = _weights(weights, len(sources))
+    loader: Loader = pkgutil.resolve_name(ENGINES[_name(engine)])
+    return loader(sources, device, precision, segment, counts, trusted, threads)
+
+
+def _name(engine: str) -> str:
+    """A key of `ENGINES`."""
+    if engine == "auto":
+        return "torch"
+    if engine not in ENGINES:
+        raise OptionError(f"unknown engine '{engine}': {suggestion(engine, ['auto', *ENGINES])}")
+    return engine
+
+
+def _weights(weights: Sequence[float] | None, models: int) -> list[float]:
+    """One weight a model."""
+    counts = [1.0] * models if weights is None else list(weights)
+    if len(counts) != models or min(counts, default=0) < 0 or not 0 < sum(counts) < float("inf"):
+        raise OptionError(f"weights are {counts}: give one number of 0 or more for each of {models} models")
+    return counts
