@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from htdemucs_n.errors import OutputError
+from htdemucs_n.errors import AudioError, OutputError
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\]+")
 """The beginning of a URL, also as a `Path` of Windows has it; a drive has one letter."""
@@ -68,6 +68,18 @@ def file_identity(path: Path) -> tuple[int, int] | None:
     except (OSError, ValueError):
         return None
     return status.st_dev, status.st_ino
+
+
+def folder_entries(folder: Path) -> list[Path]:
+    """What is in a folder, sorted by path.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise AudioError(f"'{folder}' cannot be read ({error.strerror}): check its permissions") from None
 
 
 def as_url(path: str | Path) -> str | None:

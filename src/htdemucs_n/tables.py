@@ -1,4 +1,4 @@
-"""Tables for the terminal."""
+"""Tables and numbers for the terminal and the report."""
 
 from __future__ import annotations
 
@@ -17,3 +17,8 @@ def number_table(title: str | None, name: str, *columns: str) -> Table:
     for column in columns:
         table.add_column(column, justify="right")
     return table
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: 1 song, 1,234 songs."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -51,7 +51,7 @@ def make(
             jobs,
             lambda done, total: bar.update(task, completed=done, total=total),
         )
-    typer.echo(f"{made:,} songs made, {count - made - len(failed):,} were there -> {out}")
+    typer.echo(f"songs made: {made:,}, there before: {count - made - len(failed):,} -> {out}")
     if failed:
         typer.echo(f"{len(failed)} could not be made: {', '.join(map(str, failed))}", err=True)
         raise typer.Exit(1)

@@ -105,7 +105,7 @@ def test_stems_by_other_names(monkeypatch: pytest.MonkeyPatch, caplog: pytest.Lo
     Path("songs/first/other.wav").rename("songs/first/theremin.wav")
     with caplog.at_level(logging.WARNING):
         assert run(monkeypatch, *SONGS, *SHORT, *MODEL, "misc.out=first") == 0
-        assert "'theremin' is left out of 1 songs" in caplog.text
+        assert "'theremin' is left out of 1 song:" in caplog.text
         caplog.clear()
         named = ["dset.aliases={theremin: other, click: null}", "dset.cache=decoded"]
         assert run(monkeypatch, *SONGS, *SHORT, *MODEL, *named, "misc.out=second") == 0

@@ -95,6 +95,7 @@ def test_as_a_person_types_it(songs: Path, monkeypatch: pytest.MonkeyPatch, caps
     text, error = capsys.readouterr()
     assert text.startswith("2 songs, 10 files of stems\n")
     assert "1 of 10 files could not be read" in error
+    assert "  48,000 Hz: 1 file\n" in text
     assert run(monkeypatch, str(songs), "--json") == 1
     report = json.loads(capsys.readouterr().out)
     assert report["songs"] == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -167,3 +168,26 @@ def test_nothing_can_be_read(tmp_path: Path) -> None:
     (tmp_path / "songs" / "a" / "bass.wav").write_bytes(b"?")
     with pytest.raises(UserError, match="no file of the songs in"):
         load_songs([tmp_path / "songs"], SOURCES, RATE, 1)
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_song(tmp_path / "songs" / "a", seed=0)
+    write_song(tmp_path / "songs" / "b", seed=1)
+    iterdir = Path.iterdir
+
+    def refuse(folder: Path) -> Iterator[Path]:
+        if folder.name == "b":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return iterdir(folder)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(UserError, match=r"songs.b' cannot be read \(Permission denied\): check its permissions"):
+        find(tmp_path / "songs")
+
+
+def test_stems_in_formats_that_are_not_read_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    song = write_song(tmp_path / "songs" / "a", seed=0)
+    (song / "vocals.wav").rename(song / "vocals.mogg")
+    with caplog.at_level(logging.WARNING):
+        load_songs([tmp_path / "songs"], SOURCES, RATE, 1)
+    assert "1 stem with the suffix '.mogg' left out" in caplog.text

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from htdemucs_n.tables import counted
+
 if TYPE_CHECKING:
     from htdemucs_n.datasets.check import Report
 
@@ -48,11 +50,11 @@ def check(
 
 def _print(report: Report) -> None:
     """Print the report as text: the totals, then the problems by kind."""
-    typer.echo(f"{report.songs:,} songs, {report.files:,} files of stems")
+    typer.echo(f"{counted(report.songs, 'song')}, {counted(report.files, 'file')} of stems")
     for stem, minutes in report.minutes.items():
         typer.echo(f"  {stem:<8} {minutes:8.1f} min")
     for rate, files in report.rates.items():
-        typer.echo(f"  {rate:,} Hz: {files:,} files")
+        typer.echo(f"  {rate:,} Hz: {counted(files, 'file')}")
     kinds = sorted({problem.kind for problem in report.problems})
     for kind in kinds:
         problems = [problem for problem in report.problems if problem.kind == kind]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from htdemucs_n.cli.compose import compose_config
+from htdemucs_n.tables import counted
 
 if TYPE_CHECKING:
     from htdemucs_n.training.solver import Solver
@@ -47,7 +48,7 @@ def train(
     with joined_ranks(config.solver.ddp, config.misc.device) as ranks:
         config = dataclasses.replace(config, misc=dataclasses.replace(config.misc, device=ranks.device))
         bank, valid = load_data(config)
-        logging.info("%d songs, %.1f minutes; %d to validate", len(bank.songs), bank.minutes, len(valid))
+        logging.info("%s, %.1f minutes; %d to validate", counted(len(bank.songs), "song"), bank.minutes, len(valid))
         solver = Solver(config, bank, valid, ranks)
         solver.restore()
         best = _train_with_progress(solver) if ranks.first else solver.train()

@@ -24,7 +24,7 @@ from htdemucs_n.audio.suffixes import SUFFIXES
 from htdemucs_n.datasets import musdb
 from htdemucs_n.datasets.names import MIXTURE, stem_of
 from htdemucs_n.errors import AudioError, OptionError, suggestion
-from htdemucs_n.files import as_url, is_folder
+from htdemucs_n.files import as_url, folder_entries, is_folder
 
 Split = Literal["train", "valid", "test", "all"]
 """Part of a MUSDB18 root: `train` without the official validation songs, these, `test`, or all there is."""
@@ -76,7 +76,7 @@ def find_songs(
     With `unknown_too`, folders whose files are of no stem are songs as well.
 
     Raises:
-        UserError: the folder is missing or holds no song.
+        UserError: the folder is missing or holds no song, or a folder in it cannot be read.
     """
     given, folder = folder, Path(folder)
     if not is_folder(folder):
@@ -126,7 +126,9 @@ def _entries(folder: Path, split: Split) -> list[Path]:
         folders = [folder / "train", folder / "test"]
     else:
         folders = [folder / ("test" if split == "test" else "train")]
-    entries = [entry for place in folders for entry in place.iterdir() if _is_folder(entry) or _is_stem_file(entry)]
+    entries = [
+        entry for place in folders for entry in folder_entries(place) if _is_folder(entry) or _is_stem_file(entry)
+    ]
     if musdb.is_root(folder) and split in ("train", "valid"):
         entries = [entry for entry in entries if (_name(entry) in musdb.VALIDATION) == (split == "valid")]
     return entries
@@ -157,7 +159,7 @@ def _stem_folder(folder: Path, sources: Sequence[str], table: Mapping[str, str |
     unknown: list[Path] = []
     unread: list[Path] = []
     taken: set[str] = set()
-    for file in sorted(folder.iterdir()):
+    for file in folder_entries(folder):
         suffix = file.suffix.lower()
         if suffix in _NO_AUDIO or file.name.startswith(".") or not file.is_file():
             continue

@@ -11,6 +11,7 @@ from htdemucs_n.evaluation.run import Evaluation
 from htdemucs_n.evaluation.score import BASELINES, better
 from htdemucs_n.evaluation.spectral_faults import BANDS
 from htdemucs_n.evaluation.summary import Summary
+from htdemucs_n.tables import counted
 
 _STYLE = """body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem }
 table { border-collapse: collapse; margin: 1rem 0 } th, td { padding: .2rem .8rem; text-align: right }
@@ -62,7 +63,7 @@ def render_page(
     evaluation: Evaluation, summary: Summary, about: Mapping[str, Any], metric: str, excerpts: Sequence[Excerpt]
 ) -> str:
     """The page; `metric` is the one by which the songs of `excerpts` are the worst."""
-    title = html.escape(f"{evaluation.name}: {_count(len(evaluation.songs), 'song')}")
+    title = html.escape(f"{evaluation.name}: {counted(len(evaluation.songs), 'song')}")
     parts = [_about_table(about), _explanation(summary)]
     parts += [_summary_table(name, rows, evaluation.comparison.stems) for name, rows in summary.items()]
     parts += ['<h2>Songs</h2><img src="boxes.png" alt="Box plots of each metric, by stem and estimate">']
@@ -140,7 +141,3 @@ def _excerpt(excerpt: Excerpt) -> str:
         f'<img src="{excerpt.place}/spectrograms.png" alt="Spectrograms of truth, estimate and error of each stem">'
         f"<table><tr><th>stem</th>{head}</tr>{''.join(rows)}</table>"
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -27,6 +27,7 @@ from htdemucs_n.datasets.decode import StemReader, at_one_scale
 from htdemucs_n.datasets.names import alias_table
 from htdemucs_n.datasets.songs import SongFiles, Split, StemFile, audio_files, find_songs
 from htdemucs_n.errors import UserError
+from htdemucs_n.tables import counted
 
 __all__ = ["FULL_SCALE", "Song", "StemBank", "load_extra", "load_songs"]
 
@@ -147,7 +148,7 @@ def load_songs(
     found = [song for folder in folders for song in find_songs(folder, sources, table, split)]
     kept = [song for song in found if song.path.resolve() not in held_out]
     if len(kept) < len(found):
-        log.info("%d songs are held out for validation", len(found) - len(kept))
+        log.info("%s held out for validation", counted(len(found) - len(kept), "song"))
     _report_unknown(kept)
     reader = StemReader(sample_rate, cache)
 
@@ -213,6 +214,9 @@ def _measured(samples: NDArray[np.int16] | None, sample_rate: int, device: str) 
 
 
 def _report_unknown(songs: Sequence[SongFiles]) -> None:
-    """Log the names of files that are of no stem, each once."""
+    """Log the names of files that are of no stem, and the suffixes of stems that are not read, each once."""
     for name, count in sorted(Counter(file.stem for song in songs for file in song.unknown).items()):
-        log.warning("'%s' is left out of %d songs: no stem has that name, say which in dset.aliases", name, count)
+        where = counted(count, "song")
+        log.warning("'%s' is left out of %s: no stem has that name, say which in dset.aliases", name, where)
+    for suffix, count in sorted(Counter(file.suffix for song in songs for file in song.unread).items()):
+        log.warning("%s with the suffix '%s' left out: it is not read, convert them", counted(count, "stem"), suffix)

@@ -29,6 +29,7 @@ from htdemucs_n.datasets.decode import DecodedStem, StemReader, at_one_scale, qu
 from htdemucs_n.datasets.names import MIXTURE, alias_table, stem_of
 from htdemucs_n.datasets.songs import StemFile
 from htdemucs_n.errors import UserError
+from htdemucs_n.files import folder_entries
 from htdemucs_n.training.bank import Song
 
 _REST = ("rest", "instrumental", "accompaniment", "backing")
@@ -68,7 +69,7 @@ def load_partial(
 def _song_folders(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise UserError(f"no folder of songs at '{folder}' (dset.partial): give one that exists")
-    entries = sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    entries = [entry for entry in folder_entries(folder) if entry.is_dir() and not entry.name.startswith(".")]
     if not entries:
         raise UserError(f"'{folder}' (dset.partial) holds no songs: expected song/{{vocals,rest}}.wav or other names")
     return entries
@@ -81,7 +82,7 @@ def _grouped(
     everything = tuple(range(len(sources)))
     files: dict[tuple[int, ...], list[StemFile]] = {}
     rest: list[StemFile] = []
-    for file in sorted(folder.iterdir()):
+    for file in folder_entries(folder):
         if file.suffix.lower() not in SUFFIXES or file.name.startswith("."):
             continue
         stems = [stem_of(part, table) for part in file.stem.split("+")]
