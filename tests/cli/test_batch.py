@@ -420,6 +420,24 @@ def test_stems_that_nothing_is_known_of_are_kept_with_a_note(
     assert run(monkeypatch, "a.wav") == 0
     assert "note: it is not known which song they are of" in capsys.readouterr().out
     assert (ROOT / "a/bass.wav").read_bytes() == b"mine"
+    (ROOT / "a/drums.wav").unlink()
+    assert run(monkeypatch, "a.wav") == 0
+    assert "note: it is not known which song they are of" in capsys.readouterr().out, "three of four are unknown"
+
+
+def test_it_is_known_of_each_stem_which_song_it_is_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another choice of stems is not completed with the stems of another song, and finds those of its own."""
+    song("x/a.wav")
+    song("y/a.wav", TONES / 2)
+    assert run(monkeypatch, "x/a.wav") == 0
+    capsys.readouterr()
+    assert run(monkeypatch, "y/a.wav", "--two-stems", "vocals") == 0
+    assert "are of another 'a.wav': --force replaces them" in capsys.readouterr().out
+    assert not (ROOT / "a/no_vocals.wav").exists()
+    assert run(monkeypatch, "x/a.wav", "--stems", "bass") == 0
+    assert "note" not in capsys.readouterr().out
 
 
 def test_a_song_that_another_process_separates_is_left_to_it(

@@ -109,7 +109,8 @@ class AudioWriter:
         except OSError as error:
             reason = error.strerror or error
             if not isinstance(self._target, Path):
-                message = f"cannot write to standard output ({reason}): the program that reads it has ended"
+                cause = "the program that reads it has ended" if isinstance(error, BrokenPipeError) else "make room"
+                message = f"cannot write to standard output ({reason}): {cause}"
             else:
                 message = (
                     f"cannot write '{self._target.name}' in '{self._target.parent}' ({reason}): "

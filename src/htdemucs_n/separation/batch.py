@@ -12,7 +12,7 @@ from typing import Literal
 
 from htdemucs_n.errors import Cancelled, OutputError, UserError
 from htdemucs_n.files import file_identity
-from htdemucs_n.separation.claims import SongRecord, Source
+from htdemucs_n.separation.claims import SongRecord
 from htdemucs_n.separation.names import Namer, Track
 from htdemucs_n.separation.separator import Progress, Separator
 from htdemucs_n.separation.stems import StemChoice
@@ -124,15 +124,17 @@ class Batch:
             if not mine:
                 return SongResult(track, "in work", named.files)
             missing = {stem: path for stem, path in named.files.items() if self.force or not path.is_file()}
-            if len(missing) < len(named.files):
-                source = record.source()
-                is_another = source is not None and not source.is_file(track.path)
-                if not missing or is_another:
-                    return SongResult(track, "kept", named.files, Outcome(notes=_notes_on(source, is_another)))
+            sources = {record.source(path) for stem, path in named.files.items() if stem not in missing}
+            others = {source.name for source in sources if source is not None and not source.is_file(track.path)}
+            notes = [f"they are of another '{name}': --force replaces them" for name in sorted(others)]
+            if None in sources:
+                notes.append("it is not known which song they are of: --force replaces them")
+            if not missing or others:
+                return SongResult(track, "kept", named.files, Outcome(notes=notes))
             outcome = self._written(track, missing, show)
-            record.remember(track.path)
-        if len(missing) < len(named.files):
-            outcome.notes.append("stems that were there are kept, --force replaces them")
+            record.remember(track.path, missing.values())
+        if sources:
+            outcome.notes += ["stems that were there are kept, --force replaces them", *notes]
         if named.numbered:
             outcome.notes.append("another song has its name, so it got a number")
         return SongResult(track, "separated", named.files, outcome)
@@ -148,10 +150,3 @@ class Batch:
                 raise OutputError(
                     f"'{path}' would be replaced by the {stem} of '{track.path}': choose another -o or --filename"
                 )
-
-
-def _notes_on(source: Source | None, is_another: bool) -> list[str]:
-    """Notes on stems that are kept."""
-    if source is None:
-        return ["it is not known which song they are of: --force replaces them"]
-    return [f"they are of another '{source.name}': --force replaces them"] if is_another else []

@@ -1,9 +1,9 @@
-"""Claims on songs that are being separated, and records of the song that stems are of.
+"""Claims on songs that are being separated, and records of the song that each stem is of.
 
-Both are kept in a hidden folder of the output folder, under a name made from the files of the song's stems:
+Both are kept in a hidden folder of the output folder, under names made from those of the files:
 
     separated/.htdemucs-n/3f2a....lock    held while a process separates the song; the system releases it when that ends
-    separated/.htdemucs-n/3f2a....json    the song whose stems they are
+    separated/.htdemucs-n/9c41....json    the song that a stem is of, one file a stem
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,13 +44,11 @@ class Source:
 
 
 class SongRecord:
-    """The claim and the record of a song whose stems go to `files` below the folder `out`."""
+    """The claim of a song whose stems go to `files` below the folder `out`, and the records of these."""
 
     def __init__(self, out: Path, files: Collection[Path]) -> None:
-        names = sorted(file.relative_to(out).as_posix().casefold() for file in files)
-        digest = hashlib.sha256("\n".join(names).encode("utf-8", "surrogateescape")).hexdigest()[:24]
         self._out = out
-        self._path = out / FOLDER / digest
+        self._lock = self._path(*files).with_suffix(".lock")
 
     @contextlib.contextmanager
     def claimed(self) -> Iterator[bool]:
@@ -74,7 +72,7 @@ class SongRecord:
         finally:
             _release(lock)
             with contextlib.suppress(OSError):  # folders that are not empty stay
-                self._path.parent.rmdir()
+                self._lock.parent.rmdir()
                 if not existed:
                     self._out.rmdir()
 
@@ -83,8 +81,8 @@ class SongRecord:
         for attempt in range(1, _ATTEMPTS + 1):
             make_folder(self._out)
             try:
-                self._path.parent.mkdir(exist_ok=True)
-                lock = FileLock(self._path.with_suffix(".lock"))
+                self._lock.parent.mkdir(exist_ok=True)
+                lock = FileLock(self._lock)
                 lock.acquire(blocking=False)
                 return lock
             except Timeout:
@@ -94,18 +92,25 @@ class SongRecord:
                     raise
         return None
 
-    def remember(self, song: Path) -> None:
-        """Note that the stems are those of the file `song`. Raises `UserError` where that cannot be written."""
-        known = {"source": song.name, "fingerprint": fingerprint(song)}
-        write_whole(self._path.with_suffix(".json"), json.dumps(known, ensure_ascii=True) + "\n")
+    def remember(self, song: Path, stems: Iterable[Path]) -> None:
+        """Note that the files `stems` are of the file `song`. Raises `UserError` where that cannot be written."""
+        known = json.dumps({"source": song.name, "fingerprint": fingerprint(song)}, ensure_ascii=True) + "\n"
+        for stem in stems:
+            write_whole(self._path(stem), known)
 
-    def source(self) -> Source | None:
-        """The song that the stems are of; None where that was not recorded."""
+    def source(self, stem: Path) -> Source | None:
+        """The song that the file `stem` is of; None where that was not recorded."""
         try:
-            known = json.loads(self._path.with_suffix(".json").read_text(encoding="utf-8"))
+            known = json.loads(self._path(stem).read_text(encoding="utf-8"))
             return Source(str(known["source"]), str(known["fingerprint"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
+
+    def _path(self, *files: Path) -> Path:
+        """The file of what is known about `files`."""
+        names = sorted(file.relative_to(self._out).as_posix().casefold() for file in files)
+        digest = hashlib.sha256("\n".join(names).encode("utf-8", "surrogateescape")).hexdigest()[:24]
+        return self._out / FOLDER / f"{digest}.json"
 
 
 def _release(lock: FileLock) -> None:
