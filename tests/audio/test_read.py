@@ -92,6 +92,14 @@ def test_channels_come_in_wave_order(tmp_path: Path, name: str, file_order: list
     assert strongest(audio.samples, 44100) == pytest.approx(wave_order, abs=1)
 
 
+@pytest.mark.parametrize("channels", [3, 8, 9, 16])
+def test_many_channels_give_their_samples(tmp_path: Path, channels: int) -> None:
+    """From eight on, PyAV does not know where the planes of a frame end."""
+    samples = np.random.default_rng(0).integers(-9000, 9000, (44100, channels), dtype=np.int16)
+    soundfile.write(tmp_path / "a.wav", samples, 44100, format="WAVEX")
+    np.testing.assert_array_equal(read_audio(tmp_path / "a.wav").samples, samples.T / np.float32(32768))
+
+
 def test_channels_that_change_inside_a_stream_are_brought_to_the_first_ones(tmp_path: Path) -> None:
     encode(tmp_path / "stereo.mp3", tones((440, 660), 44100, 1.0), 44100, "libmp3lame")
     encode(tmp_path / "mono.mp3", tones((880,), 44100, 1.0), 44100, "libmp3lame")

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from scipy.io import wavfile
 
 from htdemucs_n.audio import make_folder, write_wav
+from htdemucs_n.audio.formats import Encoding
+from htdemucs_n.audio.write import AudioWriter
 from htdemucs_n.errors import UserError
 
 
@@ -89,6 +91,22 @@ def test_full_disk_leaves_the_old_file_and_no_part(tmp_path: Path, monkeypatch: 
     assert str(tmp_path) in str(caught.value)
     assert (tmp_path / "a.wav").read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["a.wav"]
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [(BrokenPipeError(errno.EPIPE, "Broken pipe"), "has ended"), (OSError(28, "Full"), "make room")],
+)
+def test_standard_output_that_takes_nothing(error: OSError, remedy: str) -> None:
+    class Refusing(io.BytesIO):
+        def write(self, data: object) -> int:
+            raise error
+
+    with (
+        pytest.raises(UserError, match=rf"standard output \({error.strerror}\): .*{remedy}"),
+        AudioWriter(Refusing(), 44100, 2, Encoding("wav", "int16", 0)) as writer,
+    ):
+        writer.write(noise())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX limit on file sizes")

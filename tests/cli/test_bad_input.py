@@ -1,7 +1,7 @@
 """Errors of bad input: one clear line that names the file, exit status 1, no file half-written.
 
 All through the command line, around a model with known stems. Input that is odd but legal is in
-`test_separation_odd_files.py`.
+`tests/separation/test_odd_files.py`.
 """
 
 from __future__ import annotations

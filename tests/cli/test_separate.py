@@ -218,6 +218,8 @@ def test_version_and_wrong_usage(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert capsys.readouterr().out == f"htdemucs-n {htdemucs_n.__version__}\n"
     assert run(monkeypatch, "separate") == 2
     assert run(monkeypatch, "separate", "a.wav", "--no-such-option") == 2
+    assert run(monkeypatch, "separate", "a.wav", "--threads", "100000") == 2
+    assert run(monkeypatch, "separate", "a.wav", "--stems", "") == 2, "an empty variable of the shell is not all stems"
 
 
 def test_help_loads_neither_torch_nor_decoders() -> None:

@@ -104,14 +104,19 @@ class ContainerStream:
             frame = self._first
             source = (frame.format.name, frame.layout.name, frame.sample_rate)
             if source not in converters:
-                converters[source] = AudioResampler(format="fltp", layout=self._layout, rate=self.sample_rate)
+                # Packed samples: of frames with eight planes or more, PyAV reads planes that are not there.
+                converters[source] = AudioResampler(format="flt", layout=self._layout, rate=self.sample_rate)
             try:
-                pieces = [np.asarray(out.to_ndarray(), np.float32) for out in converters[source].resample(frame)]
+                pieces = [self._unpacked(out) for out in converters[source].resample(frame)]
             except (FFmpegError, ValueError):  # a frame that contradicts itself
                 pieces = []
                 self.damaged += 1
             yield from pieces
             self._first = next(self._frames, None)
+
+    def _unpacked(self, frame: AudioFrame) -> NDArray[np.float32]:
+        """The samples `(C, n)` of a packed frame."""
+        return np.ascontiguousarray(frame.to_ndarray().reshape(-1, self.channels).T, np.float32)
 
     def _decode(self, container: InputContainer, stream: AvStream, promised: int | None) -> Iterator[AudioFrame]:
         """Decode frame by frame; a damaged packet is left out and a damaged end ends the stream.

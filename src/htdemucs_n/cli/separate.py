@@ -80,7 +80,9 @@ Tags = Annotated[bool, typer.Option("--tags/--no-tags", help="Copy title, artist
 Force = Annotated[bool, typer.Option("--force", help="Replace stems that exist.")]
 SkipExisting = Annotated[bool, typer.Option("--skip-existing", help="Do not list songs whose stems exist.")]
 Jobs = Annotated[int, typer.Option("-j", "--jobs", min=1, help="Songs that are separated at the same time.")]
-Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads of the model.", show_default="one per core")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, max=1024, help="CPU threads of the model.", show_default="one per core")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for each song.")]
 
 
@@ -150,7 +152,7 @@ def separate(
         trusted=trust,
         threads=threads,
     )
-    choice = StemChoice(separator.sources, stems.split(",") if stems else None, two_stems, other_method)
+    choice = StemChoice(separator.sources, None if stems is None else stems.split(","), two_stems, other_method)
     to_pipe = out == STANDARD
     if to_pipe and (len(choice.names) > 1 or len(tracks) > 1 or Path(tracks[0]).is_dir()):
         raise OptionError("-o -: one song and one stem go to standard output: add --stems vocals, for example")
