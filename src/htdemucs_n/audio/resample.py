@@ -47,9 +47,15 @@ def resample_blocks(
         yield from blocks
         return
     stream = None
-    for block in blocks:
+
+    def resampled(block: NDArray[np.float32], last: bool) -> NDArray[np.float32]:
+        nonlocal stream
         if stream is None:
             stream = soxr.ResampleStream(old_rate, new_rate, len(block), dtype="float32", quality=_QUALITY)
-        yield stream.resample_chunk(np.ascontiguousarray(block.T)).T
+        samples = stream.resample_chunk(np.ascontiguousarray(block.T), last)
+        return np.ascontiguousarray(samples.T)
+
+    for block in blocks:
+        yield resampled(block, last=False)
     if stream is not None:
-        yield stream.resample_chunk(np.zeros((0, len(block)), np.float32), last=True).T
+        yield resampled(np.zeros((len(block), 0), np.float32), last=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 _CENTRE = 0.5**0.5
 """-3 dB: the gain of ITU-R BS.775 for a channel that goes to both sides, and for the surrounds."""
@@ -32,7 +32,7 @@ _BY_COUNT = {
 """What a number of channels stands for where the speakers are not known, in WAVE order."""
 
 
-def to_stereo(mixture: Tensor, speakers: Sequence[str] = ()) -> Tensor:
+def to_stereo(mixture: NDArray[np.float32], speakers: Sequence[str] = ()) -> NDArray[np.float32]:
     """Mix `(C, T)` down to `(2, T)`; `speakers` are the names of the channels, by default those of their number.
 
     Mono is copied to both sides, stereo stays. More channels are mixed by ITU-R BS.775: left + 0.707 centre + 0.707
@@ -41,11 +41,16 @@ def to_stereo(mixture: Tensor, speakers: Sequence[str] = ()) -> Tensor:
     """
     channels = mixture.shape[0]
     if channels == 1:
-        return mixture.repeat(2, 1)
+        return np.repeat(mixture, 2, axis=0)
     if channels == 2:
         return mixture
     known = len(speakers) == channels and all(name in _GAINS for name in speakers)
     names = speakers if known else _BY_COUNT.get(channels, ())
     if not names:
-        return torch.stack([mixture[0::2].mean(0), mixture[1::2].mean(0)])
-    return mixture.new_tensor([_GAINS[name] for name in names]).T @ mixture
+        return np.stack([mixture[0::2].mean(axis=0), mixture[1::2].mean(axis=0)])
+    stereo = np.zeros((2, mixture.shape[1]), np.float32)  # not a matrix product, whose rounding depends on the length
+    for name, samples in zip(names, mixture, strict=True):
+        for side, gain in zip(stereo, _GAINS[name], strict=True):
+            if gain:
+                side += gain * samples
+    return stereo

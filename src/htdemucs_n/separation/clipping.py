@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,11 +12,12 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from htdemucs_n.errors import OutputError
+
+Stems = NDArray[np.float32]
+"""`(S, C, n)`."""
 
 CLIP_MODES = ("rescale", "clamp", "limit", "none")
 
@@ -35,8 +37,8 @@ class Levels:
 
 
 def clip_blocks(
-    blocks: Iterable[Tensor], mode: str, sample_rate: int, levels: Levels, folder: Path | None = None
-) -> Iterator[Tensor]:
+    blocks: Iterable[Stems], mode: str, sample_rate: int, levels: Levels, folder: Path | None = None
+) -> Iterator[Stems]:
     """Keep blocks of stems `(S, C, n)` within full scale, by one of `CLIP_MODES`; `levels` records what was done.
 
     * `rescale`: one gain for all stems and the whole song, where a sample of it goes beyond full scale. It is known
@@ -52,26 +54,30 @@ def clip_blocks(
     return _clamped(blocks, mode == "clamp", levels)
 
 
-def _clamped(blocks: Iterable[Tensor], clamp: bool, levels: Levels) -> Iterator[Tensor]:
+def _clamped(blocks: Iterable[Stems], clamp: bool, levels: Levels) -> Iterator[Stems]:
     for block in blocks:
-        levels.clipped = levels.clipped or bool((block.abs() > 1).any())
-        yield block.clamp(-1, 1) if clamp else block
+        levels.clipped = levels.clipped or _peak(block) > 1
+        yield block.clip(-1, 1) if clamp else block
 
 
-def _rescaled(blocks: Iterable[Tensor], levels: Levels, folder: Path | None) -> Iterator[Tensor]:
+def _peak(block: Stems) -> float:
+    return float(max(block.max(initial=0), -block.min(initial=0)))
+
+
+def _rescaled(blocks: Iterable[Stems], levels: Levels, folder: Path | None) -> Iterator[Stems]:
     with _temporary_file(folder) as waiting:
         peak, shapes = 0.0, []
         for block in blocks:
-            peak = max(peak, float(block.abs().max())) if block.numel() else peak
+            peak = max(peak, _peak(block))
             shapes.append(block.shape)
             with _explained(folder):
-                waiting.write(np.ascontiguousarray(block.numpy()).data)
+                waiting.write(np.ascontiguousarray(block).data)
         levels.gain = 1.0 / max(1.0, peak)
         with _explained(folder):
             waiting.seek(0)  # writes what is still buffered
         for shape in shapes:
-            samples = np.frombuffer(bytearray(waiting.read(4 * shape.numel())), np.float32)
-            yield torch.from_numpy(samples).view(shape).mul_(levels.gain)
+            samples = np.frombuffer(waiting.read(4 * math.prod(shape)), np.float32).reshape(shape)
+            yield samples * levels.gain
 
 
 @contextlib.contextmanager
@@ -98,35 +104,35 @@ def _explained(folder: Path | None) -> Iterator[None]:
         ) from None
 
 
-def _limited(blocks: Iterable[Tensor], sample_rate: int, levels: Levels) -> Iterator[Tensor]:
+def _limited(blocks: Iterable[Stems], sample_rate: int, levels: Levels) -> Iterator[Stems]:
     """In steps of 256 samples: the gain at a border holds for both steps beside it, and is a line between borders.
 
     So no sample can come out over full scale, and the gain never jumps.
     """
     rise = _RECOVERY * _STEP / sample_rate
     border = 1.0  # gain at the beginning of `held`
-    held = torch.empty(0)  # (S, C, n): what waits for the step after it
+    held = np.empty(0, np.float32)  # (S, C, n): what waits for the step after it
     for block in blocks:
-        held = torch.cat([held, block], dim=-1) if held.numel() else block
+        held = np.concatenate([held, block], axis=-1) if held.size else block
         steps = held.shape[-1] // _STEP - 1
         if steps < 1:
             continue
         ramp, border = _gains(held[..., : (steps + 1) * _STEP], steps, border, rise)
         levels.gain = min(levels.gain, float(ramp.min()))
-        yield held[..., : steps * _STEP] * torch.from_numpy(ramp)
+        yield held[..., : steps * _STEP] * ramp
         held = held[..., steps * _STEP :]
-    if held.numel():
+    if held.size:
         length = held.shape[-1]
         steps = -(-length // _STEP)
-        padded = torch.nn.functional.pad(held, (0, (steps + 1) * _STEP - length))
+        padded = np.pad(held, ((0, 0), (0, 0), (0, (steps + 1) * _STEP - length)))
         ramp, _ = _gains(padded, steps, border, rise)
         levels.gain = min(levels.gain, float(ramp[:length].min()))
-        yield held * torch.from_numpy(ramp[:length])
+        yield held * ramp[:length]
 
 
-def _gains(stems: Tensor, steps: int, border: float, rise: float) -> tuple[NDArray[np.float32], float]:
+def _gains(stems: Stems, steps: int, border: float, rise: float) -> tuple[NDArray[np.float32], float]:
     """Gain `(steps * 256,)` for `(S, C, (steps + 1) * 256)`, the first border's being given; and the last border's."""
-    peaks = stems.abs().amax(dim=(0, 1)).view(steps + 1, _STEP).amax(dim=1).numpy()
+    peaks = np.abs(stems).max(axis=(0, 1)).reshape(steps + 1, _STEP).max(axis=1)
     allowed = 1.0 / np.maximum(1.0, peaks)
     borders = [min(border, float(allowed[0]))]
     for here, after in pairwise(allowed):

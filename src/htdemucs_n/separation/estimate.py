@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from threading import Event
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from htdemucs_n.engines.engine import Engine
 from htdemucs_n.errors import Cancelled, DeviceError
@@ -27,7 +28,7 @@ class Estimator:
     def for_song(self, report: Callable[[int], None], cancel: Event | None) -> Estimate:
         """`estimate` for one song: `report` is called with the number of segments done, `cancel` stops the work."""
 
-        def estimate(segments: Sequence[Tensor]) -> list[Tensor]:
+        def estimate(segments: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
             if cancel is not None and cancel.is_set():
                 raise Cancelled
             stems = self.estimate(segments)
@@ -36,29 +37,30 @@ class Estimator:
 
         return estimate
 
-    def estimate(self, segments: Sequence[Tensor]) -> list[Tensor]:
-        """Segments `(2, t)` of one length to their stems, each `(S, 2, t)` on the CPU.
+    def estimate(self, segments: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        """Segments `(2, t)` of one length to their stems, each `(S, 2, t)`.
 
         Raises:
             UserError: not enough memory for a single segment.
         """
         levels = [_level(segment) for segment in segments]
-        normalised = [
-            (segment - mean) / deviation
-            for segment, (mean, deviation) in zip(segments, levels, strict=True)
-            if deviation > 0
-        ]
-        estimates = iter(self._run(torch.stack(normalised)) if normalised else [])
-        stems = len(self._engine.sources)
-        return [
-            next(estimates) * deviation if deviation > 0 else segment.new_zeros(stems, *segment.shape)
-            for segment, (_, deviation) in zip(segments, levels, strict=True)
-        ]
+        loud = [index for index, (_, deviation) in enumerate(levels) if deviation > 0]
+        stems = [np.zeros((len(self._engine.sources), *segment.shape), np.float32) for segment in segments]
+        if not loud:
+            return stems
+        normalised = np.empty((len(loud), *segments[0].shape), np.float32)
+        for samples, index in zip(normalised, loud, strict=True):
+            mean, deviation = levels[index]
+            np.subtract(segments[index], mean, out=samples)
+            samples /= deviation
+        for estimate, index in zip(self._run(normalised), loud, strict=True):
+            stems[index] = np.multiply(estimate, levels[index][1], out=estimate)
+        return stems
 
-    def _run(self, batch: Tensor) -> list[Tensor]:
+    def _run(self, batch: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """`(B, 2, t)` to B of `(S, 2, t)`; a batch that does not fit in memory is halved."""
         try:
-            return list(torch.from_numpy(self._engine.separate(batch.numpy())))
+            return list(self._engine.separate(batch))
         except MemoryError:
             if len(batch) == 1:
                 raise DeviceError(
@@ -68,10 +70,13 @@ class Estimator:
         return self._run(batch[:half]) + self._run(batch[half:])
 
 
-def _level(segment: Tensor) -> tuple[float, float]:
+def _level(segment: NDArray[np.float32]) -> tuple[float, float]:
     """Mean and standard deviation over both channels; the latter is 0 for silence and for a level that is too low.
 
     Not from the mono sum: that of anti-phase stereo (L = -R) is silent and has no level.
     """
-    deviation, mean = (float(x) for x in torch.std_mean(segment.double(), correction=0))
-    return mean, deviation if deviation >= torch.finfo(torch.float32).tiny else 0.0
+    samples = segment.astype(np.float64)
+    mean = float(samples.mean())
+    samples -= mean
+    deviation = math.sqrt(np.square(samples, out=samples).mean())
+    return mean, deviation if deviation >= np.finfo(np.float32).tiny else 0.0

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 
 def segment_hop(segment: int, overlap: float) -> int:
@@ -33,7 +33,7 @@ def segment_count(length: int, segment: int, overlap: float) -> int:
 class Segment:
     """What the model gets, `samples` `(C, t)`; the first `skip` of them are context, not to be joined."""
 
-    samples: Tensor
+    samples: NDArray[np.float32]
     skip: int
 
 
@@ -46,28 +46,30 @@ class Cutter:
     def __init__(self, segment: int, overlap: float) -> None:
         self._segment = segment
         self._hop = segment_hop(segment, overlap)
-        self._kept = torch.empty(0, dtype=torch.float32, device="cpu")  # (C, n): from the last cut segment's place on
-        self._next = 0  # place of the next segment in `_kept`
+        self._kept: list[NDArray[np.float32]] = []  # (C, n) each: from the last cut segment's place on
+        self._length = 0  # of all of them
+        self._next = 0  # place of the next segment in them
 
-    def cut(self, block: Tensor) -> list[Segment]:
-        """Take `(C, n)`; returns the segments that are complete."""
-        self._kept = torch.cat([self._kept, block], dim=1) if self._kept.numel() else block
-        segments = []
-        while self._kept.shape[1] >= self._next + self._segment:
-            self._kept = self._kept[:, self._next :]
-            segments.append(Segment(self._kept[:, : self._segment], 0))
+    def cut(self, block: NDArray[np.float32]) -> list[Segment]:
+        """Take `(C, n)`, which must not change before its segments are done; returns the segments that are complete."""
+        self._kept.append(block)
+        self._length += block.shape[1]
+        if self._length < self._next + self._segment:
+            return []
+        kept, segments = np.concatenate(self._kept, axis=1), []
+        while kept.shape[1] >= self._next + self._segment:
+            kept = kept[:, self._next :]
+            segments.append(Segment(kept[:, : self._segment], 0))
             self._next = self._hop
-        if segments:
-            self._kept = self._kept.clone()  # a copy, so that the blocks it was a view of are freed
+        self._kept, self._length = [kept.copy()], kept.shape[1]  # a copy, so that what was before it is freed
         return segments
 
     def end(self) -> list[Segment]:
         """The last segment, if samples are left that none has covered."""
-        length = self._kept.shape[-1]
-        if length == 0 or (self._next and length == self._segment):
+        if self._length == 0 or (self._next and self._length == self._segment):
             return []
-        start = max(0, length - self._segment)
-        return [Segment(self._kept[:, start:], self._next - start)]
+        start = max(0, self._length - self._segment)
+        return [Segment(np.concatenate(self._kept, axis=1)[:, start:], self._next - start)]
 
 
 class Joiner:
@@ -75,22 +77,26 @@ class Joiner:
 
     def __init__(self, segment: int, overlap: float) -> None:
         self._hop = segment_hop(segment, overlap)
-        ramp = torch.arange(1, segment + 1, dtype=torch.float32, device="cpu")
-        self._triangle = torch.minimum(ramp, ramp.flip(0)) / segment  # never zero: it can be divided by
-        self._tail = torch.empty(0, dtype=torch.float32, device="cpu")  # (S, C, n): weighted sum, not final
-        self._weight = torch.empty(0, dtype=torch.float32, device="cpu")  # (n,)
+        ramp = np.arange(1, segment + 1, dtype=np.float32)
+        self._triangle: NDArray[np.float32] = np.minimum(ramp, ramp[::-1])
+        self._triangle /= segment  # never zero: it can be divided by
+        self._tail: NDArray[np.float32] = np.empty(0, np.float32)  # (S, C, n): weighted sum, not final
+        self._weight: NDArray[np.float32] = np.empty(0, np.float32)  # (n,)
 
-    def join(self, estimate: Tensor, skip: int) -> Tensor:
+    def join(self, estimate: NDArray[np.float32], skip: int) -> NDArray[np.float32]:
         """Take a segment's estimate `(S, C, t)`, which is overwritten; returns what is now final, `(S, C, hop)`."""
-        weight = self._triangle[: estimate.shape[-1] - skip].clone()
-        total = estimate[..., skip:].mul_(weight)
+        weight = self._triangle[: estimate.shape[-1] - skip].copy()
+        total = estimate[..., skip:]
+        total *= weight
         reach = self._weight.shape[0]
         if reach:
             total[..., :reach] += self._tail
             weight[:reach] += self._weight
-        self._tail, self._weight = total[..., self._hop :].clone(), weight[self._hop :]
-        return total[..., : self._hop].div_(weight[: self._hop])
+        self._tail, self._weight = total[..., self._hop :].copy(), weight[self._hop :]
+        final = total[..., : self._hop]
+        final /= weight[: self._hop]
+        return final
 
-    def end(self) -> Tensor:
+    def end(self) -> NDArray[np.float32]:
         """What the last segment left, `(S, C, n)`."""
         return self._tail / self._weight

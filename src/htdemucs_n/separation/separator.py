@@ -12,12 +12,10 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from threading import Event
-from typing import BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, overload
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from htdemucs_n.audio import read_audio
 from htdemucs_n.audio.resample import DELAY, resample_blocks
@@ -29,6 +27,12 @@ from htdemucs_n.separation.channels import to_stereo
 from htdemucs_n.separation.estimate import Estimator
 from htdemucs_n.separation.overlap_add import segment_count, segment_hop
 from htdemucs_n.separation.shifts import separate_shifted
+from htdemucs_n.separation.tensors import is_tensor, to_array, to_tensors
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from htdemucs_n.separation.tensors import Samples
 
 _MAX_OVERLAP = 0.95
 _MAX_SHIFT = 0.5
@@ -39,9 +43,6 @@ _BLOCK = 65536
 
 _MAX_CHANNELS = 64
 """More rows than this are samples, in an array `(T, C)`."""
-
-Samples = Tensor | NDArray[np.generic]
-"""Audio as a tensor or as a NumPy array."""
 
 Progress = Callable[[int, int], None]
 """Called with (segments done, segments in all) after every segment; in all is 0 while the length is not known."""
@@ -124,26 +125,38 @@ class Separator:
 
     def separate_file(
         self, path: str | Path | BinaryIO, progress: Progress | None = None, cancel: Event | None = None
-    ) -> dict[str, Tensor]:
+    ) -> dict[str, NDArray[np.float32]]:
         """Separate an audio or video file, or an open binary one; returns stems `(C, T)` at the file's own rate.
 
         Raises:
             UserError: the file cannot be read (see `htdemucs_n.audio.read_audio`), or as `separate`.
         """
         audio = read_audio(path)
-        mixture = torch.from_numpy(audio.samples)
-        if len(mixture) > 2:
-            mixture = to_stereo(mixture, audio.speakers)
+        mixture = audio.samples if len(audio.samples) <= 2 else to_stereo(audio.samples, audio.speakers)
         return self.separate(mixture, audio.sample_rate, progress, cancel)
+
+    @overload
+    def separate(
+        self,
+        mixture: NDArray[np.generic],
+        sample_rate: int,
+        progress: Progress | None = None,
+        cancel: Event | None = None,
+    ) -> dict[str, NDArray[np.float32]]: ...
+
+    @overload
+    def separate(
+        self, mixture: Tensor, sample_rate: int, progress: Progress | None = None, cancel: Event | None = None
+    ) -> dict[str, Tensor]: ...
 
     def separate(
         self, mixture: Samples, sample_rate: int, progress: Progress | None = None, cancel: Event | None = None
-    ) -> dict[str, Tensor]:
+    ) -> dict[str, NDArray[np.float32]] | dict[str, Tensor]:
         """Separate `mixture` `(C, T)` at `sample_rate` Hz, any C from 1 to 64 and any T from 1 up.
 
-        The stems are float32, on the CPU, at the same rate and length; they add up to the mixture. Mono gives
-        mono stems, stereo stereo ones; more channels (WAVE order) are first mixed down to stereo, and the
-        stereo stems add up to that (`htdemucs_n.separation.channels.to_stereo`).
+        The stems are float32 arrays, or tensors on the CPU where `mixture` is a tensor of torch, at the same rate and
+        length; they add up to the mixture. Mono gives mono stems, stereo stereo ones; more channels (WAVE order) are
+        first mixed down to stereo, and the stereo stems add up to that (`htdemucs_n.separation.channels.to_stereo`).
 
         Shape: returns one `(C, T)` a stem, C at most 2.
 
@@ -152,18 +165,37 @@ class Separator:
             Cancelled: `cancel` was set; it is looked at before every segment.
             ValueError: not two dimensions, an empty one, more than 64 channels, or a sample rate below 1.
         """
-        mixture = _tensor(mixture)
-        if mixture.ndim != 2 or not mixture.numel() or sample_rate < 1:
-            raise ValueError(f"separate takes (C, T) at a rate in Hz, not {tuple(mixture.shape)} at {sample_rate}")
-        length = mixture.shape[1]
-        shape = (min(2, mixture.shape[0]), length)
-        whole = {source: torch.empty(shape, dtype=torch.float32, device="cpu") for source in self.sources}
+        samples = to_array(mixture)
+        if samples.ndim != 2 or not samples.size or sample_rate < 1:
+            raise ValueError(f"separate takes (C, T) at a rate in Hz, not {samples.shape} at {sample_rate}")
+        channels, length = samples.shape
+        whole = {source: np.empty((min(2, channels), length), np.float32) for source in self.sources}
         start = 0
-        for block in self.stream([mixture], sample_rate, length, progress, cancel):
+        for block in self.stream([samples], sample_rate, length, progress, cancel):
             for source, samples in block.items():
                 whole[source][:, start : start + samples.shape[1]] = samples
             start += samples.shape[1]
-        return whole
+        return to_tensors(whole) if is_tensor(mixture) else whole
+
+    @overload
+    def stream(
+        self,
+        blocks: Iterable[NDArray[np.generic]],
+        sample_rate: int,
+        length: int | None = None,
+        progress: Progress | None = None,
+        cancel: Event | None = None,
+    ) -> Iterator[dict[str, NDArray[np.float32]]]: ...
+
+    @overload
+    def stream(
+        self,
+        blocks: Iterable[Tensor],
+        sample_rate: int,
+        length: int | None = None,
+        progress: Progress | None = None,
+        cancel: Event | None = None,
+    ) -> Iterator[dict[str, Tensor]]: ...
 
     def stream(
         self,
@@ -172,12 +204,13 @@ class Separator:
         length: int | None = None,
         progress: Progress | None = None,
         cancel: Event | None = None,
-    ) -> Iterator[dict[str, Tensor]]:
+    ) -> Iterator[dict[str, NDArray[np.float32]]] | Iterator[dict[str, Tensor]]:
         """Separate a stream of blocks `(C, n)` at `sample_rate` Hz, each of any n, as they come.
 
         Yields blocks of stems, `(C, m)` a stem as `separate` describes them; m differs from block to block. Put
         together they are, bit for bit, the stems that `separate` gives for the whole. What comes out lags behind
-        what went in by `latency(sample_rate)` samples and the caller's block at most.
+        what went in by `latency(sample_rate)` samples and the caller's block at most. Blocks are copied: their memory
+        may be used for the next ones.
 
         `length` is the number of samples to come, for `progress` alone, where it is known.
 
@@ -189,18 +222,15 @@ class Separator:
         report = self._segment_counter(sample_rate, length, progress)
         estimate = self.estimator.for_song(report, cancel)
         rate = self.engine.samplerate
-        pieces = (piece.numpy() for piece in mixture.store(_stereo_pieces(blocks, mixture)))
-        resampled = (torch.from_numpy(block) for block in resample_blocks(pieces, sample_rate, rate))
+        resampled = resample_blocks(mixture.store(_stereo_pieces(blocks, mixture)), sample_rate, rate)
         separated = separate_shifted(resampled, self._segment, self.overlap, self._offsets(), estimate, self.batch)
-        flat = (stems.flatten(0, 1).numpy() for stems in separated)
+        flat = (stems.reshape(-1, stems.shape[-1]) for stems in separated)
         for block in resample_blocks(flat, rate, sample_rate):
-            stems = torch.from_numpy(np.ascontiguousarray(block)).unflatten(0, (len(self.sources), 2))
-            yield from self._complete(stems, mixture)
+            yield from self._complete(block.reshape(len(self.sources), 2, -1), mixture)
         if mixture.length:  # resampling to the model's rate and back can lose a sample
-            rest = torch.zeros(len(self.sources), 2, mixture.length, dtype=torch.float32, device="cpu")
-            yield from self._complete(rest, mixture)
+            yield from self._complete(np.zeros((len(self.sources), 2, mixture.length), np.float32), mixture)
 
-    def _complete(self, stems: Tensor, mixture: _PendingMixture) -> Iterator[dict[str, Tensor]]:
+    def _complete(self, stems: NDArray[np.float32], mixture: _PendingMixture) -> Iterator[Any]:
         """Make stems `(S, 2, n)` add up to the next n samples of the mixture."""
         samples = mixture.take(stems.shape[-1])  # shorter than asked for at the end
         if not (length := samples.shape[-1]):
@@ -208,12 +238,17 @@ class Separator:
         stems = stems[..., :length]
         # What the stems lack of the mixture, for any reason (the model, a constant offset, frequencies above
         # the model's), is given to all in equal parts: the least change that makes them add up.
-        stems += (samples - stems.sum(0)) / len(stems)
-        if not stems.isfinite().all():
+        with np.errstate(over="ignore", invalid="ignore"):  # they raise an error below
+            missing = stems.sum(axis=0)
+            np.subtract(samples, missing, out=missing)
+            missing /= len(stems)
+            stems += missing
+        if not np.isfinite(missing).all():
             raise ModelError("the model puts out NaN or infinite samples: its checkpoint is damaged, use another")
         if mixture.mono:
-            stems = stems.mean(1, keepdim=True)
-        yield dict(zip(self.sources, stems, strict=True))
+            stems = stems.mean(axis=1, keepdims=True)
+        named = dict(zip(self.sources, stems, strict=True))
+        yield to_tensors(named) if mixture.tensors else named
 
     def _segment_counter(
         self, sample_rate: int, length: int | None, progress: Progress | None
@@ -244,18 +279,20 @@ class _PendingMixture:
     """The mixture `(2, n)`, stored until its stems are there."""
 
     def __init__(self) -> None:
-        self._pieces: list[Tensor] = []
+        self._pieces: list[NDArray[np.float32]] = []
         self.length = 0
         self.mono = False
+        self.tensors = False
+        """Whether it is given in tensors."""
 
-    def store(self, pieces: Iterable[Tensor]) -> Iterator[Tensor]:
+    def store(self, pieces: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
         """Store every piece that passes."""
         for piece in pieces:
             self._pieces.append(piece)
             self.length += piece.shape[1]
             yield piece
 
-    def take(self, length: int) -> Tensor:
+    def take(self, length: int) -> NDArray[np.float32]:
         """Remove and return the next `length` samples, or as many as there are."""
         taken = []
         while length > 0 and self._pieces:
@@ -266,31 +303,26 @@ class _PendingMixture:
             rest = self._pieces.pop(0)[:, piece.shape[1] :]
             if rest.shape[1]:
                 self._pieces.insert(0, rest)
-        return torch.cat(taken, dim=1) if taken else torch.empty(2, 0, dtype=torch.float32, device="cpu")
+        return np.concatenate(taken, axis=1) if taken else np.empty((2, 0), np.float32)
 
 
-def _tensor(samples: Samples) -> Tensor:
-    if isinstance(samples, Tensor):
-        return samples
-    # torch takes neither the byte order of another machine nor, without a warning, an array that it may not write to.
-    native = samples.astype(samples.dtype.newbyteorder("="), copy=False)
-    return torch.from_numpy(np.require(native, requirements=["C", "W"]))
-
-
-def _stereo_pieces(blocks: Iterable[Samples], mixture: _PendingMixture) -> Iterator[Tensor]:
-    """Blocks `(C, n)` of any type as float32 stereo pieces `(2, n)` on the CPU, n at most `_BLOCK`."""
+def _stereo_pieces(blocks: Iterable[Samples], mixture: _PendingMixture) -> Iterator[NDArray[np.float32]]:
+    """Blocks `(C, n)` of any type as float32 stereo pieces `(2, n)`, copies, n at most `_BLOCK`."""
     channels = None
-    for block in map(_tensor, blocks):
-        if block.ndim != 2 or not block.shape[0] or channels not in (None, block.shape[0]):
-            raise ValueError(f"stream takes blocks (C, n), all with the same C, not {tuple(block.shape)}")
-        channels = block.shape[0]
+    for block in blocks:
+        samples = to_array(block)
+        if samples.ndim != 2 or not samples.shape[0] or channels not in (None, samples.shape[0]):
+            raise ValueError(f"stream takes blocks (C, n), all with the same C, not {samples.shape}")
+        channels = samples.shape[0]
         if channels > _MAX_CHANNELS:
-            raise ValueError(f"audio is (C, T) with {_MAX_CHANNELS} channels at most: transpose {tuple(block.shape)}")
-        mixture.mono = channels == 1
-        for piece in block.detach().split(_BLOCK, dim=1):
-            if not piece.isfinite().all():
+            raise ValueError(f"audio is (C, T) with {_MAX_CHANNELS} channels at most: transpose {samples.shape}")
+        mixture.mono, mixture.tensors = channels == 1, is_tensor(block)
+        for start in range(0, samples.shape[1], _BLOCK):
+            with np.errstate(over="ignore"):  # float64 beyond float32 is infinite
+                piece = np.array(samples[:, start : start + _BLOCK], np.float32, order="C")
+            if not np.isfinite(piece).all():
                 raise AudioError("the audio holds NaN or infinite samples: clean it first")
-            yield to_stereo(piece.to("cpu", torch.float32))
+            yield to_stereo(piece)
 
 
 def _check_options(overlap: float | None, shifts: int, batch: int | None) -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from htdemucs_n.separation.overlap_add import Cutter, Joiner, Segment
 
-Estimate = Callable[[Sequence[Tensor]], Iterable[Tensor]]
-"""Segments `(2, t)` to their stems `(S, 2, t)`, in order, on the CPU."""
+Estimate = Callable[[Sequence[NDArray[np.float32]]], Iterable[NDArray[np.float32]]]
+"""Segments `(2, t)` to their stems `(S, 2, t)`, in order, which may be overwritten."""
 
 
 class ShiftedRun:
@@ -24,18 +24,18 @@ class ShiftedRun:
         self.cutter = Cutter(segment, overlap)
         self.joiner = Joiner(segment, overlap)
         self.silence = offset
-        self._done: list[Tensor] = []
+        self._done: list[NDArray[np.float32]] = []
 
-    def append(self, stems: Tensor) -> None:
+    def append(self, stems: NDArray[np.float32]) -> None:
         """Store stems `(S, C, n)` that are final."""
         dropped = min(self.silence, stems.shape[-1])
         self.silence -= dropped
         self._done.append(stems[..., dropped:])
 
-    def take(self, length: int) -> Tensor:
+    def take(self, length: int) -> NDArray[np.float32]:
         """Remove and return the first `length` samples of what is stored, `(S, C, length)`."""
-        stems = torch.cat(self._done, dim=-1) if len(self._done) > 1 else self._done[0]
-        self._done = [stems[..., length:].clone()]
+        stems = np.concatenate(self._done, axis=-1) if len(self._done) > 1 else self._done[0]
+        self._done = [stems[..., length:].copy()]
         return stems[..., :length]
 
     @property
@@ -45,8 +45,13 @@ class ShiftedRun:
 
 
 def separate_shifted(
-    blocks: Iterable[Tensor], segment: int, overlap: float, offsets: Sequence[int], estimate: Estimate, batch: int
-) -> Iterator[Tensor]:
+    blocks: Iterable[NDArray[np.float32]],
+    segment: int,
+    overlap: float,
+    offsets: Sequence[int],
+    estimate: Estimate,
+    batch: int,
+) -> Iterator[NDArray[np.float32]]:
     """Separate a stream of blocks `(2, n)` into blocks `(S, 2, m)`, averaged over runs at `offsets` (samples).
 
     `estimate` gets up to `batch` segments of `segment` samples at once.
@@ -64,18 +69,22 @@ def separate_shifted(
             for (run, part), stems in zip(same, estimates, strict=True):
                 run.append(run.joiner.join(stems, part.skip))
 
-    def averaged() -> Iterator[Tensor]:
+    def averaged() -> Iterator[NDArray[np.float32]]:
         if length := min(run.ready for run in runs):
-            parts = [run.take(length).mul_(1 / len(offsets)) for run in runs]
-            for part in parts[1:]:
-                parts[0] += part
-            yield parts[0]
+            mean, *others = (run.take(length) for run in runs)
+            if others:
+                mean *= 1 / len(runs)
+            for stems in others:
+                stems *= 1 / len(runs)
+                mean += stems
+            yield mean
 
     first = True
     for block in blocks:
         for run in runs:
-            shifted = torch.cat([block.new_zeros(block.shape[0], run.silence), block], dim=1) if first else block
-            waiting += [(run, part) for part in run.cutter.cut(shifted)]
+            if first and run.silence:
+                waiting += [(run, part) for part in run.cutter.cut(np.zeros((len(block), run.silence), np.float32))]
+            waiting += [(run, part) for part in run.cutter.cut(block)]
         first = False
         estimate_all_but(batch - 1)
         yield from averaged()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from htdemucs_n.errors import OptionError, suggestion
 
@@ -45,7 +46,7 @@ class StemChoice:
             return (self.two_stems,) if self.other_method == "none" else (self.two_stems, f"no_{self.two_stems}")
         return tuple(dict.fromkeys(self.stems or self.sources))
 
-    def pick(self, stems: Mapping[str, Tensor]) -> list[Tensor]:
+    def pick(self, stems: Mapping[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         """All stems `(C, n)` of a block to those of `names`."""
         if self.two_stems is None:
             return [stems[name] for name in self.names]

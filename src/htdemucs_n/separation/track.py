@@ -16,9 +16,7 @@ from threading import Event
 from typing import BinaryIO, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from htdemucs_n.audio.formats import Encoding, choose_encoding, nearest_rate
 from htdemucs_n.audio.read import open_audio
@@ -107,9 +105,8 @@ def separate_track(
         counter = _Counter()
         read = resample_blocks(counter.count(_stereo_blocks(stream, path)), stream.sample_rate, rate)
         blocks = stack.enter_context(closing(in_background(read)))  # ends its thread before the file is closed
-        tensors = (torch.from_numpy(np.ascontiguousarray(block)) for block in blocks)
         length = None if stream.length is None else round(stream.length * rate / stream.sample_rate)
-        separated = separator.stream(tensors, rate, length, progress, cancel)
+        separated = separator.stream(blocks, rate, length, progress, cancel)
         wanted = [name for name in choice.names if name in files]
         chosen = (_stacked(choice, wanted, block) for block in separated)
         clipped = clip_blocks(chosen, mode, rate, levels, folder)
@@ -122,7 +119,7 @@ def separate_track(
 
 
 def _write(
-    blocks: Iterable[Tensor],
+    blocks: Iterable[NDArray[np.float32]],
     targets: list[Path | BinaryIO],
     rate: int,
     channels: int,
@@ -141,17 +138,15 @@ def _write(
                 ]
             for done in pending:
                 done.result()
-            pending = [
-                pool.submit(writer.write, samples.numpy()) for writer, samples in zip(writers, block, strict=True)
-            ]
+            pending = [pool.submit(writer.write, samples) for writer, samples in zip(writers, block, strict=True)]
         for done in pending:
             done.result()
 
 
-def _stacked(choice: StemChoice, wanted: list[str], block: Mapping[str, Tensor]) -> Tensor:
+def _stacked(choice: StemChoice, wanted: list[str], block: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
     """The wanted stems of a block, `(S, C, n)`."""
     picked = dict(zip(choice.names, choice.pick(block), strict=True))
-    return torch.stack([picked[name] for name in wanted])
+    return np.stack([picked[name] for name in wanted])
 
 
 def _notes(
@@ -218,7 +213,7 @@ def _open_standard_input() -> Iterator[AudioStream]:
 def _stereo_blocks(stream: AudioStream, path: Path) -> Iterator[NDArray[np.float32]]:
     """The blocks of a stream, more than two channels mixed down by where their speakers are."""
     for block in checked_blocks(stream, path):
-        yield block if len(block) <= 2 else to_stereo(torch.from_numpy(block), stream.speakers).numpy()
+        yield block if len(block) <= 2 else to_stereo(block, stream.speakers)
 
 
 def _target(path: Path) -> Path | BinaryIO:
