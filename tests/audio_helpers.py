@@ -1,37 +1,54 @@
-"""What several tests of files and separation share: signals, encoded files, a model with known stems."""
+"""What several tests of files and separation share: signals, encoded files, an engine with known stems."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    import pytest
+
+    from htdemucs_n.engines.engine import Engine
 
 SOURCES = ("drums", "bass", "other", "vocals")
 GAINS = (0.1, 0.2, 0.3, 0.4)
 
 
-class SplitModel(nn.Module):
-    """A model whose stems are known: each is the mixture times its gain. With gains of sum 1 they add up."""
+class SplitEngine:
+    """An engine whose stems are known: each is the mixture times its gain. With gains of sum 1 they add up.
 
-    def __init__(self, gains: tuple[float, ...] = GAINS, segment: float = 0.1) -> None:
-        super().__init__()
-        self.sources = SOURCES
-        self.audio_channels = 2
-        self.samplerate = 44100
-        self.segment = segment
-        self.overlap = 0.25
-        self.register_buffer("gains", torch.tensor(gains).view(-1, 1, 1))
+    `lengths` are those of the segments so far; `before` is called before each of them.
+    """
+
+    name, device, precision = "split", "cpu", "fp32"
+    sources, samplerate, overlap, batch = SOURCES, 44100, 0.25, 1
+
+    def __init__(
+        self,
+        gains: tuple[float, ...] = GAINS,
+        segment: float = 0.1,
+        before: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.segment, self.before = segment, before
+        self.gains = np.array(gains, np.float32)[:, None, None]
         self.lengths: list[int] = []
 
-    def forward(self, mixture: Tensor) -> Tensor:
-        assert mixture.shape[1] == 2, "the model takes stereo"
+    def separate(self, mixture: NDArray[np.float32]) -> NDArray[np.float32]:
+        assert mixture.ndim == 3 and mixture.shape[1] == 2 and mixture.dtype == np.float32, "the engine takes stereo"
+        self.before()
         self.lengths.append(mixture.shape[-1])
-        return mixture[:, None] * self.get_buffer("gains")
+        return mixture[:, None] * self.gains
+
+
+def use_engine(monkeypatch: pytest.MonkeyPatch, engine: Engine) -> None:
+    """Whatever model is asked for, every `Separator` gets `engine`."""
+    monkeypatch.setattr("htdemucs_n.separation.separator.load_engine", lambda *_, **__: engine)
 
 
 def tones(frequencies: tuple[float, ...], sample_rate: int, seconds: float = 0.5) -> NDArray[np.float32]:
@@ -80,9 +97,9 @@ def encode(
 ON_STAND_IN = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-from audio_helpers import SplitModel
+from audio_helpers import SplitEngine
 from htdemucs_n.cli.main import main
-import htdemucs_n.models.registry as registry
-registry.load_model = lambda *_: SplitModel()
+import htdemucs_n.separation.separator as separator
+separator.load_engine = lambda *_, **__: SplitEngine()
 """
 """How a test's own process begins that runs `main` on a stand-in for the model."""

@@ -1,4 +1,4 @@
-"""What several tests of the model share: a tiny model, and layers written out in NumPy."""
+"""What several tests of the model share: a tiny model, a known one, and layers written out in NumPy."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from audio_helpers import GAINS, SOURCES
 from htdemucs_n.models.config import HTDemucsNConfig
 from htdemucs_n.models.htdemucs_n import HTDemucs_n
 
@@ -35,6 +36,21 @@ def tiny_model(seed: int = 0, **keys: Any) -> HTDemucs_n:
     """A tiny model, in training mode, with the random weights of `seed`."""
     torch.manual_seed(seed)
     return HTDemucs_n(HTDemucsNConfig(**{**TINY, **keys}))
+
+
+class SplitNetwork(nn.Module):
+    """A network whose stems are known: each is the mixture times its gain. With gains of sum 1 they add up."""
+
+    def __init__(self, gains: tuple[float, ...] = GAINS, segment: float = 0.1) -> None:
+        super().__init__()
+        self.sources = SOURCES
+        self.samplerate = 44100
+        self.segment = segment
+        self.overlap = 0.25
+        self.register_buffer("gains", torch.tensor(gains).view(-1, 1, 1))
+
+    def forward(self, mixture: Tensor) -> Tensor:
+        return mixture[:, None] * self.get_buffer("gains")
 
 
 def noise(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from audio_helpers import SplitModel
+from audio_helpers import SplitEngine, use_engine
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from fuzz import FORMATS, fuzz, mutate
@@ -17,7 +17,7 @@ GOOD = {"separated", "refused"}
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_damaged_files_are_separated_or_refused_in_one_line(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr("htdemucs_n.models.registry.load_model", lambda *_: SplitModel())
+    use_engine(monkeypatch, SplitEngine())
     results = list(fuzz(name, range(30), seed=1))
     assert len(results) == 30
     assert [(number, result) for number, result in enumerate(results) if result not in GOOD] == []
@@ -25,10 +25,10 @@ def test_damaged_files_are_separated_or_refused_in_one_line(monkeypatch: pytest.
 
 
 def test_the_check_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> SplitModel:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("htdemucs_n.models.registry.load_model", broken)
+    monkeypatch.setattr("htdemucs_n.separation.separator.load_engine", broken)
     (result,) = fuzz("wav", range(1), seed=0)
     assert "ZeroDivisionError" in result
 

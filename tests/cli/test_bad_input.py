@@ -17,7 +17,7 @@ import pytest
 import soundfile
 from scipy.io import wavfile
 
-from audio_helpers import SplitModel, encode, tones
+from audio_helpers import SplitEngine, encode, tones, use_engine
 from htdemucs_n.cli.main import main
 from htdemucs_n.models.registry import DEFAULT_MODEL
 
@@ -32,7 +32,7 @@ def empty_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def known_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every name loads the model with known stems."""
-    monkeypatch.setattr("htdemucs_n.models.registry.load_model", lambda *_: SplitModel())
+    use_engine(monkeypatch, SplitEngine())
 
 
 @pytest.fixture
@@ -273,7 +273,6 @@ def test_an_unknown_model_and_a_bad_checkpoint(
     assert not Path("out").exists()
 
 
-@pytest.mark.usefixtures("known_model")
 @pytest.mark.parametrize(
     ("option", "value"),
     [("--device", "toaster"), ("--overlap", "1.5"), ("--segment", "0"), ("--segment", "1e-5"), ("--shifts", "-1")],

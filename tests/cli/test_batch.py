@@ -17,27 +17,28 @@ import numpy as np
 import pytest
 import soundfile
 from scipy.io import wavfile
-from torch import Tensor
 
 import htdemucs_n
-from audio_helpers import GAINS, ON_STAND_IN, SOURCES, SplitModel, encode, tones
+from audio_helpers import GAINS, ON_STAND_IN, SOURCES, SplitEngine, encode, tones, use_engine
 from htdemucs_n.audio import read_audio, write_wav
 from htdemucs_n.audio.formats import Encoding
 from htdemucs_n.audio.tags import Tags, read_tags
 from htdemucs_n.audio.write import AudioWriter
 from htdemucs_n.cli.main import main
+from htdemucs_n.engines.choose import load_engine
 from htdemucs_n.models.registry import DEFAULT_MODEL
+from models_helpers import SplitNetwork
 
 TONES = tones((440, 660), 44100, 0.5)
 ROOT = Path("separated") / DEFAULT_MODEL
 
 
 @pytest.fixture(autouse=True)
-def known_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SplitModel:
-    model = SplitModel()
-    monkeypatch.setattr("htdemucs_n.models.registry.load_model", lambda *_: model)
+def known_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SplitEngine:
+    engine = SplitEngine()
+    use_engine(monkeypatch, engine)
     monkeypatch.chdir(tmp_path)
-    return model
+    return engine
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
@@ -190,39 +191,39 @@ def test_what_is_lost_of_a_truncated_song_is_stated(
     assert np.abs(vocals.T[:, 5000:40000] / 32768 - 0.4 * samples[:, 5000:40000]).max() < 0.03
 
 
-def test_a_song_that_grows_is_read_as_it_was(monkeypatch: pytest.MonkeyPatch, known_model: SplitModel) -> None:
+def test_a_song_that_grows_is_read_as_it_was(monkeypatch: pytest.MonkeyPatch, known_model: SplitEngine) -> None:
     encode(Path("a.mp3"), tones((440, 660), 44100, 1.0), 44100, "libmp3lame")
     length = read_audio("a.mp3").samples.shape[1]
     more = Path("a.mp3").read_bytes()
 
-    def grow(*_: object) -> None:
+    def grow() -> None:
         with Path("a.mp3").open("ab") as file:
             file.write(more)
 
-    known_model.register_forward_pre_hook(grow)
+    known_model.before = grow
     assert run(monkeypatch, "a.mp3", "--stems", "bass") == 0
     assert soundfile.info(str(ROOT / "a" / "bass.wav")).frames == length
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be removed there")
-def test_a_song_that_vanishes_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch, known_model: SplitModel) -> None:
+def test_a_song_that_vanishes_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch, known_model: SplitEngine) -> None:
     song("a.wav", tones((440, 660), 44100, 5.0))
-    known_model.register_forward_pre_hook(lambda *_: Path("a.wav").unlink(missing_ok=True))
+    known_model.before = lambda: Path("a.wav").unlink(missing_ok=True)
     assert run(monkeypatch, "a.wav", "--stems", "bass") == 0
     assert soundfile.info(str(ROOT / "a" / "bass.wav")).frames == 5 * 44100
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends itself a signal")
-def test_ctrl_c_among_several_leaves_no_partial_file(monkeypatch: pytest.MonkeyPatch, known_model: SplitModel) -> None:
+def test_ctrl_c_among_several_leaves_no_partial_file(monkeypatch: pytest.MonkeyPatch, known_model: SplitEngine) -> None:
     for n in range(4):
         song(f"{n}.wav", tones((440, 660), 44100, 3.0))
     began = threading.Event()
 
-    def slow(*_: object) -> None:
+    def slow() -> None:
         began.set()
         time.sleep(0.05)
 
-    known_model.register_forward_pre_hook(slow)
+    known_model.before = slow
 
     def interrupt() -> None:
         began.wait()
@@ -314,13 +315,14 @@ def test_several_stems_do_not_fit_into_a_pipe(
         (["--filename", "{x}/{stem}"], "unknown field"), (["--precision", "int8"], "unknown precision"),
         (["--clip-mode", "soft"], "unknown clip mode"), (["--weights", "a"], "--weights a"),
         (["--weights", "1,2"], "weights are"), (["--rate", "5"], "sample rate 5"), (["-d", "toaster"], "toaster"),
-        (["-n", ","], "--name ,"),
+        (["-n", ","], "--name ,"), (["--engine", "torhc"], "did you mean 'torch'"),
     ],
 )  # fmt: skip
 def test_options_that_cannot_be(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: list[str], says: str
 ) -> None:
     song("a.wav")
+    monkeypatch.setattr("htdemucs_n.separation.separator.load_engine", load_engine)
     assert run(monkeypatch, "a.wav", *options) == (1 if says == "toaster" else 2)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ") and says in line
@@ -329,9 +331,11 @@ def test_options_that_cannot_be(
 
 def test_several_models_are_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
     song("a.wav")
-    models = {"x": SplitModel((1, 0, 0, 0)), "y": SplitModel((0, 1, 0, 0))}
+    models = {"x": SplitNetwork((1, 0, 0, 0)), "y": SplitNetwork((0, 1, 0, 0))}
     monkeypatch.setattr("htdemucs_n.models.registry.load_model", lambda name, *_: models[name])
-    assert run(monkeypatch, "a.wav", "-n", "x,y", "--weights", "3,1", "--filename", "{model}/{stem}.{ext}") == 0
+    monkeypatch.setattr("htdemucs_n.separation.separator.load_engine", load_engine)
+    options = ["--engine", "torch", "-n", "x,y", "--weights", "3,1", "--filename", "{model}/{stem}.{ext}"]
+    assert run(monkeypatch, "a.wav", *options) == 0
     for name, gain in {"drums": 0.75, "bass": 0.25, "other": 0.0}.items():
         _, samples = wavfile.read(Path("separated") / "x+y" / f"{name}.wav")
         assert np.abs(samples.T / 32768 - gain * TONES).max() < 1e-3
@@ -340,12 +344,11 @@ def test_several_models_are_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_memory_that_runs_out_suggests_a_smaller_segment(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    class Huge(SplitModel):
-        def forward(self, mixture: Tensor) -> Tensor:
-            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+    def full() -> None:
+        raise MemoryError
 
     song("a.wav")
-    monkeypatch.setattr("htdemucs_n.models.registry.load_model", lambda *_: Huge())
+    use_engine(monkeypatch, SplitEngine(before=full))
     assert run(monkeypatch, "a.wav") == 1
     assert "use a smaller segment" in capsys.readouterr().err
 
@@ -441,7 +444,7 @@ def test_it_is_known_of_each_stem_which_song_it_is_of(
 
 
 def test_a_song_that_another_process_separates_is_left_to_it(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], known_model: SplitModel
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], known_model: SplitEngine
 ) -> None:
     """The claim is another process's; when that is killed, the song is free."""
     song("a.wav")

@@ -17,7 +17,7 @@ import pytest
 import soundfile
 import torch
 
-from audio_helpers import GAINS, SplitModel
+from audio_helpers import GAINS, SplitEngine
 from htdemucs_n import __version__
 from htdemucs_n.cli.main import main
 from htdemucs_n.evaluation.bss_eval import require_museval
@@ -25,6 +25,7 @@ from htdemucs_n.evaluation.sdr import global_sdr
 from htdemucs_n.models.registry import DEFAULT_MODEL
 from htdemucs_n.provenance import code_version
 from htdemucs_n.separation.separator import Separator
+from models_helpers import SplitNetwork
 from training_helpers import SOURCES
 
 RATE = 44100
@@ -56,9 +57,9 @@ def songs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     del second["bass"]
     write(folder / "two", **second | {"vocals": np.zeros((RATE, 2))})
     write(folder / "three", **stems_of(2))
-    model = SplitModel()
+    engine = SplitEngine()
     separator = __import__("htdemucs_n.separation", fromlist=["Separator"]).Separator
-    monkeypatch.setattr("htdemucs_n.separation.Separator", lambda *_, **__: separator(model, device="cpu"))
+    monkeypatch.setattr("htdemucs_n.separation.Separator", lambda *_, **__: separator(engine))
     return folder
 
 
@@ -122,14 +123,14 @@ def test_without_matplotlib_the_report_is_refused_before_the_work(
 
 def test_several_models_are_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
     """One half of the mixture is drums to the first, one half bass to the second; new weights give new scores."""
-    models = {"x.safetensors": SplitModel((1, 0, 0, 0)), "y.safetensors": SplitModel((0, 1, 0, 0))}
+    models = {"x.safetensors": SplitNetwork((1, 0, 0, 0)), "y.safetensors": SplitNetwork((0, 1, 0, 0))}
     Path("y.safetensors").touch()
     monkeypatch.setattr("htdemucs_n.models.registry.load_model", lambda name, *_: models[name])
     monkeypatch.setattr("htdemucs_n.separation.Separator", Separator)
     arguments = ["songs", "-n", "x.safetensors,y.safetensors", "-d", "cpu", *QUICK, "--no-report", "--no-baselines"]
     for weights, shares in (("old", (0.5, 0.5)), ("newer", (0.25, 0.75))):
         Path("x.safetensors").write_text(weights)
-        models["x.safetensors"] = SplitModel((2 * shares[0], 2 * shares[1] - 1, 0, 0))
+        models["x.safetensors"] = SplitNetwork((2 * shares[0], 2 * shares[1] - 1, 0, 0))
         assert run(monkeypatch, *arguments) == 0
         found = scores("evaluation/x+y")["songs"]["one"]["scores"]["x+y"]["global SDR"]
         mixture = sum(torch.from_numpy(x.T) for x in stems_of(0).values())

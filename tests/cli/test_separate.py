@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from scipy.io import wavfile
 
 import htdemucs_n
-from audio_helpers import GAINS, ON_STAND_IN, SOURCES, SplitModel, tones
+from audio_helpers import GAINS, ON_STAND_IN, SOURCES, SplitEngine, tones, use_engine
 from htdemucs_n.audio import write_wav
 from htdemucs_n.cli.main import main
 from htdemucs_n.models.registry import DEFAULT_MODEL
@@ -30,12 +29,12 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
 
 
 @pytest.fixture(autouse=True)
-def known_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SplitModel:
+def known_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SplitEngine:
     """Every name loads the known model; the working folder is an empty one."""
-    model = SplitModel()
-    monkeypatch.setattr("htdemucs_n.models.registry.load_model", lambda *_: model)
+    engine = SplitEngine()
+    use_engine(monkeypatch, engine)
     monkeypatch.chdir(tmp_path)
-    return model
+    return engine
 
 
 def song(name: str, samples: np.ndarray = TONES, rate: int = 44100, float32: bool = False) -> Path:
@@ -68,28 +67,47 @@ def test_four_stems_in_their_places(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
 
 def test_options_reach_their_places(
-    monkeypatch: pytest.MonkeyPatch, known_model: SplitModel, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, known_model: SplitEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """0.25 s in segments of 0.1 s, half shared, two runs: segments of 4,410 samples, 4 or more a run."""
     song("a.wav", 3 * TONES, float32=True)
-    threads = torch.get_num_threads()
+    loaded: list[tuple[object, dict[str, object]]] = []
+
+    def load(model: object, **options: object) -> SplitEngine:
+        loaded.append((model, options))
+        return known_model
+
+    monkeypatch.setattr("htdemucs_n.separation.separator.load_engine", load)
     options = [
         "-o",
         "out",
         "-n",
         "some/model.safetensors",
+        "--engine",
+        "torch",
         "-d",
         "cpu",
+        "--precision",
+        "fp32",
         "--segment",
         "0.1",
         "--overlap",
         "0.5",
     ]
-    try:
-        assert run(monkeypatch, "separate", "a.wav", *options, "--shifts", "2", "--threads", "1") == 0
-        assert torch.get_num_threads() == 1
-    finally:
-        torch.set_num_threads(threads)
+    assert run(monkeypatch, "separate", "a.wav", *options, "--shifts", "2", "--threads", "3") == 0
+    (entry,) = loaded
+    assert entry == (
+        ["some/model.safetensors"],
+        {
+            "engine": "torch",
+            "device": "cpu",
+            "precision": "fp32",
+            "segment": 0.1,
+            "weights": None,
+            "trusted": False,
+            "threads": 3,
+        },
+    )
     assert set(known_model.lengths) == {4410}
     assert len(known_model.lengths) >= 6  # silent segments are left out
     assert files(Path("out")) == {f"model/a/{name}.wav" for name in SOURCES}
@@ -175,7 +193,7 @@ def test_folders_stay_inside_the_output(monkeypatch: pytest.MonkeyPatch, name: s
 
 
 def test_stems_that_are_there_are_kept_unless_forced(
-    monkeypatch: pytest.MonkeyPatch, known_model: SplitModel, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, known_model: SplitEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     song("a.wav")
     song("b.wav")
@@ -203,12 +221,12 @@ def test_stems_that_are_there_are_kept_unless_forced(
     assert (folder / "bass.wav").read_bytes() == true
 
 
-def test_ctrl_c(monkeypatch: pytest.MonkeyPatch, known_model: SplitModel) -> None:
-    def interrupt(*_: object) -> None:
+def test_ctrl_c(monkeypatch: pytest.MonkeyPatch, known_model: SplitEngine) -> None:
+    def interrupt() -> None:
         raise KeyboardInterrupt
 
     song("a.wav")
-    known_model.register_forward_pre_hook(interrupt)
+    known_model.before = interrupt
     assert run(monkeypatch, "separate", "a.wav") == 130
     assert not files(Path("separated"))
 

@@ -13,7 +13,7 @@ import pytest
 import typer
 from torch import Tensor
 
-from audio_helpers import SplitModel, encode, tones
+from audio_helpers import SplitEngine, encode, tones, use_engine
 from docs_helpers import ROOT, Page, pages
 from htdemucs_n.audio import write_wav
 from htdemucs_n.cli.compose import compose_values
@@ -110,8 +110,7 @@ def songs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, demo_stems: dict[str,
 @pytest.mark.usefixtures("songs")
 @pytest.mark.parametrize("command", cheap(("separate", "models")))
 def test_separate(monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
-    monkeypatch.setattr("htdemucs_n.models.registry.load_model", lambda *_: SplitModel())
-    monkeypatch.setattr("torch.set_num_threads", lambda _: None)
+    use_engine(monkeypatch, SplitEngine())
     with Path("song.wav").open() as piped:
         monkeypatch.setattr("sys.stdin", piped)
         run(monkeypatch, command)
@@ -192,7 +191,7 @@ def test_the_latency_that_the_page_names() -> None:
     from htdemucs_n import Separator
 
     assert "88201" in Page(ROOT / "docs/separate.md").text
-    assert Separator(SplitModel(), segment=2.0).latency(44100) == 88201
+    assert Separator(SplitEngine(segment=2.0)).latency(44100) == 88201
 
 
 def test_there_is_something_to_run() -> None:

@@ -5,38 +5,27 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
-from audio_helpers import SOURCES, SplitModel
+from audio_helpers import SOURCES, SplitEngine
 from htdemucs_n.engines.choose import ENGINES, load_engine
 from htdemucs_n.engines.engine import Engine
 from htdemucs_n.engines.torch_engine import TorchEngine
 from htdemucs_n.errors import OptionError
-
-
-class OwnEngine:
-    """An engine of the caller's own."""
-
-    name, device, precision, sources = "own", "abacus", "fp32", SOURCES
-    samplerate, segment, overlap, batch = 44100, 0.1, 0.25, 1
-
-    def separate(self, mixture: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.stack([mixture / 4] * 4, axis=1)
+from models_helpers import SplitNetwork
 
 
 @pytest.mark.parametrize("name", ["auto", "torch"])
 def test_a_network_of_torch_gets_the_engine_of_torch(name: str) -> None:
-    engine = load_engine(SplitModel(), engine=name, device="cpu", precision="fp32")
+    engine = load_engine(SplitNetwork(), engine=name, device="cpu", precision="fp32")
     assert isinstance(engine, TorchEngine) and isinstance(engine, Engine)
     assert (engine.name, engine.device, engine.precision, engine.sources) == ("torch", "cpu", "fp32", SOURCES)
     assert (engine.samplerate, engine.segment, engine.overlap, engine.batch) == (44100, 0.1, 0.25, 1)
 
 
 def test_an_engine_is_taken_as_it_is() -> None:
-    engine = OwnEngine()
+    engine = SplitEngine()
     assert load_engine(engine) is engine
 
 
@@ -44,18 +33,19 @@ def test_an_engine_is_taken_as_it_is() -> None:
 def test_an_engine_takes_no_options_of_models(option: str) -> None:
     value = {"segment": 2.0, "weights": [1.0], "threads": 1}.get(option, "cpu")
     with pytest.raises(OptionError, match="options of models"):
-        load_engine(OwnEngine(), **{option: value})  # type: ignore[arg-type]
+        load_engine(SplitEngine(), **{option: value})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("model", "options", "says"),
     [
-        (SplitModel(), {"engine": "torhc"}, "unknown engine 'torhc': did you mean 'torch'"),
+        (SplitNetwork(), {"engine": "torhc"}, "unknown engine 'torhc': did you mean 'torch'"),
         (5, {}, "model is 5: give the name"),
-        ([SplitModel(), 5], {}, "model is 5"),
+        ([SplitNetwork(), 5], {}, "model is 5"),
+        ([SplitEngine(), SplitEngine()], {}, "give the name"),
         ([], {}, "for each of 0 models"),
-        (SplitModel(), {"weights": [1.0, 2.0]}, "for each of 1 models"),
-        (SplitModel(), {"segment": 0.05}, r"seconds from 0\.1 to 600"),
+        (SplitNetwork(), {"weights": [1.0, 2.0]}, "for each of 1 models"),
+        (SplitNetwork(), {"segment": 0.05}, r"seconds from 0\.1 to 600"),
     ],
 )
 def test_what_cannot_be_loaded(model: object, options: dict[str, object], says: str) -> None:
@@ -66,7 +56,7 @@ def test_what_cannot_be_loaded(model: object, options: dict[str, object], says: 
 def test_threads_reach_torch() -> None:
     before = torch.get_num_threads()
     try:
-        load_engine(SplitModel(), device="cpu", threads=before + 1)
+        load_engine(SplitNetwork(), device="cpu", threads=before + 1)
         assert torch.get_num_threads() == before + 1
     finally:
         torch.set_num_threads(before)

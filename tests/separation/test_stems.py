@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
-import torch
 
 from htdemucs_n.errors import UserError
 from htdemucs_n.separation import StemChoice
 
 SOURCES = ("drums", "bass", "other", "vocals")
-STEMS = {name: torch.randint(-8000, 8000, (2, 100)) / 32768 for name in SOURCES}
+RNG = np.random.default_rng(0)
+STEMS = {name: (RNG.integers(-8000, 8000, (2, 100)) / 32768).astype(np.float32) for name in SOURCES}
 
 
 @pytest.mark.parametrize("method", ["add", "minus"])
@@ -17,20 +18,20 @@ def test_two_stems_add_up_to_all(method: str) -> None:
     choice = StemChoice(SOURCES, two_stems="vocals", other_method=method)
     vocals, rest = choice.pick(STEMS)
     assert choice.names == ("vocals", "no_vocals")
-    assert torch.equal(vocals, STEMS["vocals"])
-    torch.testing.assert_close(rest, STEMS["drums"] + STEMS["bass"] + STEMS["other"])
+    assert np.array_equal(vocals, STEMS["vocals"])
+    assert np.array_equal(rest, STEMS["drums"] + STEMS["bass"] + STEMS["other"])
 
 
 def test_one_stem_alone() -> None:
     choice = StemChoice(SOURCES, two_stems="bass", other_method="none")
     (bass,) = choice.pick(STEMS)
-    assert choice.names == ("bass",) and torch.equal(bass, STEMS["bass"])
+    assert choice.names == ("bass",) and np.array_equal(bass, STEMS["bass"])
 
 
 def test_some_stems_in_the_given_order() -> None:
     choice = StemChoice(SOURCES, stems=["vocals", "drums", "vocals"])
     assert choice.names == ("vocals", "drums")
-    assert all(torch.equal(a, STEMS[b]) for a, b in zip(choice.pick(STEMS), choice.names, strict=True))
+    assert all(np.array_equal(a, STEMS[b]) for a, b in zip(choice.pick(STEMS), choice.names, strict=True))
 
 
 def test_all_stems() -> None:
