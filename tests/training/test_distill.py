@@ -144,7 +144,7 @@ class Official:
     sources = SOURCES
 
     def __init__(self, name: str, device: str) -> None:
-        self.model = self
+        self.engine = self
         self.samplerate = RATE
 
     def separate(self, mixture: torch.Tensor, sample_rate: int) -> dict[str, torch.Tensor]:

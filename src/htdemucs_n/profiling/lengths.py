@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from htdemucs_n.errors import UserError
 from htdemucs_n.memory import peak_rss_mib
@@ -57,9 +58,9 @@ def _measure(model: ProfiledModel, settings: Settings, length: float) -> LengthM
     )
 
 
-def _noise(seconds: float, rate: int) -> Iterator[Tensor]:
+def _noise(seconds: float, rate: int) -> Iterator[NDArray[np.float32]]:
     """Blocks `(2, n)` of a second of noise, always the same: the time does not depend on what the samples are."""
-    block = torch.randn(2, rate, generator=torch.Generator().manual_seed(0)) / 10
+    block = np.random.default_rng(0).uniform(-0.1, 0.1, (2, rate)).astype(np.float32)
     left = round(seconds * rate)
     while left > 0:
         yield block[:, :left]
