@@ -45,6 +45,7 @@ def test_an_engine_takes_no_options_of_models(option: str) -> None:
         ([SplitEngine(), SplitEngine()], {}, "give the name"),
         ([], {}, "for each of 0 models"),
         (SplitNetwork(), {"weights": [1.0, 2.0]}, "for each of 1 models"),
+        (SplitNetwork(), {"threads": 0}, "threads is 0: give 1 to 1024"),
         (SplitNetwork(), {"segment": 0.05}, r"seconds from 0\.1 to 600"),
     ],
 )

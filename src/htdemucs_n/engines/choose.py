@@ -23,6 +23,8 @@ SHORTEST_SEGMENT = 0.1
 LONGEST_SEGMENT = 600.0
 """Seconds."""
 
+MOST_THREADS = 1024
+
 
 class Loader(Protocol):
     """Loads one model, or several whose stems are averaged, into an engine."""
@@ -61,8 +63,8 @@ def load_engine(
     An `Engine` in place of a model is taken as it is. The arguments are those of `Separator`.
 
     Raises:
-        UserError: an unknown engine, options beside an engine that is made already, a segment out of range, as many
-            weights as there are no models; or as `Loader`.
+        UserError: an unknown engine, options beside an engine that is made already, a segment or a number of
+            threads out of range, not one weight a model; or as `Loader`.
     """
     if isinstance(model, Engine):
         if (engine, device, precision, segment, weights, threads) != ("auto", "auto", "auto", None, None, None):
@@ -74,6 +76,8 @@ def load_engine(
         raise OptionError(
             f"segment is {segment:g}: give a number of seconds from {SHORTEST_SEGMENT:g} to {LONGEST_SEGMENT:g}"
         )
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise OptionError(f"threads is {threads}: give 1 to {MOST_THREADS}")
     sources = list(model) if isinstance(model, Sequence) and not isinstance(model, str) else [model]
     for source in sources:
         if not (source is None or isinstance(source, str | Path) or callable(source)):
