@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 import pytest
@@ -139,3 +140,13 @@ def test_compressed_file_with_a_protocol_in_its_name(tmp_path: Path) -> None:
 def test_a_url_is_named_as_it_was_typed(given: str | Path) -> None:
     with pytest.raises(UserError, match=r"^'s3://bucket/a\.wav': URLs are not read"):
         read_audio(given)
+
+
+@pytest.mark.parametrize("mode", ["r", "ab", "closed"])
+def test_a_file_object_that_gives_no_bytes_is_named(tmp_path: Path, mode: str) -> None:
+    soundfile.write(tmp_path / "a.wav", tones((440,), 44100, 0.1).T, 44100)
+    with (tmp_path / "a.wav").open("rb" if mode == "closed" else mode) as file:
+        if mode == "closed":
+            file.close()
+        with pytest.raises(UserError, match=r"a.wav' is not open for reading bytes: open it with open\(..., 'rb'\)"):
+            read_audio(cast(BinaryIO, file))

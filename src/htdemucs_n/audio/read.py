@@ -10,6 +10,7 @@ Some kinds of file go to PyAV although libsndfile reads them:
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -90,6 +91,13 @@ def read_audio(path: str | Path | BinaryIO, stream: int = 0) -> Audio:
 def _open(path: str | Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
     """An open file, or the reason why there is none. A file object stays open."""
     if not isinstance(path, str | Path):
+        if (
+            getattr(path, "closed", False)
+            or isinstance(path, io.TextIOBase)
+            or (hasattr(path, "readable") and not path.readable())
+        ):
+            name = getattr(path, "name", "file object")
+            raise UserError(f"'{name}' is not open for reading bytes: open it with open(..., 'rb')")
         if not (hasattr(path, "seekable") and path.seekable()):
             kind = type(path).__name__
             raise UserError(f"{kind} is no file object that can be moved in: give a path, or put bytes into io.BytesIO")
