@@ -22,8 +22,10 @@ import traceback
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
+from numpy.typing import NDArray
 
 from htdemucs_n.profiling.records import write_record
 from htdemucs_n.provenance import describe_machine
@@ -149,26 +151,21 @@ def _original(name: str) -> bytes:
     return buffer.getvalue()
 
 
-def _use_a_tiny_model() -> None:
-    """Let every model name load a model that only scales."""
-    import torch
-    from torch import Tensor, nn
+class TinyEngine:
+    """An `Engine` that only scales."""
 
-    import htdemucs_n.models.registry as registry
+    name, device, precision = "tiny", "cpu", "fp32"
+    sources, samplerate, segment, overlap, batch = ("drums", "bass", "other", "vocals"), 44100, 0.2, 0.25, 1
 
-    class Tiny(nn.Module):
-        sources, samplerate, segment, overlap = ("drums", "bass", "other", "vocals"), 44100, 0.2, 0.25
-
-        def forward(self, mixture: Tensor) -> Tensor:
-            return mixture[:, None] * torch.tensor([0.1, 0.2, 0.3, 0.4]).view(-1, 1, 1)
-
-    registry.load_model = lambda *_: Tiny()  # type: ignore[assignment]
+    def separate(self, mixture: NDArray[np.float32]) -> NDArray[np.float32]:
+        """As `Engine`."""
+        return mixture[:, None] * np.array([0.1, 0.2, 0.3, 0.4], np.float32)[:, None, None]
 
 
 def _worker(name: str, numbers: range, seed: int, pipe: Connection) -> None:
-    _use_a_tiny_model()
-    for result in fuzz(name, numbers, seed):
-        pipe.send(result)
+    with mock.patch("htdemucs_n.separation.separator.load_engine", lambda *_, **__: TinyEngine()):
+        for result in fuzz(name, numbers, seed):
+            pipe.send(result)
 
 
 def _watched(name: str, count: int, seed: int) -> tuple[dict[str, int], list[str]]:
