@@ -47,15 +47,14 @@ def resample_blocks(
         yield from blocks
         return
     stream = None
-
-    def resampled(block: NDArray[np.float32], last: bool) -> NDArray[np.float32]:
-        nonlocal stream
+    for block in blocks:
         if stream is None:
             stream = soxr.ResampleStream(old_rate, new_rate, len(block), dtype="float32", quality=_QUALITY)
-        samples = stream.resample_chunk(np.ascontiguousarray(block.T), last)
-        return np.ascontiguousarray(samples.T)
-
-    for block in blocks:
-        yield resampled(block, last=False)
+        yield _transposed(stream.resample_chunk(_transposed(block)))
     if stream is not None:
-        yield resampled(np.zeros((len(block), 0), np.float32), last=True)
+        yield _transposed(stream.resample_chunk(np.zeros((0, len(block)), np.float32), last=True))
+
+
+def _transposed(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """soxr has channels in columns; the rows of either form are contiguous."""
+    return np.ascontiguousarray(samples.T)

@@ -22,9 +22,10 @@ from htdemucs_n.audio.resample import DELAY, resample_blocks
 from htdemucs_n.engines.choose import load_engine
 from htdemucs_n.engines.engine import Engine
 from htdemucs_n.engines.sources import ModelSource
-from htdemucs_n.errors import AudioError, ModelError, OptionError
+from htdemucs_n.errors import ModelError, OptionError
 from htdemucs_n.separation.channels import to_stereo
 from htdemucs_n.separation.estimate import Estimator
+from htdemucs_n.separation.mixture import PendingMixture
 from htdemucs_n.separation.overlap_add import segment_count, segment_hop
 from htdemucs_n.separation.shifts import separate_shifted
 from htdemucs_n.separation.tensors import is_tensor, to_array, to_tensors
@@ -37,12 +38,6 @@ if TYPE_CHECKING:
 _MAX_OVERLAP = 0.95
 _MAX_SHIFT = 0.5
 """Largest random shift, seconds."""
-
-_BLOCK = 65536
-"""Samples handled at once between the segments: larger blocks are cut."""
-
-_MAX_CHANNELS = 64
-"""More rows than this are samples, in an array `(T, C)`."""
 
 Progress = Callable[[int, int], None]
 """Called with (segments done, segments in all) after every segment; in all is 0 while the length is not known."""
@@ -218,11 +213,11 @@ class Separator:
             UserError, Cancelled: as `separate`.
             ValueError: a block that is not `(C, n)`, or whose C differs from the first one's.
         """
-        mixture = _PendingMixture()
+        mixture = PendingMixture()
         report = self._segment_counter(sample_rate, length, progress)
         estimate = self.estimator.for_song(report, cancel)
         rate = self.engine.samplerate
-        resampled = resample_blocks(mixture.store(_stereo_pieces(blocks, mixture)), sample_rate, rate)
+        resampled = resample_blocks(mixture.read(blocks), sample_rate, rate)
         separated = separate_shifted(resampled, self._segment, self.overlap, self._offsets(), estimate, self.batch)
         flat = (stems.reshape(-1, stems.shape[-1]) for stems in separated)
         for block in resample_blocks(flat, rate, sample_rate):
@@ -230,7 +225,7 @@ class Separator:
         if mixture.length:  # resampling to the model's rate and back can lose a sample
             yield from self._complete(np.zeros((len(self.sources), 2, mixture.length), np.float32), mixture)
 
-    def _complete(self, stems: NDArray[np.float32], mixture: _PendingMixture) -> Iterator[Any]:
+    def _complete(self, stems: NDArray[np.float32], mixture: PendingMixture) -> Iterator[Any]:
         """Make stems `(S, 2, n)` add up to the next n samples of the mixture."""
         samples = mixture.take(stems.shape[-1])  # shorter than asked for at the end
         if not (length := samples.shape[-1]):
@@ -273,56 +268,6 @@ class Separator:
             return [0]
         rng = random.Random(self.seed)
         return [rng.randint(0, round(_MAX_SHIFT * self.engine.samplerate)) for _ in range(self.shifts)]
-
-
-class _PendingMixture:
-    """The mixture `(2, n)`, stored until its stems are there."""
-
-    def __init__(self) -> None:
-        self._pieces: list[NDArray[np.float32]] = []
-        self.length = 0
-        self.mono = False
-        self.tensors = False
-        """Whether it is given in tensors."""
-
-    def store(self, pieces: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-        """Store every piece that passes."""
-        for piece in pieces:
-            self._pieces.append(piece)
-            self.length += piece.shape[1]
-            yield piece
-
-    def take(self, length: int) -> NDArray[np.float32]:
-        """Remove and return the next `length` samples, or as many as there are."""
-        taken = []
-        while length > 0 and self._pieces:
-            piece = self._pieces[0][:, :length]
-            taken.append(piece)
-            length -= piece.shape[1]
-            self.length -= piece.shape[1]
-            rest = self._pieces.pop(0)[:, piece.shape[1] :]
-            if rest.shape[1]:
-                self._pieces.insert(0, rest)
-        return np.concatenate(taken, axis=1) if taken else np.empty((2, 0), np.float32)
-
-
-def _stereo_pieces(blocks: Iterable[Samples], mixture: _PendingMixture) -> Iterator[NDArray[np.float32]]:
-    """Blocks `(C, n)` of any type as float32 stereo pieces `(2, n)`, copies, n at most `_BLOCK`."""
-    channels = None
-    for block in blocks:
-        samples = to_array(block)
-        if samples.ndim != 2 or not samples.shape[0] or channels not in (None, samples.shape[0]):
-            raise ValueError(f"stream takes blocks (C, n), all with the same C, not {samples.shape}")
-        channels = samples.shape[0]
-        if channels > _MAX_CHANNELS:
-            raise ValueError(f"audio is (C, T) with {_MAX_CHANNELS} channels at most: transpose {samples.shape}")
-        mixture.mono, mixture.tensors = channels == 1, is_tensor(block)
-        for start in range(0, samples.shape[1], _BLOCK):
-            with np.errstate(over="ignore"):  # float64 beyond float32 is infinite
-                piece = np.array(samples[:, start : start + _BLOCK], np.float32, order="C")
-            if not np.isfinite(piece).all():
-                raise AudioError("the audio holds NaN or infinite samples: clean it first")
-            yield to_stereo(piece)
 
 
 def _check_options(overlap: float | None, shifts: int, batch: int | None) -> None:
