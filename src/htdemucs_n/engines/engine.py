@@ -15,9 +15,9 @@ class Engine(Protocol):
     name: str
     """`torch`, or of another runtime."""
     device: str
-    """Where it runs, for messages and reports: `cpu`, `cuda:0`."""
+    """Where it runs, such as `cpu`, for messages and reports."""
     precision: str
-    """Of the convolutions and matrix products: `fp32`, `bf16`, `fp16`."""
+    """`fp32`, `bf16` or `fp16`, of the convolutions and matrix products."""
     sources: tuple[str, ...]
     """Names of the stems, in the order of the output."""
     samplerate: int
