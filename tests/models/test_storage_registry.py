@@ -114,6 +114,13 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path, change: str) -> Non
     assert ("more.bias" if change == "extra" else name) in message
 
 
+def test_the_message_on_other_weights_names_a_few_of_them(tmp_path: Path) -> None:
+    path, model = tmp_path / "odd.safetensors", trained()
+    tensors = dict(model.state_dict()) | {f"more.{number}.bias": torch.zeros(3) for number in range(400)}
+    save_tensors(path, tensors, {"config": model.config.to_dict()})
+    assert 'more.0.bias" and 399 more' in refusal(path)
+
+
 class Bait:
     """Leaves a folder behind when it is unpickled."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import errno
 import signal
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ from htdemucs_n.errors import UserError
 from htdemucs_n.models.architectures import build_network
 from htdemucs_n.models.storage import load_tensors, save_model, save_tensors
 from htdemucs_n.training.batches import Batch
+from htdemucs_n.training.checkpoint import load_checkpoint
+from htdemucs_n.training.ema import EMA
 from htdemucs_n.training.solver import Solver
 from training_helpers import solver, tiny_config
 
@@ -169,6 +172,21 @@ def test_continue_from_a_run_goes_on_with_it_in_a_new_folder(tmp_path: Path) -> 
     assert same(state(tmp_path / "first"), state(tmp_path / "second"))
     second.train()
     assert (tmp_path / "second" / "best.safetensors").exists()
+
+
+def test_a_run_of_other_stems_gives_its_averaged_weights(tmp_path: Path) -> None:
+    first = solver(tmp_path / "first", solver={"epochs": 1})
+    first.train()
+    config = dataclasses.replace(first.config.network, sources=(*first.model.sources, "guitar"))
+    model = build_network(config)
+    path = tmp_path / "first" / "last.safetensors"
+    assert load_checkpoint(path, model, EMA(model, 0.9), [], other_stems=True) == {}
+    averaged = dict(first.ema.model.state_dict())
+    kept = {name for name, tensor in model.state_dict().items() if averaged[name].shape == tensor.shape}
+    assert len(kept) > len(averaged) / 2
+    assert all(torch.equal(model.state_dict()[name], averaged[name]) for name in kept)
+    with pytest.raises(UserError, match="does not fit this model"):
+        load_checkpoint(path, model, EMA(model, 0.9), [])
 
 
 def test_a_folder_that_holds_a_run_wins_over_continue_from(tmp_path: Path) -> None:

@@ -109,4 +109,6 @@ def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) ->
         model.load_state_dict(dict(tensors))
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise ModelError(f"{path} does not fit this model ({first}): use the preset it was trained with") from error
+        kind, *names = first.rstrip(".").split(", ")  # "Missing key(s) in state_dict: ...", a name after another
+        reason = f"{kind} and {len(names)} more" if len(names) > 2 else first
+        raise ModelError(f"{path} does not fit this model ({reason}): use the preset it was trained with") from error

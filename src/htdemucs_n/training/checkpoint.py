@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 
 from htdemucs_n.errors import UserError
 from htdemucs_n.models.architectures import Network, architecture_metadata
-from htdemucs_n.models.storage import load_tensors, load_weights, save_tensors, tensors_under
+from htdemucs_n.models.storage import averaged_weights, load_tensors, load_weights, save_tensors, tensors_under
 from htdemucs_n.training.ema import EMA
 from htdemucs_n.training.optimizers import Muon
 from htdemucs_n.training.transfer import fitted
@@ -39,16 +39,21 @@ def save_checkpoint(
     )
 
 
-def load_checkpoint(path: Path, model: Network, ema: EMA, optimizers: Sequence[Optimizer]) -> dict[str, Any]:
+def load_checkpoint(
+    path: Path, model: Network, ema: EMA, optimizers: Sequence[Optimizer], *, other_stems: bool = False
+) -> dict[str, Any]:
     """Restore a run and return its progress.
 
     A file that holds weights only (a shipped model, `best.safetensors`) starts a new run from them: the
-    progress is then empty. Raises `UserError` for a file that can't be read or doesn't fit the model or the optimisers.
+    progress is then empty. So do the averaged weights of a run of other stems, if `other_stems` allows it.
+
+    Raises:
+        UserError: a file that can't be read or doesn't fit the model or the optimisers.
     """
     tensors, metadata = load_tensors(path)
-    if "progress" not in metadata:
-        sources = metadata.get("config", {}).get("sources", model.sources)
-        tensors = fitted(tensors, sources, model, path)
+    sources = metadata.get("config", {}).get("sources", model.sources)
+    if "progress" not in metadata or (other_stems and tuple(sources) != model.sources):
+        tensors = fitted(averaged_weights(tensors), sources, model, path)
         load_weights(model, tensors, path)
         load_weights(ema.model, tensors, path)
         return {}

@@ -19,6 +19,7 @@ from htdemucs_n.errors import UserError
 from htdemucs_n.models.architectures import ARCHITECTURES, NetworkConfig, architecture_of, network_config
 from htdemucs_n.models.config import HTDemucsNConfig
 from htdemucs_n.models.kinds import check_choice, check_kind, check_names
+from htdemucs_n.tables import counted
 from htdemucs_n.training.augment import MIXTURE_EFFECTS, STEM_EFFECTS, Effect, Pitch, Speed
 from htdemucs_n.training.distances import LOSSES
 
@@ -61,7 +62,7 @@ class SolverConfig:
             if getattr(self, key) < 1:
                 raise UserError(f"config key 'solver.{key}' is {getattr(self, key)}: use 1 or more")
         if self.warmup_steps > self.steps:
-            log.warning("solver.warmup_steps=%d: the run ends after %d steps", self.warmup_steps, self.steps)
+            log.warning("solver.warmup_steps=%d: the run ends after %s", self.warmup_steps, counted(self.steps, "step"))
         if not 0 <= self.decay <= 1:
             raise UserError(f"config key 'solver.decay' is {self.decay}: use a share from 0 to 1")
 

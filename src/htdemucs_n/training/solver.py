@@ -91,7 +91,8 @@ class Solver:
             path = weights_path(self.config.continue_from)
         else:
             return
-        progress = load_checkpoint(path, self.model, self.ema, self.take_step.optimizers)
+        optimizers = self.take_step.optimizers
+        progress = load_checkpoint(path, self.model, self.ema, optimizers, other_stems=path != last)
         self.step = progress.get("step", 0)
         self.minutes = progress.get("minutes", 0.0)
         self.take_step.scaler.load_state_dict(progress.get("scaler", {}) or self.take_step.scaler.state_dict())
