@@ -90,7 +90,7 @@ def sheet(real: Path, made: Path, rows: int, path: Path) -> None:
             found = read(song, stem)
             assert found is not None
             sound, rate = found
-            picture = log_spectrogram(torch.from_numpy(np.array(sound[:, : 6 * rate])), rate).numpy()[::2, ::3]
+            picture = log_spectrogram(sound[:, : 6 * rate], rate)[::2, ::3]
             axis = axes[row if row < rows else row + 1, column]
             axis.imshow(picture, origin="lower", aspect="auto", vmin=picture.max() - 80, cmap="magma")
             if row in (0, rows):

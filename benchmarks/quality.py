@@ -19,7 +19,7 @@ from torch import Tensor
 
 from htdemucs_n.evaluation.bss_eval import bss_eval, require_museval
 from htdemucs_n.evaluation.sdr import global_sdr
-from htdemucs_n.models.registry import DEFAULT_MODEL
+from htdemucs_n.models.names import DEFAULT_MODEL
 from htdemucs_n.profiling.records import write_record
 from htdemucs_n.provenance import describe_machine
 from htdemucs_n.separation import Separator

@@ -17,6 +17,12 @@ def demo_stems() -> dict[str, Tensor]:
     return {stem: torch.from_numpy(audio.samples) for stem, audio in demo_song().items()}
 
 
+@pytest.fixture(autouse=True)
+def without_openvino_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`auto` chooses as where only the core of the package is installed; tests name the engine openvino."""
+    monkeypatch.setattr("htdemucs_n.engines.choose.ON_THE_CPU", {"onnx": ("fp32",)})
+
+
 @pytest.fixture
 def without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where the package matplotlib is not installed."""

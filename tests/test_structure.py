@@ -14,7 +14,7 @@ ROOT = Path(htdemucs_n.__file__).parent
 
 LEVELS = (
     {"cli"},
-    {"training"},
+    {"training", "export"},
     {"evaluation", "profiling"},
     {"separation"},
     {"engines"},

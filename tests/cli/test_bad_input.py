@@ -19,7 +19,7 @@ from scipy.io import wavfile
 
 from audio_helpers import SplitEngine, encode, tones, use_engine
 from htdemucs_n.cli.main import main
-from htdemucs_n.models.registry import DEFAULT_MODEL
+from htdemucs_n.models.names import DEFAULT_MODEL
 
 TONES = tones((440, 660), 44100, 0.25)
 

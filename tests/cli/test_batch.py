@@ -26,7 +26,7 @@ from htdemucs_n.audio.tags import Tags, read_tags
 from htdemucs_n.audio.write import AudioWriter
 from htdemucs_n.cli.main import main
 from htdemucs_n.engines.choose import load_engine
-from htdemucs_n.models.registry import DEFAULT_MODEL
+from htdemucs_n.models.names import DEFAULT_MODEL
 from models_helpers import SplitNetwork
 
 TONES = tones((440, 660), 44100, 0.5)

@@ -22,7 +22,7 @@ from htdemucs_n import __version__
 from htdemucs_n.cli.main import main
 from htdemucs_n.evaluation.bss_eval import require_museval
 from htdemucs_n.evaluation.sdr import global_sdr
-from htdemucs_n.models.registry import DEFAULT_MODEL
+from htdemucs_n.models.names import DEFAULT_MODEL
 from htdemucs_n.provenance import code_version
 from htdemucs_n.separation.separator import Separator
 from models_helpers import SplitNetwork

@@ -15,7 +15,7 @@ import htdemucs_n
 from audio_helpers import GAINS, ON_STAND_IN, SOURCES, SplitEngine, tones, use_engine
 from htdemucs_n.audio import write_wav
 from htdemucs_n.cli.main import main
-from htdemucs_n.models.registry import DEFAULT_MODEL
+from htdemucs_n.models.names import DEFAULT_MODEL
 
 TONES = tones((440, 660), 44100, 0.25)
 

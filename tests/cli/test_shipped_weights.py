@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from htdemucs_n.evaluation.sdr import global_sdr
-from htdemucs_n.models.registry import DEFAULT_MODEL
+from htdemucs_n.models.names import DEFAULT_MODEL
 
 GOLDEN = Path(__file__).parents[1] / "models" / "golden" / f"{DEFAULT_MODEL}.json"
 

@@ -67,4 +67,4 @@ def test_every_engine_has_a_loader_and_none_is_imported_before_it_is_used() -> N
     code = "import sys, htdemucs_n.engines.choose\nprint([name for name in sys.modules if name.endswith('_engine')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-    assert all(loader.startswith("htdemucs_n.engines.") for loader in ENGINES.values())
+    assert all(loader.startswith("htdemucs_n.engines.") for _, loader in ENGINES.values())

@@ -17,7 +17,7 @@ import soundfile
 import torch
 from torch import Tensor
 
-from htdemucs_n.models.registry import DEFAULT_MODEL
+from htdemucs_n.models.names import DEFAULT_MODEL
 
 README = Path(__file__).parents[2] / "README.md"
 INSTALLED = os.environ.get("HTDEMUCS_N_INSTALLED")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from htdemucs_n import Separator
 from htdemucs_n.errors import UserError
-from htdemucs_n.models import registry
+from htdemucs_n.models import names, registry
 from htdemucs_n.models.ensemble import Ensemble, with_segment
 from htdemucs_n.models.storage import load_saved_model, save_model
 from htdemucs_n.profiling.cost import count_cost
@@ -62,7 +62,7 @@ def test_a_copy_for_another_segment_shares_the_weights() -> None:
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A registry of two networks and their mean."""
     folder = tmp_path / "weights"
-    monkeypatch.setattr(registry, "_WEIGHTS", folder)
+    monkeypatch.setattr(names, "_WEIGHTS", folder)
     for seed, name in enumerate(("one", "two")):
         torch.manual_seed(seed)
         save_model(folder / f"{name}.safetensors", tiny_model(), {"sdr": {"mean": 1.0}, "licence": "that of one"})
@@ -77,7 +77,7 @@ def test_a_name_loads_the_mean_of_its_members(shipped: Path) -> None:
     with torch.no_grad():
         one, two = (load_saved_model(shipped / f"{name}.safetensors")[0](mixture) for name in ("one", "two"))
         torch.testing.assert_close(model(mixture), (one + two) / 2, atol=2e-5, rtol=1e-4)
-    assert not model.training and registry.available_models() == ["both", "one", "two"]
+    assert not model.training and names.available_models() == ["both", "one", "two"]
 
 
 def test_an_ensemble_separates_as_its_members_named_one_by_one(shipped: Path) -> None:
@@ -88,7 +88,7 @@ def test_an_ensemble_separates_as_its_members_named_one_by_one(shipped: Path) ->
 
 
 def test_it_is_described_as_the_sum_of_its_parts(shipped: Path) -> None:
-    one, both = registry.describe_model("one"), registry.describe_model("both")
+    one, both = names.describe_model("one"), names.describe_model("both")
     assert both.parameters == 2 * one.parameters == 2 * sum(p.numel() for p in tiny_model().parameters())
     assert both.mib == pytest.approx(2 * one.mib)
     assert (one.sdr, one.weights_licence, both.sdr, both.weights_licence) == (1.0, "that of one", 2.5, "that of both")
@@ -98,6 +98,6 @@ def test_it_is_described_as_the_sum_of_its_parts(shipped: Path) -> None:
 
 
 def test_where_one_file_of_weights_is_wanted(shipped: Path) -> None:
-    assert registry.weights_path("two") == shipped / "two.safetensors"
+    assert names.weights_path("two") == shipped / "two.safetensors"
     with pytest.raises(UserError, match="both is the mean of one and two: name one of these"):
-        registry.weights_path("both")
+        names.weights_path("both")

@@ -12,7 +12,7 @@ import torch
 from htdemucs_n import Separator, load_model
 from htdemucs_n.demo import demo_song
 from htdemucs_n.evaluation.sdr import global_sdr
-from htdemucs_n.models.registry import DEFAULT_MODEL, available_models
+from htdemucs_n.models.names import DEFAULT_MODEL, available_models
 
 RATE = 44100
 EXCERPT = slice(4 * RATE, 4 * RATE + RATE // 4)

@@ -18,7 +18,7 @@ from torch import nn
 
 from htdemucs_n.cli.models import models
 from htdemucs_n.errors import UserError, suggestion
-from htdemucs_n.models import registry, storage
+from htdemucs_n.models import names, registry, storage
 from htdemucs_n.models.htdemucs_n import HTDemucs_n
 from htdemucs_n.models.storage import load_saved_model, save_model, save_tensors
 from models_helpers import TINY, noise, randomise_batch_norm, tiny_model
@@ -181,7 +181,7 @@ def test_a_folder_that_is_a_file_is_one_clear_line(tmp_path: Path) -> None:
 def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A registry of two models."""
     folder = tmp_path / "weights"
-    monkeypatch.setattr(registry, "_WEIGHTS", folder)
+    monkeypatch.setattr(names, "_WEIGHTS", folder)
     for name in ("small", "large"):
         save_model(folder / f"{name}.safetensors", trained(), {"name": name}, torch.float16)
     return folder
@@ -189,7 +189,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_models_by_name_and_by_path(shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(shipped.parent)
-    assert registry.available_models() == ["large", "small"]
+    assert names.available_models() == ["large", "small"]
     by_name, by_path = (
         registry.load_model("small"),
         registry.load_model(str(shipped / "small.safetensors")),
@@ -222,15 +222,15 @@ def test_a_foreign_config_names_the_file(tmp_path: Path) -> None:
 
 
 def test_an_official_model_has_no_file_here() -> None:
-    message = refusal("htdemucs", registry.model_files)
+    message = refusal("htdemucs", names.model_files)
     assert "'htdemucs' is an official model" in message and "did you mean" not in message
     assert "did you mean 'htdemucs'" not in suggestion("htdemucs", ["htdemucs", "other"])
 
 
 def test_the_scores_are_those_of_the_model_card() -> None:
     card = (Path(registry.__file__).parent / "weights" / f"{registry.DEFAULT_MODEL}.md").read_text(encoding="utf-8")
-    for name in registry.available_models():
-        model = registry.describe_model(name)
+    for name in names.available_models():
+        model = names.describe_model(name)
         row = next(line for line in card.splitlines() if re.match(rf"\| (\*\*)?`{name}`(\*\*)? \| \d", line))
         assert row.split("|")[-2].strip(" *") == f"{model.sdr:.2f}"
 

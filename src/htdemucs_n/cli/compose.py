@@ -56,7 +56,7 @@ def compose_values(config_name: str, overrides: Sequence[str]) -> dict[str, Any]
 
 def _take_network_of_checkpoint(values: dict[str, Any], overrides: Sequence[str]) -> None:
     """Put the network of `continue_from` into `values`, under the keys that the command line sets itself."""
-    from htdemucs_n.models.registry import weights_path
+    from htdemucs_n.models.names import weights_path
     from htdemucs_n.models.storage import load_metadata
 
     metadata = load_metadata(Path(weights_path(values["continue_from"])))

@@ -27,12 +27,11 @@ def demo(
     """
     import time
 
-    import torch
+    import numpy as np
     from rich.console import Console
 
     from htdemucs_n.audio import make_folder, write_wav
     from htdemucs_n.demo import demo_song
-    from htdemucs_n.evaluation.picture import save_spectrograms
     from htdemucs_n.evaluation.sdr import global_sdr
     from htdemucs_n.plots import require_matplotlib
     from htdemucs_n.separation import Separator
@@ -40,28 +39,30 @@ def demo(
     separator = Separator(name, device=device)
     song = demo_song()
     rate = song["drums"].sample_rate
-    truth = {stem: torch.from_numpy(audio.samples) for stem, audio in song.items()}
+    truth = {stem: audio.samples for stem, audio in song.items()}
     if set(separator.sources) != set(truth):
         raise UserError(
             f"this model separates {', '.join(separator.sources)}: the demo takes one that separates {', '.join(truth)}"
         )
     make_folder(out)  # before the work, not after it, if the folder cannot be written
-    mixture = torch.stack(list(truth.values())).sum(0)
+    mixture = np.sum(list(truth.values()), axis=0)
     start = time.perf_counter()
     estimate = separator.separate(mixture, rate)
     elapsed = time.perf_counter() - start
 
     scores = {stem: float(global_sdr(truth[stem], estimate[stem])) for stem in truth}
     unseparated = {stem: float(global_sdr(truth[stem], mixture)) for stem in truth}
-    write_wav(out / "mixture.wav", mixture.numpy(), rate, float32=True)
+    write_wav(out / "mixture.wav", mixture, rate, float32=True)
     for stem in truth:
-        write_wav(out / "truth" / f"{stem}.wav", truth[stem].numpy(), rate, float32=True)
-        write_wav(out / "estimate" / f"{stem}.wav", estimate[stem].numpy(), rate, float32=True)
+        write_wav(out / "truth" / f"{stem}.wav", truth[stem], rate, float32=True)
+        write_wav(out / "estimate" / f"{stem}.wav", estimate[stem], rate, float32=True)
     try:
         require_matplotlib("the picture demo.png")
     except UserError as error:
         typer.echo(f"note: {error}", err=True)
     else:
+        from htdemucs_n.evaluation.picture import save_spectrograms
+
         save_spectrograms(out / "demo.png", truth, estimate, scores, rate)
 
     console = Console()

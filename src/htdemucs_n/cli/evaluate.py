@@ -125,8 +125,7 @@ def _estimator(name: str | None, stems: Path | None, device: str, trust: bool) -
             raise OptionError("give --name or --stems, not both")
         return FolderEstimates(stems, SOURCES)
     from htdemucs_n.memory import keep_freed_memory
-    from htdemucs_n.models.official import OFFICIAL_MODELS
-    from htdemucs_n.models.registry import DEFAULT_MODEL, model_files
+    from htdemucs_n.models.names import DEFAULT_MODEL, OFFICIAL_MODELS, model_files
     from htdemucs_n.separation import Separator
 
     keep_freed_memory()

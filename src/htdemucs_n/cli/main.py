@@ -13,6 +13,7 @@ from htdemucs_n.cli.average import average
 from htdemucs_n.cli.data import data
 from htdemucs_n.cli.demo import demo
 from htdemucs_n.cli.evaluate import evaluate
+from htdemucs_n.cli.export import export
 from htdemucs_n.cli.models import models
 from htdemucs_n.cli.profile import profile
 from htdemucs_n.cli.separate import separate
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.command()(separate)
 app.command()(demo)
 app.command()(evaluate)
+app.command()(export)
 app.command()(models)
 app.command()(profile)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(train)

@@ -14,8 +14,7 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON inst
     from rich.console import Console
     from rich.table import Table
 
-    from htdemucs_n.models.official import OFFICIAL_MODELS
-    from htdemucs_n.models.registry import DEFAULT_MODEL, available_models, describe_model
+    from htdemucs_n.models.names import DEFAULT_MODEL, OFFICIAL_MODELS, available_models, describe_model
 
     shipped = [describe_model(name) for name in available_models()]
     if as_json:

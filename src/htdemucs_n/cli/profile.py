@@ -64,7 +64,7 @@ def profile(
     from rich.console import Console
 
     from htdemucs_n.cli.progress import progress_bar
-    from htdemucs_n.models.registry import DEFAULT_MODEL
+    from htdemucs_n.models.names import DEFAULT_MODEL
     from htdemucs_n.plots import require_matplotlib
     from htdemucs_n.profiling.measurements import measure
     from htdemucs_n.profiling.passes import Settings

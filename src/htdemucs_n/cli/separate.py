@@ -127,7 +127,7 @@ def separate(
 
     keep_freed_memory(one_heap=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: leaves no partial file
-    from htdemucs_n.models.registry import DEFAULT_MODEL
+    from htdemucs_n.models.names import DEFAULT_MODEL
     from htdemucs_n.separation import Separator
     from htdemucs_n.separation.batch import Batch
     from htdemucs_n.separation.inputs import find_tracks

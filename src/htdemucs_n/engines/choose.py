@@ -6,18 +6,31 @@
 from __future__ import annotations
 
 import pkgutil
+import platform
+import shutil
+import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
 from htdemucs_n.engines.engine import Engine
+from htdemucs_n.engines.graph_files import has_graph
 from htdemucs_n.engines.sources import ModelSource
-from htdemucs_n.errors import OptionError, suggestion
+from htdemucs_n.errors import OptionError, missing_package, suggestion
 
 ENGINES = {
-    "torch": "htdemucs_n.engines.torch_engine:load_torch_engine",
+    "onnx": ("onnxruntime", "htdemucs_n.engines.onnx_engine:load_onnx_engine"),
+    "openvino": ("openvino", "htdemucs_n.engines.openvino_engine:load_openvino_engine"),
+    "torch": ("torch", "htdemucs_n.engines.torch_engine:load_torch_engine"),
 }
-"""Names of the engines, and the function of each that loads models, a `Loader`; it is imported when it is used."""
+"""The engines by name: the package that each needs, and its function that loads models, a `Loader`.
+
+It is imported when it is used.
+"""
+
+ON_THE_CPU = {"openvino": ("fp32", "bf16"), "onnx": ("fp32",)}
+"""The engines that `auto` takes for graphs, the fastest first, and their precisions."""
 
 SHORTEST_SEGMENT = 0.1
 LONGEST_SEGMENT = 600.0
@@ -83,17 +96,46 @@ def load_engine(
         if not (source is None or isinstance(source, str | Path) or callable(source)):
             raise OptionError(f"model is {source!r}: give the name of a model, a path, a network, or an engine")
     counts = _weights(weights, len(sources))
-    loader: Loader = pkgutil.resolve_name(ENGINES[_name(engine)])
+    package, function = ENGINES[_name(engine, sources, device, precision)]
+    if not _is_installed(package):
+        raise missing_package(f"the engine {package}", package, package)
+    loader: Loader = pkgutil.resolve_name(function)
     return loader(sources, device, precision, segment, counts, trusted, threads)
 
 
-def _name(engine: str) -> str:
-    """A key of `ENGINES`."""
-    if engine == "auto":
+def _name(engine: str, sources: Sequence[ModelSource], device: str, precision: str) -> str:
+    """A key of `ENGINES`.
+
+    `auto` is torch for what only torch runs, and where there is a GPU and torch is installed; otherwise it is the first
+    of `ON_THE_CPU` that is installed and computes in the precision.
+    """
+    if engine != "auto":
+        if engine not in ENGINES:
+            raise OptionError(f"unknown engine '{engine}': {suggestion(engine, ['auto', *ENGINES])}")
+        return engine
+    if device not in ("auto", "cpu") or not all(map(has_graph, sources)):
         return "torch"
-    if engine not in ENGINES:
-        raise OptionError(f"unknown engine '{engine}': {suggestion(engine, ['auto', *ENGINES])}")
-    return engine
+    if device == "auto" and _is_installed("torch") and _has_gpu():
+        return "torch"
+    for name, precisions in ON_THE_CPU.items():
+        if precision in ("auto", *precisions) and _is_installed(ENGINES[name][0]):
+            return name
+    return "torch"
+
+
+def _is_installed(package: str) -> bool:
+    return find_spec(package) is not None
+
+
+def _has_gpu() -> bool:
+    """Whether PyTorch can use a GPU. It is not imported where the system has none."""
+    if sys.platform == "darwin":
+        return platform.machine() == "arm64"
+    if not (shutil.which("nvidia-smi") or Path("/proc/driver/nvidia/version").exists() or Path("/dev/kfd").exists()):
+        return False
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def _weights(weights: Sequence[float] | None, models: int) -> list[float]:

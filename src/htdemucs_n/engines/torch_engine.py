@@ -91,7 +91,8 @@ def _is_name(source: ModelSource) -> bool:
 
 
 def _load(name: Any, trusted: bool) -> Any:
-    from htdemucs_n.models.registry import DEFAULT_MODEL, load_model  # not needed to run a network of one's own
+    from htdemucs_n.models.names import DEFAULT_MODEL
+    from htdemucs_n.models.registry import load_model  # not needed to run a network of one's own
 
     return load_model(name or DEFAULT_MODEL, trusted)
 

@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from htdemucs_n.plots import new_figure, save_figure
 
@@ -23,30 +24,33 @@ _RANGE = 80.0
 """From the loudest point of the truth down to black, dB."""
 
 
-def log_spectrogram(samples: Tensor, sample_rate: int) -> Tensor:
+Samples = NDArray[np.float32]
+
+
+def log_spectrogram(samples: Samples, sample_rate: int) -> NDArray[np.float64]:
     """Return the spectrogram of `samples` `(C, T)` in dB on a logarithmic frequency axis: `(300, frames)`.
 
     Channels are averaged in power, so that anti-phase stereo shows. Row r is at 30 (20000 / 30)^(r / 299) Hz
     and shows the loudest bin that it covers, so that no partial falls between two rows.
     """
     hop = max(1, samples.shape[-1] // _COLUMNS)
-    window = torch.hann_window(_N_FFT)
-    spectrum = torch.stft(
-        samples.float(), _N_FFT, hop, window=window, center=True, pad_mode="constant", return_complex=True
-    )
-    power = spectrum.abs().square().mean(0) / window.sum().square()
+    window = np.hanning(_N_FFT + 1)[:-1]
+    padded = np.pad(np.asarray(samples, np.float64), ((0, 0), (_N_FFT // 2, _N_FFT // 2)))
+    frames = sliding_window_view(padded, _N_FFT, axis=1)[:, ::hop]
+    powers = [np.square(np.abs(np.fft.rfft(channel * window))).T for channel in frames]  # each (bins, frames)
+    power = np.mean(powers, axis=0) / window.sum() ** 2
     half_row = (_HIGHEST / _LOWEST) ** (0.5 / (_ROWS - 1))
-    frequency = torch.logspace(math.log10(_LOWEST), math.log10(_HIGHEST), _ROWS, dtype=torch.float64)
-    edges = torch.stack([frequency / half_row, frequency * half_row]) * _N_FFT / sample_rate
-    low, high = edges.round().long().clamp(max=_N_FFT // 2).tolist()
-    rows = [power[first : last + 1].amax(0) for first, last in zip(low, high, strict=True)]
-    return 10 * torch.log10(torch.stack(rows) + 1e-20)
+    frequency = np.logspace(math.log10(_LOWEST), math.log10(_HIGHEST), _ROWS)
+    edges = np.stack([frequency / half_row, frequency * half_row]) * _N_FFT / sample_rate
+    low, high = np.minimum(edges.round().astype(int), _N_FFT // 2)
+    rows = [power[first : last + 1].max(0) for first, last in zip(low, high, strict=True)]
+    return 10 * np.log10(np.stack(rows) + 1e-20)
 
 
 def save_spectrograms(
     path: Path,
-    truth: Mapping[str, Tensor],
-    estimate: Mapping[str, Tensor],
+    truth: Mapping[str, Samples],
+    estimate: Mapping[str, Samples],
     scores: Mapping[str, float],
     sample_rate: int,
     error: bool = False,
@@ -72,7 +76,7 @@ def save_spectrograms(
         titles = (f"{stem}: truth", f"{stem}: estimate, {score}", f"{stem}: error")
         for axis, picture, title in zip(row, drawn, titles[:columns], strict=True):
             image = axis.imshow(
-                picture.numpy(),
+                picture,
                 origin="lower",
                 aspect="auto",
                 cmap="magma",

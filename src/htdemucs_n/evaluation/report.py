@@ -16,9 +16,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import soundfile
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from htdemucs_n.evaluation.comparison import Comparison
 from htdemucs_n.evaluation.picture import save_spectrograms
@@ -82,11 +83,11 @@ def _write_excerpt(
     error = torch.stack([(estimates[stem] - reference.stems[stem]).square().sum(0) for stem in shown]).sum(0)
     energy = torch.nn.functional.pad(error.double().cumsum(0), (1, 0))
     start = int((energy[length:] - energy[: len(energy) - length]).argmax())
-    truth = {stem: reference.stems[stem][:, start : start + length] for stem in shown}
-    guess = {stem: estimates[stem][:, start : start + length] for stem in shown}
+    truth = {stem: reference.stems[stem][:, start : start + length].numpy() for stem in shown}
+    guess = {stem: estimates[stem][:, start : start + length].numpy() for stem in shown}
     titles = {stem: scores.get(stem, math.nan) for stem in shown}
     save_spectrograms(folder / "spectrograms.png", truth, guess, titles, rate, error=True, metric=metric)
-    loudest = max(float(x.abs().max()) for tracks in (truth, guess) for x in tracks.values())
+    loudest = max(float(np.abs(x).max()) for tracks in (truth, guess) for x in tracks.values())
     gain = min(1.0, 0.99 / loudest) if loudest else 1.0
     for stem in shown:
         for kind, track in (("truth", truth[stem]), ("estimate", guess[stem]), ("error", guess[stem] - truth[stem])):
@@ -94,10 +95,10 @@ def _write_excerpt(
     return shown
 
 
-def _flac(samples: Tensor, sample_rate: int) -> bytes:
+def _flac(samples: NDArray[np.floating[Any]], sample_rate: int) -> bytes:
     """`(C, T)` as a 16-bit FLAC file, which every browser plays."""
     file = io.BytesIO()
-    soundfile.write(file, samples.clamp(-1, 1).T.numpy(), sample_rate, format="FLAC", subtype="PCM_16")
+    soundfile.write(file, samples.clip(-1, 1).T, sample_rate, format="FLAC", subtype="PCM_16")
     return file.getvalue()
 
 

@@ -8,21 +8,21 @@ Source: Mitsufuji et al., "Music Demixing Challenge 2021", 2022, eq. 1.
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 _FLOOR = 1e-10
 """Energy added to both sums: a perfect estimate scores a large finite value instead of infinity."""
 
 
-def global_sdr(reference: Tensor, estimate: Tensor) -> Tensor:
-    """Score `estimate` against `reference`, both `(..., C, T)`; returns dB, `(...)`.
+def global_sdr(reference: ArrayLike, estimate: ArrayLike) -> NDArray[np.float64]:
+    """Score `estimate` against `reference`, arrays or CPU tensors, both `(..., C, T)`; returns dB, `(...)`.
 
     A silent reference has no defined score: the result is NaN there, for the caller to leave out
-    (`torch.nanmedian`). Sums are taken in float64.
+    (`numpy.nanmedian`). Sums are taken in float64.
     """
-    reference, estimate = reference.double(), estimate.double()
-    signal = reference.square().sum(dim=(-2, -1))
-    error = (reference - estimate).square().sum(dim=(-2, -1))
-    score = 10 * torch.log10((signal + _FLOOR) / (error + _FLOOR))
-    return score.masked_fill(signal == 0, torch.nan)
+    truth = np.asarray(reference, np.float64)
+    signal = np.square(truth).sum(axis=(-2, -1))
+    error = np.square(truth - np.asarray(estimate, np.float64)).sum(axis=(-2, -1))
+    score = 10 * np.log10((signal + _FLOOR) / (error + _FLOOR))
+    return np.where(signal == 0, np.nan, score)

@@ -24,7 +24,7 @@ from htdemucs_n.models.kinds import check_choice
 from htdemucs_n.models.linear_attention import ATTENTION, SoftmaxAttention
 from htdemucs_n.models.masked_synthesis import masked_synthesis
 from htdemucs_n.models.network import SeparationNetwork
-from htdemucs_n.models.stft import STFT, compressed
+from htdemucs_n.models.stft import STFT, compressed, real_pairs
 
 
 @dataclass(frozen=True)
@@ -172,14 +172,21 @@ class BandTransformer(SeparationNetwork):
         """The stems `(B, S, C, T)` of scaled and padded audio `(B, C, T)`, before they are made to add up."""
         spectrum = self.stft(audio)  # (B, C, 2048, frames)
         spectra = (spectrum if stft.n_fft == self.stft.n_fft else stft(audio) for stft in self.stfts)
-        grids = [split(compressed(read)) for read, split in zip(spectra, self.split, strict=True)]
+        zones = self.mask_values([compressed(real_pairs(read)) for read in spectra])
+        return masked_synthesis(zones, spectrum, self.stft)
+
+    def mask_values(self, features: list[Tensor]) -> list[Tensor]:
+        """Features of each STFT, `(B, 2C, n_fft/2, frames)`, to the values of the masks before tanh.
+
+        They are a zone each, `(n, B, frames, S, C, k, 2)`: the k bins of each of n bands.
+        """
+        grids = [split(read) for read, split in zip(features, self.split, strict=True)]
         grid = torch.stack(grids).sum(dim=0) if len(grids) > 1 else grids[0]
         if torch.is_autocast_enabled(grid.device.type):
             grid = grid.to(torch.get_autocast_dtype(grid.device.type))
         x = self.blocks(grid.permute(0, 3, 2, 1))  # (B, frames, bands, channels)
         heads = [head(x) for head in self.heads]  # a list a stem of zones (n, B, frames, C, k, 2)
-        zones = [torch.stack(zone, dim=3) for zone in zip(*heads, strict=True)]
-        return masked_synthesis(zones, spectrum, self.stft)
+        return [torch.stack(zone, dim=3) for zone in zip(*heads, strict=True)]
 
 
 class _MaskHead(nn.Module):

@@ -24,7 +24,7 @@ from htdemucs_n.models.multi_resolution_stft import MultiResolutionEncoder, Mult
 from htdemucs_n.models.network import SeparationNetwork
 from htdemucs_n.models.resunet_plus import ResUNetPlusDecoder, ResUNetPlusEncoder
 from htdemucs_n.models.spectral_head import SpectralHead
-from htdemucs_n.models.stft import STFT, compressed
+from htdemucs_n.models.stft import STFT, compressed, real_pairs
 from htdemucs_n.models.time_branch import TimeDecoder, TimeEncoder, level_strides
 
 
@@ -88,20 +88,32 @@ class HTDemucs_n(SeparationNetwork):
     def estimate(self, audio: Tensor) -> Tensor:
         """The stems `(B, S, C, T)` of scaled and padded audio `(B, C, T)`, before they are made to add up."""
         spectrum = self.stft(audio)  # (B, C, 2048, frames)
-        grid = self._encode_frequency(audio, spectrum)  # (B, base, bands, frames)
-        tokens, skips = self.time_encoder(audio)  # (B, dim, frames)
-        tokens = self._transform(tokens)
-        if self.fusion is not None:
-            tokens, _ = self.fusion(grid, tokens)
-        stems = self.time_decoder(tokens, skips).unflatten(1, (len(self.sources), -1))  # (B, S, C, T)
+        stems, grid, tokens = self.branches(audio, self.multi_stft(audio), compressed(real_pairs(spectrum)))
         if self.spectral_head is not None:
             stems = stems + self.spectral_head.waveforms(grid, tokens, spectrum, self.stft)
         return stems
 
-    def _encode_frequency(self, audio: Tensor, spectrum: Tensor) -> Tensor:
-        """Audio `(B, C, T)` and its 4096 spectrum `(B, C, 2048, frames)` to `(B, base, bands, frames)`."""
-        fused = self.multi_stft_encoder(self.multi_stft(audio))
-        complex_grid = self.complex_encoder(compressed(spectrum))
+    def branches(
+        self, audio: Tensor, features: list[Tensor], complex_features: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The network without its transforms.
+
+        Shape: audio `(B, C, T)`, features of the STFTs as `MultiResolutionSTFT` gives them and complex ones
+        `(B, 2C, 2048, frames)` -> the stems of the time branch `(B, S, C, T)`, the grid `(B, base, bands, frames)` and
+        the fused tokens `(B, dim, frames)`.
+        """
+        grid = self._encode_frequency(features, complex_features)
+        tokens, skips = self.time_encoder(audio)
+        tokens = self._transform(tokens)
+        if self.fusion is not None:
+            tokens, _ = self.fusion(grid, tokens)
+        stems = self.time_decoder(tokens, skips).unflatten(1, (len(self.sources), -1))
+        return stems, grid, tokens
+
+    def _encode_frequency(self, features: list[Tensor], complex_features: Tensor) -> Tensor:
+        """The features of all STFTs to `(B, base, bands, frames)`."""
+        fused = self.multi_stft_encoder(features)
+        complex_grid = self.complex_encoder(complex_features)
         return self.freq_decoder(self.freq_encoder(torch.cat([fused, complex_grid.to(fused.dtype)], dim=1)))
 
     def _transform(self, tokens: Tensor) -> Tensor:

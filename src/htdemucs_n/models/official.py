@@ -19,13 +19,6 @@ from htdemucs_n.errors import ModelError, missing_package
 from htdemucs_n.files import as_url, is_file
 from htdemucs_n.models.ensemble import Ensemble
 
-OFFICIAL_MODELS = {
-    "htdemucs": "Hybrid Transformer Demucs (Rouard et al., 2023)",
-    "htdemucs_ft": "the same, fine-tuned: a model a stem, 4 times the time",
-    "htdemucs_6s": "the same with guitar and piano",
-}
-"""Names that are loaded through `demucs`, and what they are."""
-
 _CLASSES = ("HTDemucs", "HDemucs", "Demucs")
 
 

@@ -17,6 +17,15 @@ _TOKEN_CHANNELS = 4
 """Channels a band that the tokens add to the grid."""
 
 
+def bounded(kind: str, values: Tensor) -> Tensor:
+    """The values (a, b) of all stems `(B, S, ..., 2)` to the real and imaginary parts that a kind of head defines."""
+    if kind == "mapping":
+        return values
+    if kind == "softmax":
+        return torch.stack([values[..., 0].softmax(dim=1), values[..., 1].tanh()], dim=-1)
+    return values.tanh()
+
+
 class SpectralHead(nn.Module):
     """Grid features and fused tokens to the stems' spectra.
 
@@ -45,21 +54,20 @@ class SpectralHead(nn.Module):
 
     def forward(self, grid: Tensor, tokens: Tensor, spectrum: Tensor) -> Tensor:
         """Write the stems' spectra `(B, S, C, 2048, frames)`."""
-        values = self.merge(self._join_tokens(grid, tokens)).unflatten(1, (self.stems, -1))
-        if self.kind == "mapping":
-            return torch.view_as_complex(values)
-        if self.kind == "softmax":
-            values = torch.stack([values[..., 0].softmax(dim=1), values[..., 1].tanh()], dim=-1)
-        else:
-            values = values.tanh()
-        return torch.view_as_complex(values) * spectrum.unsqueeze(1)
+        values = bounded(self.kind, self.merge(self._join_tokens(grid, tokens)).unflatten(1, (self.stems, -1)))
+        written = torch.view_as_complex(values)
+        return written if self.kind == "mapping" else written * spectrum.unsqueeze(1)
 
     def waveforms(self, grid: Tensor, tokens: Tensor, spectrum: Tensor, stft: STFT) -> Tensor:
         """The stems' share of the output `(B, S, C, T)`: the inverse STFT of what `forward` writes."""
         if self.kind != "mask":
             return stft.inverse(self(grid, tokens, spectrum))
+        return masked_synthesis(self.zones(grid, tokens), spectrum, stft)
+
+    def zones(self, grid: Tensor, tokens: Tensor) -> list[Tensor]:
+        """The values (a, b) as the matrices leave them, a zone each, `(n, B, frames, S, C, k, 2)`."""
         zones = self.merge.by_zone(self._join_tokens(grid, tokens))
-        return masked_synthesis([zone.unflatten(3, (self.stems, -1)) for zone in zones], spectrum, stft)
+        return [zone.unflatten(3, (self.stems, -1)) for zone in zones]
 
     def _join_tokens(self, grid: Tensor, tokens: Tensor) -> Tensor:
         """The grid `(B, channels, bands, frames)` after the tokens have joined it."""

@@ -85,12 +85,20 @@ class STFT(nn.Module):
         return weight[:, self.padding : self.padding + frames * self.hop]
 
 
-def compressed(spectrum: Tensor) -> Tensor:
-    """Square-root magnitudes with the phase kept: `(B, C, F, frames)` complex -> `(B, 2C, F, frames)`.
+def real_pairs(spectrum: Tensor) -> Tensor:
+    """A complex spectrum `(..., F, frames)` as real and imaginary parts, a view `(..., frames, F, 2)`.
+
+    Frames are outermost, as `STFT` leaves them in memory.
+    """
+    return torch.view_as_real(spectrum.transpose(-1, -2))
+
+
+def compressed(pairs: Tensor) -> Tensor:
+    """Square-root magnitudes with the phase kept: `(B, C, frames, F, 2)` -> `(B, 2C, F, frames)`.
 
     The treble, 40 dB below the bass, comes in 20 dB below.
     """
-    real, imaginary = torch.view_as_real(spectrum.transpose(-1, -2)).unbind(-1)
+    real, imaginary = pairs.unbind(-1)
     shrink = ((real.square() + imaginary.square()).sqrt() + 1e-6).rsqrt()
     return torch.cat([real * shrink, imaginary * shrink], dim=1).transpose(-1, -2)
 

@@ -25,8 +25,7 @@ from htdemucs_n.datasets.cache import DecodedCache
 from htdemucs_n.datasets.decode import decode, quantise
 from htdemucs_n.datasets.songs import StemFile, audio_files
 from htdemucs_n.errors import UserError
-from htdemucs_n.models.official import OFFICIAL_MODELS
-from htdemucs_n.models.registry import model_files
+from htdemucs_n.models.names import OFFICIAL_MODELS, model_files
 from htdemucs_n.separation.separator import Separator
 from htdemucs_n.training.bank import Song
 from htdemucs_n.training.config import TrainConfig

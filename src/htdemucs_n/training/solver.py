@@ -17,7 +17,7 @@ from htdemucs_n.background import Background
 from htdemucs_n.errors import UserError
 from htdemucs_n.files import is_file, remove_leftovers
 from htdemucs_n.models.architectures import build_network
-from htdemucs_n.models.registry import weights_path
+from htdemucs_n.models.names import weights_path
 from htdemucs_n.models.storage import save_model
 from htdemucs_n.training.bank import Song, StemBank
 from htdemucs_n.training.batches import Batch, BatchSampler

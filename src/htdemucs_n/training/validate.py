@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
+from torch import nn
 
 from htdemucs_n.evaluation.sdr import global_sdr
 from htdemucs_n.training.bank import Song
@@ -21,18 +23,19 @@ def validate(model: nn.Module, songs: Sequence[Song]) -> dict[str, float]:
     scores = []
     for song in songs:
         mixture, stems = song.mixture_and_stems()
-        scores.append(global_sdr(stems, model(mixture[None].to(device))[0].to(stems.device)))
+        scores.append(global_sdr(stems.cpu(), model(mixture[None].to(device))[0].cpu()))
     return _medians(scores, model.sources)  # type: ignore[arg-type]
 
 
 def mixture_scores(sources: Sequence[str], songs: Sequence[Song]) -> dict[str, float]:
     """The scores of a model that gives the mixture as every stem, as `validate` has them."""
     known = [song.mixture_and_stems() for song in songs]
-    return _medians([global_sdr(stems, mixture.expand_as(stems)) for mixture, stems in known], sources)
+    return _medians([global_sdr(stems.cpu(), mixture.cpu().expand_as(stems)) for mixture, stems in known], sources)
 
 
-def _medians(scores: Sequence[Tensor], sources: Sequence[str]) -> dict[str, float]:
+def _medians(scores: Sequence[NDArray[np.float64]], sources: Sequence[str]) -> dict[str, float]:
     """Over the songs, each `(S,)`, a stem, and their mean."""
-    medians = torch.nanquantile(torch.stack(list(scores)), 0.5, dim=0)
-    result = dict(zip(sources, medians.tolist(), strict=True))
-    return result | {"mean": float(medians.nanmean())}
+    known = [[score for score in of_stem if not np.isnan(score)] for of_stem in zip(*scores, strict=True)]
+    medians = [float(np.median(of_stem)) if of_stem else np.nan for of_stem in known]
+    scored = [median for median in medians if not np.isnan(median)]
+    return dict(zip(sources, medians, strict=True)) | {"mean": float(np.mean(scored)) if scored else np.nan}

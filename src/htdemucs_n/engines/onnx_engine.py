@@ -1,0 +1,88 @@
+"""ONNX Runtime as an engine: graphs on any CPU, in float32."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as states
+
+from htdemucs_n.engines.graph import Arrays, GraphEngine, LoadedGraph
+from htdemucs_n.engines.graph_files import check_alike, check_cpu, graph_files, segment_of, thread_count
+from htdemucs_n.engines.sources import ModelSource
+from htdemucs_n.errors import ModelError, OptionError
+from htdemucs_n.models.graph_info import GraphInfo
+
+
+def load_onnx_engine(
+    sources: Sequence[ModelSource],
+    device: str,
+    precision: str,
+    segment: float | None,
+    weights: Sequence[float],
+    trusted: bool,
+    threads: int | None,
+) -> GraphEngine:
+    """As `htdemucs_n.engines.choose.Loader`; it needs no trust, since a graph runs nothing but its operators."""
+    check_cpu(device, "onnx")
+    if precision not in ("auto", "fp32"):
+        raise OptionError(f"the engine onnx computes in fp32: use --engine openvino or torch for {precision}")
+    count = thread_count(threads)
+    files = graph_files(sources, weights, (".onnx",))
+    sessions = [_session(file.path, count) for file in files]
+    infos = [
+        GraphInfo.from_metadata(session.get_modelmeta().custom_metadata_map, str(file.path))
+        for session, file in zip(sessions, files, strict=True)
+    ]
+    check_alike(infos)
+    graphs = [
+        LoadedGraph(_runner(session), file.share, info)
+        for session, file, info in zip(sessions, files, infos, strict=True)
+    ]
+    return GraphEngine("onnx", "fp32", graphs, segment_of(infos, segment), count)
+
+
+def _session(path: Path, threads: int) -> Any:
+    """A session whose threads sleep while they wait.
+
+    Raises:
+        ModelError: the file cannot be read or run.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 4  # errors are raised as well
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except _ERRORS as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(f"{path} cannot be loaded ({reason}): export or fetch it again") from error
+
+
+_ERRORS = (
+    states.Fail,
+    states.InvalidArgument,
+    states.InvalidGraph,
+    states.InvalidProtobuf,
+    states.NoSuchFile,
+    states.NotImplemented,
+    states.RuntimeException,
+)
+"""What ONNX Runtime raises; the classes have no base of their own."""
+
+
+def _runner(session: Any) -> Any:
+    names = [output.name for output in session.get_outputs()]
+
+    def run(inputs: Arrays) -> Arrays:
+        try:
+            return dict(zip(names, session.run(names, dict(inputs)), strict=True))
+        except _ERRORS as error:
+            if "alloc" in str(error).lower():
+                raise MemoryError(str(error)) from error
+            raise
+
+    return run

@@ -1,0 +1,98 @@
+"""OpenVINO as an engine: graphs on CPUs of Intel, AMD and ARM, in bfloat16 where the CPU multiplies in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import openvino
+
+from htdemucs_n.engines.graph import Arrays, GraphEngine, LoadedGraph
+from htdemucs_n.engines.graph_files import check_alike, check_cpu, graph_files, segment_of, thread_count
+from htdemucs_n.engines.sources import ModelSource
+from htdemucs_n.errors import ModelError, OptionError
+from htdemucs_n.models.graph_info import AUDIO, GraphInfo, spectrum_name
+
+_PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
+
+
+def load_openvino_engine(
+    sources: Sequence[ModelSource],
+    device: str,
+    precision: str,
+    segment: float | None,
+    weights: Sequence[float],
+    trusted: bool,
+    threads: int | None,
+) -> GraphEngine:
+    """As `htdemucs_n.engines.choose.Loader`; it needs no trust, since a graph runs nothing but its operators."""
+    check_cpu(device, "openvino")
+    files = graph_files(sources, weights, (".onnx", ".xml"))
+    count = thread_count(threads)
+    core = openvino.Core()
+    networks = [_read(core, file.path) for file in files]
+    infos = [_info(network, file.path) for network, file in zip(networks, files, strict=True)]
+    check_alike(infos)
+    chosen = _precision(core, precision, infos)
+    seconds = segment_of(infos, segment)
+    settings = {
+        "INFERENCE_PRECISION_HINT": _PRECISIONS[chosen],
+        "INFERENCE_NUM_THREADS": count,
+        "PERFORMANCE_HINT": "LATENCY",
+        "ENABLE_CPU_PINNING": False,
+    }
+    graphs = [
+        LoadedGraph(_runner(core, network, info, seconds, settings), file.share, info)
+        for network, info, file in zip(networks, infos, files, strict=True)
+    ]
+    return GraphEngine("openvino", chosen, graphs, seconds, count)
+
+
+def _precision(core: Any, precision: str, infos: Sequence[GraphInfo]) -> str:
+    can = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    if precision == "auto":
+        return "bf16" if can and not any(info.full_precision for info in infos) else "fp32"
+    if precision not in _PRECISIONS:
+        raise OptionError(f"the engine openvino computes in fp32 or bf16: use --engine torch for {precision}")
+    if precision == "bf16" and not can:
+        raise OptionError("this CPU does not multiply in bf16: use --precision fp32 or auto")
+    return precision
+
+
+def _read(core: Any, path: Path) -> Any:
+    try:
+        return core.read_model(str(path))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[-200:]
+        raise ModelError(f"{path} cannot be loaded ({reason}): export or fetch it again") from error
+
+
+def _info(network: Any, path: Path) -> GraphInfo:
+    """The description of a graph, which OpenVINO keeps under `framework`."""
+    metadata = {}
+    for key in ("format", "version", "graph"):
+        if network.has_rt_info(["framework", key]):
+            metadata[key] = network.get_rt_info(["framework", key]).astype(str)
+    return GraphInfo.from_metadata(metadata, str(path))
+
+
+def _runner(core: Any, network: Any, info: GraphInfo, segment: float, settings: dict[str, Any]) -> Any:
+    """The function that runs a graph. Where all segments are padded to one length, the graph is compiled for it."""
+    if info.pad_to_segment and info.samples is None:
+        samples = info.padded_length(0, segment)
+        shapes = {AUDIO: [1, 2, samples]}
+        shapes |= {spectrum_name(n): [1, 2, samples * 4 // n, n // 2, 2] for n in info.n_ffts}
+        network.reshape({name: shapes[name] for name in info.inputs})
+    compiled = core.compile_model(network, "CPU", settings)
+
+    def run(inputs: Arrays) -> Arrays:
+        try:
+            results = compiled.create_infer_request().infer(dict(inputs), share_inputs=True)
+        except RuntimeError as error:
+            if "alloc" in str(error).lower():
+                raise MemoryError(str(error)) from error
+            raise
+        return {name: results[name] for name in info.outputs}
+
+    return run

@@ -1,0 +1,1 @@
+"""Export: a network as a file that runs without PyTorch."""

@@ -1,0 +1,160 @@
+"""Write a graph as an ONNX file, with its weights inside or in a safetensors file beside it.
+
+Weights are stored in half precision and converted to float32 by the graph. PyTorch's exporter leaves traces of the
+machine and of the source code in the file, which are removed: the same network gives the same file.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from htdemucs_n.errors import ModelError, missing_package
+from htdemucs_n.export.graph import Graph
+from htdemucs_n.files import whole_file
+from htdemucs_n.models.config import HOP
+from htdemucs_n.models.graph_info import AUDIO, GraphInfo
+
+OPSET = 20
+"""The first version of the ONNX operators that has GELU."""
+
+_PREFIX = "network."
+"""Of the names of weights in a `Graph`."""
+
+
+def export_onnx(path: Path, graph: Graph, weights: Path | None = None, dtype: torch.dtype = torch.float16) -> None:
+    """Write `graph` to `path`, with its weights as `dtype`.
+
+    With `weights`, a safetensors file of the same network in the same folder, the graph refers to the tensors of that
+    file and holds none itself.
+
+    Raises:
+        UserError: the package onnx or onnxscript is not installed, `weights` lacks a tensor of the network, or the
+            file cannot be written.
+    """
+    try:
+        import onnx
+        import onnxscript  # noqa: F401 - torch needs it
+    except ImportError as error:
+        raise missing_package("export", str(error.name), "export") from None
+    model = _traced(graph)
+    _remove_traces(model)
+    stored = None if weights is None else _Stored(weights)
+    _store_weights(model, dtype, stored)
+    for key, value in graph.info.to_metadata().items():
+        model.metadata_props.add(key=key, value=value)
+    onnx.checker.check_model(model) if stored is None else None
+    with whole_file(path) as part:
+        part.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def example_inputs(info: GraphInfo, frames: int) -> tuple[Tensor, ...]:
+    """Noise in the shapes that a graph takes, for `frames` frames of 1024 samples."""
+    generator = torch.Generator().manual_seed(0)
+
+    def noise(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator)
+
+    samples = info.samples or frames * HOP
+    shapes = {f"spectrum_{n}": (1, 2, frames * HOP * 4 // n, n // 2, 2) for n in info.n_ffts}
+    return tuple(noise(1, 2, samples) if name == AUDIO else noise(*shapes[name]) for name in info.inputs)
+
+
+def _traced(graph: Graph) -> Any:
+    """The graph as an ONNX model in memory. Its length can vary, unless the description says otherwise."""
+    info = graph.info
+    frames = -(-round(info.segment * info.samplerate) // HOP)
+    frames = -(-frames // info.frame_multiple) * info.frame_multiple
+    arguments = example_inputs(info, frames)
+    shapes = None if info.samples else _dynamic_shapes(info)
+    with torch.inference_mode(False), torch.no_grad():
+        program: Any = torch.onnx.export(
+            graph.eval(),
+            arguments,
+            input_names=list(info.inputs),
+            output_names=list(info.outputs),
+            opset_version=OPSET,
+            dynamo=True,
+            dynamic_shapes=shapes,
+            optimize=graph.folded,
+            verbose=False,
+        )
+    return program.model_proto
+
+
+def _dynamic_shapes(info: GraphInfo) -> tuple[Any, ...]:
+    """The dimension of each input that depends on the length, as a multiple of one number of frames."""
+    step = torch.export.Dim("steps", min=1, max=2**16)
+    per_step = {AUDIO: (2, info.frame_multiple * HOP)}
+    per_step |= {f"spectrum_{n}": (2, info.frame_multiple * HOP * 4 // n) for n in info.n_ffts}
+    axes = [{per_step[name][0]: per_step[name][1] * step} for name in info.inputs]
+    return (axes[0], tuple(axes[1:])) if info.inputs[0] == AUDIO else (tuple(axes),)
+
+
+def _remove_traces(model: Any) -> None:
+    """Remove source code, places of files and names of versions, and the prefix of the weights' names."""
+    model.producer_name, model.producer_version, model.doc_string = "htdemucs_n", "", ""
+    del model.metadata_props[:]
+    graph = model.graph
+    graph.doc_string = ""
+    for part in (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        part.doc_string = ""
+        del part.metadata_props[:]
+    names = {tensor.name for tensor in graph.initializer}
+    for node in graph.node:
+        for index, name in enumerate(node.input):
+            if name in names:
+                node.input[index] = name.removeprefix(_PREFIX)
+    for tensor in graph.initializer:
+        tensor.name = tensor.name.removeprefix(_PREFIX)
+    del graph.value_info[:]
+
+
+class _Stored:
+    """The places of the tensors in a safetensors file: 8 bytes of length, a JSON header, the tensors."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            self.header: dict[str, Any] = json.loads(file.read(size))
+        self.path = path
+        self._start = 8 + size
+
+    def place(self, name: str, shape: list[int]) -> dict[str, str]:
+        """The external data of ONNX that refer to a tensor."""
+        if name not in self.header or self.header[name]["shape"] != shape:
+            raise ModelError(f"{self.path} has no tensor '{name}' of shape {shape}: it is of another network")
+        if self.header[name]["dtype"] != "F16":
+            raise ModelError(f"{self.path} is not in half precision: leave out --beside")
+        begin, end = self.header[name]["data_offsets"]
+        return {"location": self.path.name, "offset": str(self._start + begin), "length": str(end - begin)}
+
+
+def _store_weights(model: Any, dtype: torch.dtype, stored: _Stored | None) -> None:
+    """Put the weights into the graph as `dtype`, or refer to those of a file, and convert them to float32 there."""
+    import onnx
+
+    kinds = {torch.float16: onnx.TensorProto.FLOAT16, torch.float32: onnx.TensorProto.FLOAT}
+    casts = []
+    for tensor in model.graph.initializer:
+        if tensor.data_type != onnx.TensorProto.FLOAT:
+            continue
+        name = tensor.name
+        values = onnx.numpy_helper.to_array(tensor)
+        shape = list(tensor.dims)
+        tensor.Clear()
+        tensor.name, tensor.data_type = f"{name}.stored", kinds[dtype]
+        tensor.dims.extend(shape)
+        if stored is None:
+            tensor.raw_data = torch.from_numpy(values.copy()).to(dtype).numpy().tobytes()
+        else:
+            tensor.data_location = onnx.TensorProto.EXTERNAL
+            for key, value in stored.place(name, shape).items():
+                tensor.external_data.add(key=key, value=value)
+        casts.append(onnx.helper.make_node("Cast", [tensor.name], [name], to=onnx.TensorProto.FLOAT))
+    for node in reversed(casts):
+        model.graph.node.insert(0, node)
