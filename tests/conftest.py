@@ -23,6 +23,12 @@ def without_openvino_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("htdemucs_n.engines.choose.ON_THE_CPU", {"onnx": ("fp32",)})
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept between runs of the package goes to a folder of the tests."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
 @pytest.fixture
 def without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where the package matplotlib is not installed."""

@@ -11,6 +11,7 @@ import openvino
 from htdemucs_n.engines.graph import Arrays, GraphEngine, LoadedGraph
 from htdemucs_n.engines.graph_files import check_alike, check_cpu, graph_files, segment_of, thread_count
 from htdemucs_n.engines.sources import ModelSource
+from htdemucs_n.engines.user_cache import cache_folder
 from htdemucs_n.errors import ModelError, OptionError
 from htdemucs_n.models.graph_info import AUDIO, GraphInfo, spectrum_name
 
@@ -42,6 +43,8 @@ def load_openvino_engine(
         "PERFORMANCE_HINT": "LATENCY",
         "ENABLE_CPU_PINNING": False,
     }
+    if (folder := cache_folder("openvino")) is not None:
+        settings["CACHE_DIR"] = str(folder)  # the compiled network is read from there the next time
     graphs = [
         LoadedGraph(_runner(core, network, info, seconds, settings), file.share, info)
         for network, info, file in zip(networks, infos, files, strict=True)
