@@ -25,7 +25,7 @@ def describe_machine(threads: int, device: str = "cpu") -> dict[str, Any]:
     In a checkout, `commit` is the one that is checked out.
     """
     versions = code_version()
-    for name in ("torch", "numpy", "demucs", "museval"):
+    for name in ("torch", "onnxruntime", "openvino", "numpy", "demucs", "museval"):
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

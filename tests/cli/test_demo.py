@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,9 +26,9 @@ class QuarterSeparator:
     """Every stem is a quarter of the mixture."""
 
     sources: tuple[str, ...] = STEMS
-    engine = SimpleNamespace(device="cpu")
+    engine = SimpleNamespace(name="split", device="cpu")
 
-    def __init__(self, model: str | Path | None, device: str) -> None:
+    def __init__(self, model: str | Path | None, engine: str, device: str) -> None:
         pass
 
     def separate(self, mixture: Tensor, sample_rate: int) -> dict[str, Tensor]:
@@ -63,6 +64,7 @@ def test_writes_the_song_its_stems_and_the_scores(monkeypatch: pytest.MonkeyPatc
         np.testing.assert_allclose(data.T, samples, atol=1e-6)
     assert (out / "demo.png").read_bytes().startswith(b"\x89PNG")
 
+    assert re.search(r"12\.0 s of song separated in \d+\.\d s by split on cpu$", output, re.MULTILINE)
     rows = {cells[0]: cells[1:] for line in output.splitlines() if len(cells := line.replace("│", " ").split()) == 3}
     scores = []
     for stem in STEMS:

@@ -139,6 +139,36 @@ def test_several_models_are_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
             assert found[stem] == pytest.approx(float(global_sdr(truth, share * mixture)), abs=1e-3)
 
 
+def test_the_engine_is_recorded_and_scores_depend_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here it also depends on a file of weights beside the graph."""
+    gains = {"onnx": (1.0, 0.0, 0.0, 0.0), "openvino": (0.0, 1.0, 0.0, 0.0)}
+
+    def engine_of(model: object, *, engine: str, **_: object) -> SplitEngine:
+        assert model == ["model.onnx"]
+        made = SplitEngine(gains[engine])
+        made.name, made.precision = engine, "bf16"
+        return made
+
+    monkeypatch.setattr("htdemucs_n.separation.Separator", Separator)
+    monkeypatch.setattr("htdemucs_n.separation.separator.load_engine", engine_of)
+    Path("model.onnx").touch()
+
+    def bass(engine: str) -> float:
+        assert run(monkeypatch, "songs", "-n", "model.onnx", "--engine", engine, *QUICK, "--no-report") == 0
+        result = scores("evaluation/model")
+        assert (result["engine"], result["device"], result["precision"]) == (engine, "cpu", "bf16")
+        return float(result["songs"]["one"]["scores"]["model.onnx"]["global SDR"]["bass"])
+
+    assert bass("onnx") == pytest.approx(0, abs=0.01)
+    gains["onnx"] = gains["openvino"]
+    assert bass("onnx") == pytest.approx(0, abs=0.01)  # scores that were kept
+    assert bass("openvino") < -3
+    gains["openvino"] = (1.0, 0.0, 0.0, 0.0)
+    assert bass("openvino") < -3
+    Path("model.safetensors").touch()
+    assert bass("openvino") == pytest.approx(0, abs=0.01)
+
+
 def test_the_csv_holds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(monkeypatch, "songs", *QUICK, "--no-report") == 0
     with Path(f"evaluation/{DEFAULT_MODEL}/scores.csv").open(newline="", encoding="utf-8") as file:

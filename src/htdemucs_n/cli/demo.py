@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from htdemucs_n.cli.options import Device, ModelName
+from htdemucs_n.cli.options import Device, EngineName, ModelName
 from htdemucs_n.errors import UserError
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def demo(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the audio and the picture.")] = Path("demo"),
     name: ModelName = None,
+    engine: EngineName = "auto",
     device: Device = "auto",
 ) -> None:
     """Separate twelve seconds of a song that comes with the package, and compare the stems with the true ones.
@@ -36,7 +37,7 @@ def demo(
     from htdemucs_n.plots import require_matplotlib
     from htdemucs_n.separation import Separator
 
-    separator = Separator(name, device=device)
+    separator = Separator(name, engine=engine, device=device)
     song = demo_song()
     rate = song["drums"].sample_rate
     truth = {stem: audio.samples for stem, audio in song.items()}
@@ -68,7 +69,8 @@ def demo(
     console = Console()
     console.print(_table(scores, unseparated))
     seconds = mixture.shape[-1] / rate
-    console.print(f"{seconds:.1f} s of song separated in {elapsed:.1f} s on {separator.engine.device}", highlight=False)
+    runner = f"{separator.engine.name} on {separator.engine.device}"
+    console.print(f"{seconds:.1f} s of song separated in {elapsed:.1f} s by {runner}", highlight=False)
     typer.echo(f"-> {out}")
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from htdemucs_n.cli.options import Device, ModelNames, Trust, model_names
+from htdemucs_n.cli.options import Device, EngineName, ModelNames, Trust, model_names
 from htdemucs_n.errors import OptionError, suggestion
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def evaluate(
     out: Annotated[
         Path, typer.Option("-o", "--out", help="Folder for the results, which are in <out>/<model>.")
     ] = Path("evaluation"),
+    engine: EngineName = "auto",
     device: Device = "auto",
     split: Annotated[Part, typer.Option(help="Part of a MUSDB18 root.")] = Part.test,
     metrics: Annotated[
@@ -70,7 +72,7 @@ def evaluate(
     groups = _groups(metrics)
     if report:
         require_matplotlib("the report (--no-report leaves it out)")
-    estimator = _estimator(name, stems, device, trust)
+    estimator, ran_on = _estimator(name, stems, engine, device, trust)
     sources = [*SOURCES, *(source for source in estimator.sources if source not in SOURCES)]
     songs = find_songs(dataset, sources, alias_table(sources), split.value)
     comparison = compare(songs, sources, estimator)
@@ -82,7 +84,7 @@ def evaluate(
             lambda done, total: bar.update(task, completed=done, total=total),
         )  # fmt: skip
     summary = summarise(result)
-    about = _about(dataset, split.value, device)
+    about = _about(dataset, split.value, ran_on)
     write_scores(result, summary, about, folder)
     page = write_report(result, summary, about, folder / "report") if report and summary else None
 
@@ -117,39 +119,56 @@ def _groups(metrics: str) -> list[str]:
     return groups
 
 
-def _estimator(name: str | None, stems: Path | None, device: str, trust: bool) -> Estimator:
+def _estimator(
+    name: str | None, stems: Path | None, engine: str, device: str, trust: bool
+) -> tuple[Estimator, dict[str, str]]:
+    """Where the estimates come from; and of a model the engine, the device and the precision."""
     from htdemucs_n.evaluation.estimators import FolderEstimates, ModelEstimates
 
     if stems is not None:
         if name is not None:
             raise OptionError("give --name or --stems, not both")
-        return FolderEstimates(stems, SOURCES)
+        return FolderEstimates(stems, SOURCES), {}
     from htdemucs_n.memory import keep_freed_memory
-    from htdemucs_n.models.names import DEFAULT_MODEL, OFFICIAL_MODELS, model_files
+    from htdemucs_n.models.names import DEFAULT_MODEL
     from htdemucs_n.separation import Separator
 
     keep_freed_memory()
     names = model_names(name or DEFAULT_MODEL)
-    separator = Separator(names, device=device, trusted=trust)
-    engine = separator.engine
-    keys = [engine.name, engine.device, engine.precision]
+    separator = Separator(names, engine=engine, device=device, trusted=trust)
+    runner = separator.engine
+    ran_on = {"engine": runner.name, "device": runner.device, "precision": runner.precision}
+    keys = [*ran_on.values()]
     for model in names:
-        # Size and time show that weights changed; official weights never change under their name.
-        files = [] if model in OFFICIAL_MODELS else model_files(model)
-        keys += [model, *(f"{stat.st_size} {stat.st_mtime_ns}" for stat in (file.stat() for file in files))]
+        stats = [file.stat() for file in _files_of(model)]
+        keys += [model, *(f"{stat.st_size} {stat.st_mtime_ns}" for stat in stats)]
     shown = names[0] if len(names) == 1 else "+".join(_folder_name(model) for model in names)
-    return ModelEstimates(shown, " ".join(keys), separator.sources, separator.separate)
+    return ModelEstimates(shown, " ".join(keys), separator.sources, separator.separate), ran_on
 
 
-def _about(dataset: Path, split: str, device: str) -> dict[str, Any]:
+def _files_of(model: str) -> list[Path]:
+    """The files that a model is read from: their sizes and times show that it changed.
+
+    Official weights never change under their name.
+    """
+    from htdemucs_n.models.names import OFFICIAL_MODELS, graph_paths, model_files
+
+    if model in OFFICIAL_MODELS:
+        return []
+    named = [*model_files(model), *graph_paths(model)]
+    # A graph can have its weights in a file beside it.
+    files = {file.with_suffix(suffix) for file in named for suffix in (file.suffix, ".bin", ".safetensors")}
+    return sorted(file for file in files if file.is_file())
+
+
+def _about(dataset: Path, split: str, ran_on: Mapping[str, str]) -> dict[str, Any]:
     """What the scores were made with, for `scores.json` and the report."""
     import torch
 
-    from htdemucs_n.engines.device import choose_device
     from htdemucs_n.provenance import describe_machine
 
-    device = str(choose_device(device))
-    return {"dataset": dataset.as_posix(), "split": split} | describe_machine(torch.get_num_threads(), device)
+    machine = describe_machine(torch.get_num_threads(), ran_on.get("device", "cpu"))
+    return {"dataset": dataset.as_posix(), "split": split, **ran_on, **machine}
 
 
 def _folder_name(name: str) -> str:
@@ -157,4 +176,4 @@ def _folder_name(name: str) -> str:
     from htdemucs_n.separation.names import safe_name
 
     path = Path(name)
-    return safe_name(path.stem if path.suffix == ".safetensors" else path.name)
+    return safe_name(path.stem if path.suffix in (".safetensors", ".onnx", ".xml") else path.name)

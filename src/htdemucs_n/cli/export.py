@@ -40,23 +40,30 @@ def export(
         raise OptionError(f"--out {out}: give a name that ends in .onnx or .xml")
     if beside and (float32 or out.suffix.lower() != ".onnx"):
         raise OptionError("--beside writes an .onnx file, and its weights keep the precision of the checkpoint")
-    if beside and Path(model).resolve().parent != out.resolve().parent:
-        raise OptionError(f"--beside: '{out}' has to be in the folder of the checkpoint '{model}'")
+    from htdemucs_n.export.packages import require_packages
+    from htdemucs_n.models.names import weights_path
 
+    weights = weights_path(model) if beside else None
+    if weights is not None and weights.resolve().parent != out.resolve().parent:
+        raise OptionError(f"--beside: '{out}' has to be in the folder of the checkpoint '{weights}'")
+    require_packages(out)
     import torch
 
+    from htdemucs_n.audio import make_folder
     from htdemucs_n.export.graph_of import graph_of
     from htdemucs_n.export.half_precision import half_precision_cost
     from htdemucs_n.export.onnx_file import export_onnx
     from htdemucs_n.export.openvino_files import export_openvino
 
     graph = graph_of(model, trust)
-    cost = None if float32 else half_precision_cost(graph)
-    graph.add_fact("half_precision_cost_db", cost)
+    make_folder(out.parent)  # before the work, not after it, if it cannot be made
+    cost = None if float32 or beside else half_precision_cost(graph)
+    if cost is not None:
+        graph.add_fact("half_precision_cost_db", cost)
     if out.suffix.lower() == ".xml":
         export_openvino(out, graph, torch.float32 if float32 else torch.float16)
     else:
-        export_onnx(out, graph, Path(model) if beside else None, torch.float32 if float32 else torch.float16)
+        export_onnx(out, graph, weights, torch.float32 if float32 else torch.float16)
     files = [out.with_suffix(".bin"), out] if out.suffix.lower() == ".xml" else [out]
     size = sum(file.stat().st_size for file in files) / 2**20
     note = "" if cost is None else f", {cost:.3f} dB lost on the demo song by half precision"

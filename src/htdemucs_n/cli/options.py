@@ -32,7 +32,9 @@ ModelNames = Annotated[
 ]
 """Models for `Separator`, with commas between them; `model_names` splits them."""
 
-EngineName = Annotated[str, typer.Option("--engine", help="Library that runs the model: auto or torch.")]
+EngineName = Annotated[
+    str, typer.Option("--engine", help="Library that runs the model: auto, onnx, openvino or torch.")
+]
 """An engine for `Separator`."""
 
 Device = Annotated[

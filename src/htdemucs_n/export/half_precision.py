@@ -15,12 +15,12 @@ from htdemucs_n.export.graph import Graph
 def half_precision_cost(graph: Graph) -> float | None:
     """What weights in half precision cost on the beginning of the demo song: dB of SDR, the mean over stems.
 
-    None for a network with stems that the song does not have.
+    None for a network with stems, or of a sample rate, that the song does not have.
     """
-    song = {stem: torch.from_numpy(audio.samples) for stem, audio in demo_song().items()}
-    info = graph.info
-    if not set(info.sources) <= set(song):
+    recordings, info = demo_song(), graph.info
+    if not set(info.sources) <= set(recordings) or info.samplerate != recordings[info.sources[0]].sample_rate:
         return None
+    song = {stem: torch.from_numpy(audio.samples) for stem, audio in recordings.items()}
     truth = torch.stack([song[source] for source in info.sources])[..., : round(info.segment * info.samplerate)]
     mixture = torch.stack(list(song.values())).sum(0)[None, :, : truth.shape[-1]]
     rounded = copy.deepcopy(graph.whole)

@@ -6,14 +6,18 @@ machine and of the source code in the file, which are removed: the same network 
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from htdemucs_n.errors import ModelError, missing_package
+from htdemucs_n.errors import ModelError
 from htdemucs_n.export.graph import Graph
 from htdemucs_n.files import whole_file
 from htdemucs_n.models.config import HOP
@@ -33,21 +37,18 @@ def export_onnx(path: Path, graph: Graph, weights: Path | None = None, dtype: to
     file and holds none itself.
 
     Raises:
-        UserError: the package onnx or onnxscript is not installed, `weights` lacks a tensor of the network, or the
-            file cannot be written.
+        UserError: `weights` lacks a tensor of the network, or the file cannot be written.
     """
-    try:
-        import onnx
-        import onnxscript  # noqa: F401 - torch needs it
-    except ImportError as error:
-        raise missing_package("export", str(error.name), "export") from None
+    import onnx
+
     model = _traced(graph)
     _remove_traces(model)
     stored = None if weights is None else _Stored(weights)
     _store_weights(model, dtype, stored)
     for key, value in graph.info.to_metadata().items():
         model.metadata_props.add(key=key, value=value)
-    onnx.checker.check_model(model) if stored is None else None
+    if stored is None:
+        onnx.checker.check_model(model)
     with whole_file(path) as part:
         part.write_bytes(model.SerializeToString(deterministic=True))
 
@@ -71,7 +72,7 @@ def _traced(graph: Graph) -> Any:
     frames = -(-frames // info.frame_multiple) * info.frame_multiple
     arguments = example_inputs(info, frames)
     shapes = None if info.samples else _dynamic_shapes(info)
-    with torch.inference_mode(False), torch.no_grad():
+    with torch.inference_mode(False), torch.no_grad(), _quiet():
         program: Any = torch.onnx.export(
             graph.eval(),
             arguments,
@@ -84,6 +85,20 @@ def _traced(graph: Graph) -> Any:
             verbose=False,
         )
     return program.model_proto
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's remarks on packages that it can do without, and on its own code."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _dynamic_shapes(info: GraphInfo) -> tuple[Any, ...]:
@@ -115,12 +130,19 @@ def _remove_traces(model: Any) -> None:
 
 
 class _Stored:
-    """The places of the tensors in a safetensors file: 8 bytes of length, a JSON header, the tensors."""
+    """The places of the tensors in a safetensors file: 8 bytes of length, a JSON header, the tensors.
+
+    Raises:
+        ModelError: it is another file.
+    """
 
     def __init__(self, path: Path) -> None:
-        with path.open("rb") as file:
-            size = int.from_bytes(file.read(8), "little")
-            self.header: dict[str, Any] = json.loads(file.read(size))
+        try:
+            with path.open("rb") as file:
+                size = int.from_bytes(file.read(8), "little")
+                self.header: dict[str, Any] = json.loads(file.read(min(size, path.stat().st_size)))
+        except ValueError as error:
+            raise ModelError(f"{path} is no safetensors file: leave out --beside") from error
         self.path = path
         self._start = 8 + size
 

@@ -1,0 +1,192 @@
+"""`htdemucs-n export`: files that separate to the stems of PyTorch, what is printed, and bad input."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import warnings
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from graph_helpers import noise, stems_of, tiny_bands
+from htdemucs_n.cli.main import main
+from htdemucs_n.engines.choose import load_engine
+from htdemucs_n.models.graph_info import GraphInfo
+from htdemucs_n.models.names import graph_paths, model_files
+from htdemucs_n.models.storage import load_saved_model, save_model
+
+ROOT = Path(__file__).parents[2]
+FACTS = {"licence": "CC BY 4.0", "sdr": {"vocals": 5.0}, "continued_from": "not for the graph"}
+
+EXPORTS = {
+    "half.onnx": (),
+    "single.onnx": ("--float32",),
+    "beside.onnx": ("--beside",),
+    "half.xml": (),
+    "SINGLE.XML": ("--float32",),
+}
+"""The files that the tests export, with their options."""
+
+Export = Callable[..., tuple[int, str, str]]
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
+    """The exit status of `htdemucs-n export`, and what it printed to standard output and to standard error."""
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(), pytest.raises(SystemExit) as caught:
+        warnings.simplefilter("error")  # what the exporter has to say is not for users
+        patch.setattr(sys, "argv", ["htdemucs-n", "export", *map(str, arguments)])
+        main()
+    printed = capsys.readouterr()
+    return int(caught.value.code or 0), printed.out, printed.err
+
+
+@pytest.fixture
+def export(capsys: pytest.CaptureFixture[str]) -> Export:
+    return lambda *arguments: run(capsys, *arguments)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a checkpoint in half precision, to which `exported` adds."""
+    path = tmp_path_factory.mktemp("models")
+    save_model(path / "tiny.safetensors", tiny_bands(), FACTS, torch.float16)
+    return path
+
+
+@pytest.fixture
+def exported(folder: Path, export: Export) -> Callable[[str], tuple[Path, str]]:
+    """Makes a file of `EXPORTS`, the first time that it is asked for; gives it and what the command printed."""
+
+    def get(name: str) -> tuple[Path, str]:
+        printed = folder / f"{name}.txt"
+        if not printed.exists():
+            status, out, err = export(folder / "tiny.safetensors", "-o", folder / name, *EXPORTS[name])
+            assert (status, err) == (0, "")
+            printed.write_text(out, encoding="utf-8")
+        return folder / name, printed.read_text(encoding="utf-8")
+
+    return get
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_the_files_separate_to_the_stems_of_pytorch(
+    name: str, folder: Path, exported: Callable[[str], tuple[Path, str]]
+) -> None:
+    """The checkpoint is in half precision already, so that no export rounds its weights."""
+    file, _ = exported(name)
+    network, _ = load_saved_model(folder / "tiny.safetensors")
+    mixture = noise(1, 2, 22_050)
+    for engine in ("onnx", "openvino") if file.suffix == ".onnx" else ("openvino",):
+        loaded = load_engine(file, engine=engine, precision="fp32", threads=2)
+        assert (loaded.name, loaded.sources, loaded.segment) == (engine, network.sources, 0.5)
+        np.testing.assert_allclose(loaded.separate(mixture), stems_of(network, mixture), atol=1e-5)
+
+
+def test_the_sizes_are_those_of_the_precision(exported: Callable[[str], tuple[Path, str]]) -> None:
+    weights = sum(weight.numel() for weight in tiny_bands().parameters())
+    size = {name: exported(name)[0].stat().st_size for name in ("half.onnx", "single.onnx", "beside.onnx")}
+    assert size["single.onnx"] - size["half.onnx"] == pytest.approx(2 * weights, rel=0.01)
+    assert size["half.onnx"] - size["beside.onnx"] == pytest.approx(2 * weights, rel=0.2)
+
+
+def test_what_is_printed(exported: Callable[[str], tuple[Path, str]]) -> None:
+    for name in EXPORTS:
+        file, printed = exported(name)
+        files = [file, *([file.with_suffix(".bin")] if file.suffix.lower() == ".xml" else [])]
+        expected = f"{file}: {sum(part.stat().st_size for part in files) / 2**20:.1f} MiB"
+        if name.startswith("half"):  # the weights are in half precision already, so that nothing is lost
+            expected += ", 0.000 dB lost on the demo song by half precision"
+        assert printed == expected + "\n"
+
+
+def test_the_file_says_where_the_weights_come_from(exported: Callable[[str], tuple[Path, str]]) -> None:
+    stored = {entry.key: entry.value for entry in onnx.load(exported("half.onnx")[0]).metadata_props}
+    facts = GraphInfo.from_metadata(stored, "half.onnx").facts
+    assert facts == {"name": "tiny", "licence": "CC BY 4.0", "sdr": {"vocals": 5.0}, "half_precision_cost_db": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (["tiny.safetensors", "-o", "model.pt"], 2, "--out model.pt: give a name that ends in .onnx or .xml"),
+        (["tiny.safetensors", "-o", "a.xml", "--beside"], 2, "--beside writes an .onnx file"),
+        (["tiny.safetensors", "-o", "a.onnx", "--beside", "--float32"], 2, "keep the precision of the checkpoint"),
+        (["tiny.safetensors", "-o", "b/a.onnx", "--beside"], 2, "has to be in the folder of the checkpoint 'tiny.safe"),
+        (["bands", "-o", "bands.onnx", "--beside"], 2, "has to be in the folder of the checkpoint"),
+        (["bnds", "-o", "a.onnx"], 1, "unknown model 'bnds': did you mean 'bands'?"),
+        (["duo", "-o", "a.onnx"], 1, "duo is the mean of bands and small: name one of these"),
+        (["none.safetensors", "-o", "a.onnx"], 1, "no checkpoint at none.safetensors"),
+        (["song.wav", "-o", "a.onnx"], 1, "song.wav is no readable safetensors checkpoint"),
+        (["old.th", "-o", "a.onnx"], 1, "add --trust-checkpoint"),
+        (["tiny.safetensors", "-o", "song.wav/a.onnx"], 1, "cannot make the folder 'song.wav'"),
+        (["tiny.safetensors", "-o", "folder.onnx"], 1, "cannot write 'folder.onnx'"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_line(
+    arguments: list[str],
+    status: int,
+    says: str,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    export: Export,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("htdemucs_n.export.half_precision.half_precision_cost", lambda _: None)
+    shutil.copy(folder / "tiny.safetensors", "tiny.safetensors")
+    Path("song.wav").write_bytes(b"RIFF")
+    Path("old.th").touch()
+    Path("folder.onnx").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    code, out, err = export(*arguments)
+    assert (code, out) == (status, "")
+    assert err.startswith("error: ") and says in err and err.count("\n") == 1
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("package", "suffix", "extra"),
+    [
+        ("torch", "onnx", "export"),
+        ("onnx", "onnx", "export"),
+        ("onnxscript", "xml", "export"),
+        ("openvino", "xml", "openvino"),
+    ],
+)
+def test_a_missing_package_is_named_before_the_work(
+    package: str, suffix: str, extra: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, export: Export
+) -> None:
+    monkeypatch.setattr("htdemucs_n.export.graph_of.graph_of", lambda *_: pytest.fail("work has begun"))
+    monkeypatch.setitem(sys.modules, package, None)
+    code, _, err = export(folder / "tiny.safetensors", "-o", tmp_path / f"a.{suffix}")
+    assert code == 1
+    assert err == (
+        f"error: export to .{suffix} needs the package {package}, which is not installed: "
+        f'pip install "htdemucs-n[{extra}]"\n'
+    )
+
+
+def test_a_checkpoint_in_single_precision_holds_no_weights_for_a_file_beside_it(tmp_path: Path, export: Export) -> None:
+    save_model(tmp_path / "single.safetensors", tiny_bands(), {})
+    code, _, err = export(tmp_path / "single.safetensors", "-o", tmp_path / "a.onnx", "--beside")
+    assert code == 1 and err.endswith("single.safetensors is not in half precision: leave out --beside\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["single.safetensors"]
+
+
+@pytest.mark.slow
+def test_the_shipped_graph_is_what_the_command_writes(tmp_path: Path, export: Export) -> None:
+    constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8").split()
+    for package in ("torch", "onnx", "onnxscript"):
+        installed = f"{package}=={version(package).partition('+')[0]}"
+        if installed not in constraints:
+            pytest.skip(f"the graph was written with the versions of constraints.txt, and {installed} is not one")
+    (weights,), (graph,) = model_files("bands"), graph_paths("bands")
+    shutil.copy(weights, tmp_path)
+    assert export(tmp_path / weights.name, "-o", tmp_path / graph.name, "--beside")[0] == 0
+    assert (tmp_path / graph.name).read_bytes() == graph.read_bytes()
