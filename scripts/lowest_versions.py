@@ -2,8 +2,6 @@
 
 python scripts/lowest_versions.py > lowest.txt
 python -m pip install -c lowest.txt .
-
-torch is left out: its old versions do not run on new versions of Python.
 """
 
 from __future__ import annotations
@@ -15,9 +13,8 @@ PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
 
 def lowest_versions(requirements: list[str]) -> list[str]:
-    """`name==version` for each of `name>=version`, without torch."""
-    pairs = [requirement.split(">=") for requirement in requirements]
-    return [f"{name}=={version}" for name, version in pairs if name != "torch"]
+    """`name==version` for each of `name>=version`."""
+    return [requirement.replace(">=", "==") for requirement in requirements]
 
 
 if __name__ == "__main__":

@@ -19,12 +19,18 @@ __all__ = ["Separator", "__version__", "load_model"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import torch only when one of the names that need it is asked for (PEP 562)."""
+    """Import a name only when it is asked for (PEP 562): the one needs NumPy, the other PyTorch."""
     if name == "Separator":
         from htdemucs_n.separation import Separator
 
         return Separator
     if name == "load_model":
+        from htdemucs_n.errors import UserError, require_packages
+
+        try:
+            require_packages("load_model", "torch", "torch")
+        except UserError as error:
+            raise ImportError(str(error)) from None
         from htdemucs_n.models.registry import load_model
 
         return load_model

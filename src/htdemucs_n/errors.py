@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection
+from importlib.util import find_spec
 
 
 class UserError(Exception):
@@ -57,6 +58,16 @@ class Cancelled(Exception):
 def missing_package(what: str, package: str, extra: str) -> UserError:
     """The error that `what` needs a `package` which is not installed, and which the `extra` of htdemucs-n brings."""
     return UserError(f'{what} needs the package {package}, which is not installed: pip install "htdemucs-n[{extra}]"')
+
+
+def require_packages(what: str, extra: str, *packages: str) -> None:
+    """Raise `UserError` unless all `packages` are installed, which the `extra` brings. They are not imported.
+
+    A command calls this before its work.
+    """
+    for package in packages:
+        if find_spec(package) is None:
+            raise missing_package(what, package, extra)
 
 
 def suggestion(wrong: str, known: Collection[str]) -> str:

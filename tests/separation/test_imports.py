@@ -36,9 +36,36 @@ FORBIDDEN = {
     "htdemucs_n.training",
 }
 
+SEPARATION = {
+    "_cffi_backend",
+    "_soundfile",
+    "_soundfile_data",
+    "filelock",
+    "htdemucs_n",
+    "numpy",
+    "onnxruntime",
+    "rich",
+    "soundfile",
+    "soxr",
+}
+"""The packages that the separation of a WAV file by a shipped model may import, the command line apart."""
+
+COMMAND_LINE = {
+    "annotated_doc",
+    "annotated_types",
+    "click",
+    "pydantic",
+    "pydantic_core",
+    "shellingham",
+    "typer",
+    "typing_extensions",
+    "typing_inspection",
+}
+"""Typer and what it needs in turn, in all its versions."""
+
 SCRIPT = """
 import json, sys
-import torch
+{before}
 alone = set(sys.modules)
 from htdemucs_n.cli.main import main
 sys.argv = ["htdemucs-n", *sys.argv[1:]]
@@ -48,6 +75,20 @@ except SystemExit as ended:
     assert not ended.code
 print(json.dumps([sorted(set(sys.modules) - alone), sorted(alone)]))
 """
+
+
+def loaded(*command: str, before: str = "") -> tuple[list[str], list[str]]:
+    """The modules that `htdemucs-n` imports, and those that were there already, after the statement `before`."""
+    code = SCRIPT.format(before=before)
+    done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, check=True)
+    by_command, already = json.loads(done.stdout.splitlines()[-1])
+    return by_command, already
+
+
+def packages(modules: list[str]) -> set[str]:
+    """The packages of modules, without those of Python itself."""
+    names = {name.partition(".")[0] for name in modules} - sys.stdlib_module_names
+    return {name for name in names if not name.startswith("_sysconfigdata")}  # named after the system
 
 
 LIBRARY = """
@@ -79,13 +120,28 @@ def test_a_separation_by_another_engine_needs_no_torch(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "bass.wav").exists()
 
 
-def test_a_separation_loads_only_what_it_needs(tmp_path: Path) -> None:
+def test_a_separation_with_torch_loads_only_what_it_needs(tmp_path: Path) -> None:
     save_model(tmp_path / "tiny.safetensors", tiny_model(), {})
     soundfile.write(tmp_path / "song.wav", tones((440, 1000), 44100, 0.5).T, 44100)
     command = ["separate", f"{tmp_path}/song.wav", "-n", f"{tmp_path}/tiny.safetensors", "-o", str(tmp_path)]
-    done = subprocess.run([sys.executable, "-c", SCRIPT, *command], capture_output=True, text=True, check=True)
-    loaded, with_torch = json.loads(done.stdout.splitlines()[-1])
-    packages = {".".join(name.split(".")[:depth]) for name in loaded for depth in (1, 2, 3)}
-    assert not FORBIDDEN & packages
-    assert not [name for name in loaded if name.startswith("torch.") and "distributed" in name]
+    modules, with_torch = loaded(*command, before="import torch")
+    parts = {".".join(name.split(".")[:depth]) for name in modules for depth in (1, 2, 3)}
+    assert not FORBIDDEN & parts
+    assert not [name for name in modules if name.startswith("torch.") and "distributed" in name]
     assert not {"scipy", "sympy", "torch._dynamo", "torch._inductor"} & set(with_torch)
+
+
+def test_a_separation_of_a_wav_file_loads_only_what_it_needs(tmp_path: Path) -> None:
+    """No PyAV, which loads all of FFmpeg, and nothing of this package that is for other verbs."""
+    soundfile.write(tmp_path / "song.wav", tones((440, 1000), 44100, 0.5).T, 44100)
+    modules, _ = loaded("separate", f"{tmp_path}/song.wav", "-n", "bands", "--engine", "onnx", "-o", str(tmp_path))
+    assert packages(modules) <= SEPARATION | COMMAND_LINE
+    assert {"numpy", "onnxruntime", "soundfile"} <= packages(modules)
+    ours = {name.split(".")[1] for name in modules if name.startswith("htdemucs_n.")}
+    assert not {"datasets", "demo", "evaluation", "export", "profiling", "training"} & ours
+    assert (tmp_path / "bands" / "song" / "drums.wav").exists()
+
+
+def test_help_loads_nothing_heavy() -> None:
+    modules, _ = loaded("--help")
+    assert packages(modules) <= {"htdemucs_n"} | COMMAND_LINE - {"pydantic", "pydantic_core"}

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import UserError, require_packages
 
 
 def average(
@@ -27,6 +27,7 @@ def average(
     keys = [argument for argument in [*weights, *context.args] if "=" in argument]
     if len(files) < 2:
         raise UserError("the mean needs two checkpoints or more: htdemucs-n average OUT A B [key=value ...]")
+    require_packages("average", "train", "torch", "hydra")
 
     from htdemucs_n.cli.compose import compose_config
     from htdemucs_n.models.storage import save_model

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from htdemucs_n.errors import UserError, missing_package, suggestion
+from htdemucs_n.errors import UserError, require_packages, suggestion
 
 if TYPE_CHECKING:
     from htdemucs_n.training.config import TrainConfig
@@ -31,13 +31,12 @@ def compose_config(config_name: str, overrides: Sequence[str]) -> TrainConfig:
 
 def compose_values(config_name: str, overrides: Sequence[str]) -> dict[str, Any]:
     """The configuration with its overrides as plain types. Raises `UserError` with one line for any mistake."""
-    try:
-        from hydra import compose, initialize_config_module
-        from hydra.errors import ConfigCompositionException, HydraException
-        from omegaconf import OmegaConf
-        from omegaconf.errors import OmegaConfBaseException
-    except ImportError as error:
-        raise missing_package("training", str(error.name), "train") from error
+    require_packages("training", "train", "torch", "hydra", "omegaconf")
+    from hydra import compose, initialize_config_module
+    from hydra.errors import ConfigCompositionException, HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
     try:
         with initialize_config_module("htdemucs_n.conf", version_base="1.3"):
             known = compose(config_name)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from htdemucs_n.cli.options import Device, EngineName, ModelNames, Trust, model_names
-from htdemucs_n.errors import OptionError, suggestion
+from htdemucs_n.errors import OptionError, require_packages, suggestion
 
 if TYPE_CHECKING:
     from htdemucs_n.evaluation.estimators import Estimator
@@ -55,6 +55,7 @@ def evaluate(
     Writes scores.json, scores.csv and report/index.html to <out>/<model>. Run the same command again to continue after
     an interruption. The exit status is 1 when a song could not be scored.
     """
+    require_packages("evaluate", "evaluate", "torch")
     import logging
 
     from rich.console import Console

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from htdemucs_n.cli.options import Trust
-from htdemucs_n.errors import OptionError
+from htdemucs_n.errors import OptionError, require_packages
 
 
 def export(
@@ -40,13 +40,14 @@ def export(
         raise OptionError(f"--out {out}: give a name that ends in .onnx or .xml")
     if beside and (float32 or out.suffix.lower() != ".onnx"):
         raise OptionError("--beside writes an .onnx file, and its weights keep the precision of the checkpoint")
-    from htdemucs_n.export.packages import require_packages
     from htdemucs_n.models.names import weights_path
 
     weights = weights_path(model) if beside else None
     if weights is not None and weights.resolve().parent != out.resolve().parent:
         raise OptionError(f"--beside: '{out}' has to be in the folder of the checkpoint '{weights}'")
-    require_packages(out)
+    require_packages(f"export to {out.suffix}", "export", "torch", "onnx", "onnxscript")
+    if out.suffix.lower() == ".xml":
+        require_packages(f"export to {out.suffix}", "openvino", "openvino")
     import torch
 
     from htdemucs_n.audio import make_folder

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from htdemucs_n.cli.options import Device, ModelName, Trust
-from htdemucs_n.errors import OptionError
+from htdemucs_n.errors import OptionError, require_packages
 
 if TYPE_CHECKING:
     from htdemucs_n.profiling.measurements import Measurements
@@ -61,6 +61,7 @@ def profile(
 
     Every measurement runs in a process of its own, so that its peak memory is that of the model.
     """
+    require_packages("profile", "torch", "torch")
     from rich.console import Console
 
     from htdemucs_n.cli.progress import progress_bar

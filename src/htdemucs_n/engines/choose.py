@@ -17,7 +17,8 @@ from typing import Protocol
 from htdemucs_n.engines.engine import Engine
 from htdemucs_n.engines.graph_files import has_graph
 from htdemucs_n.engines.sources import ModelSource
-from htdemucs_n.errors import OptionError, missing_package, suggestion
+from htdemucs_n.errors import OptionError, require_packages, suggestion
+from htdemucs_n.models.names import OFFICIAL_MODELS
 
 ENGINES = {
     "onnx": ("onnxruntime", "htdemucs_n.engines.onnx_engine:load_onnx_engine"),
@@ -96,9 +97,10 @@ def load_engine(
         if not (source is None or isinstance(source, str | Path) or callable(source)):
             raise OptionError(f"model is {source!r}: give the name of a model, a path, a network, or an engine")
     counts = _weights(weights, len(sources))
-    package, function = ENGINES[_name(engine, sources, device, precision)]
-    if not _is_installed(package):
-        raise missing_package(f"the engine {package}", package, package)
+    name = _name(engine, sources, device, precision)
+    package, function = ENGINES[name]
+    official = package == "torch" and any(str(source) in OFFICIAL_MODELS for source in sources)
+    require_packages(f"the engine {name}", "official" if official else name, package)
     loader: Loader = pkgutil.resolve_name(function)
     return loader(sources, device, precision, segment, counts, trusted, threads)
 
