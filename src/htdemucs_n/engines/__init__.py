@@ -1,8 +1,14 @@
 """Engines: what runs a model on segments of a mixture. All take and give NumPy arrays.
 
-engine        what an engine is
-sources       what can be given as a model
-choose        an engine by name, for a model
-torch_engine  PyTorch: any network, on a CPU or a GPU
-device        the devices and precisions of PyTorch
+engine           what an engine is
+sources          what can be given as a model
+choose           an engine by name, for a model
+torch_engine     PyTorch: any network, on a CPU or a GPU
+device           the devices and precisions of PyTorch
+onnx_engine      ONNX Runtime: graphs, on a CPU
+openvino_engine  OpenVINO: graphs, on a CPU, also in bfloat16
+graph            what engines for graphs have in common: all but running the graph
+graph_files      the files of graphs, and their checks
+stft             the transforms in NumPy
+user_cache       where compiled networks are kept
 """

@@ -13,7 +13,7 @@ class Engine(Protocol):
     """Runs a model on segments of a mixture. Several threads may use one engine at once."""
 
     name: str
-    """`torch`, or of another runtime."""
+    """`onnx`, `openvino` or `torch`, or of an engine of one's own."""
     device: str
     """Where it runs, such as `cpu`, for messages and reports."""
     precision: str

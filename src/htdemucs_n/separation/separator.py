@@ -47,12 +47,16 @@ class Separator:
     """Splits songs into the stems of a model. One object may be used from several threads at once.
 
     Args:
-        model: name of a shipped or official model, path of a checkpoint, or a network; the stems of several are
-            averaged. By default the shipped default. An engine that is made already is taken as it is.
-        engine: what runs the model: `auto` or `torch`.
-        device: `auto` (the first of CUDA, MPS and CPU that is available) or the name of a torch device.
-        precision: `fp32`, `bf16` or `fp16` of the convolutions and matrix products; `auto` is bf16 where the device
-            has fast instructions for it and the model allows it, otherwise fp32.
+        model: name of a shipped or official model, path of a checkpoint or of an exported file (.onnx, .xml), or a
+            network; the stems of several are averaged. By default the shipped default. An engine that is made already
+            is taken as it is.
+        engine: what runs the model: `onnx`, `openvino` or `torch`. `auto` is torch for what only torch runs and where
+            it finds a GPU, otherwise openvino where it is installed, otherwise onnx.
+        device: `auto` (the first of CUDA, MPS and CPU that is available), `cpu`, or the name of a torch device, which
+            needs the engine torch.
+        precision: `fp32`, `bf16` or `fp16` of the convolutions and matrix products, as far as the engine has it;
+            `auto` is bf16 where the engine and the device have fast instructions for it and the model allows it,
+            otherwise fp32.
         segment: seconds that the model takes at once, 600 at most; by default what it was trained with.
         overlap: part of a segment shared with the next, 0 to 0.95; by default the model's.
         shifts: average the stems over this number of runs, each shifted in time by up to 0.5 s at random; 0 is one
