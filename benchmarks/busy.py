@@ -1,11 +1,11 @@
 """Time of the whole command on an idle machine, and beside another process that uses the processor.
 
-    python benchmarks/busy.py [--seconds 30] [--repeats 5] --json benchmarks/results/busy.json
+    python benchmarks/busy.py [--engine onnx] [--seconds 30] [--repeats 5] --json benchmarks/results/busy.json
 
 The other process is a busy loop on one core, or a matrix product on every core. The command runs with its own setting,
-in which threads that wait for each other sleep (`sleep`), and with the default of GNU's OpenMP (`spin`). All
-combinations are run in turn, `--repeats` times, so that a change in the speed of the machine affects all of them. Their
-medians are compared.
+in which threads that wait for each other sleep (`sleep`). The engine torch also runs with the default of GNU's OpenMP
+(`spin`); the threads of the other engines always sleep. All combinations are run in turn, `--repeats` times, so that a
+change in the speed of the machine affects all of them. Their medians are compared.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from commands import noise_file, run_command
+from htdemucs_n.engines.choose import ENGINES
 from htdemucs_n.profiling.records import write_record
 from htdemucs_n.provenance import describe_machine
 
@@ -33,7 +34,7 @@ LOADS = {
 """Programs that run beside the command."""
 
 WAITING = {"sleep": {}, "spin": {"GOMP_SPINCOUNT": "300000"}}
-"""Environments of the command."""
+"""Environments of the command. The second is of the engine torch alone."""
 
 HIGHEST_RATIO = 1.5
 """Time beside the busy loop over the idle time that the command must not exceed."""
@@ -53,19 +54,21 @@ class Row:
 def main() -> None:
     """Measure, print a table, and exit with status 1 if the command is too slow beside the busy loop."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--engine", choices=ENGINES, default="onnx", help="what runs the model (onnx)")
     parser.add_argument("--seconds", type=float, default=30.0, help="seconds of song (30)")
     parser.add_argument("--repeats", type=int, default=5, help="runs of each combination (5)")
-    parser.add_argument("--waiting", nargs="+", choices=WAITING, default=list(WAITING), help="ways of waiting (all)")
     parser.add_argument("--loads", nargs="+", choices=LOADS, default=list(LOADS), help="idle comes first (all)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads (every core)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there")
     options = parser.parse_args()
 
-    pairs = [(waiting, load) for load in options.loads for waiting in options.waiting]
+    ways = WAITING if options.engine == "torch" else ("sleep",)
+    pairs = [(waiting, load) for load in options.loads for waiting in ways]
     seconds: dict[tuple[str, str], list[float]] = {pair: [] for pair in pairs}
     with tempfile.TemporaryDirectory() as folder:
         song = noise_file(Path(folder) / "song.wav", options.seconds)
         arguments = ["separate", str(song), "-o", str(Path(folder) / "stems"), "-d", "cpu", "--force"]
+        arguments += ["--engine", options.engine, "--threads", str(options.threads)]
         for _ in range(options.repeats):
             for waiting, load in pairs:
                 with _running(LOADS[load]):
@@ -75,7 +78,8 @@ def main() -> None:
     rows = _rows(seconds)
     print("\n".join(table(rows)))
     if options.json:
-        conditions = describe_machine(options.threads) | {"seconds": options.seconds, "repeats": options.repeats}
+        conditions = describe_machine(options.threads)
+        conditions |= {"engine": options.engine, "seconds": options.seconds, "repeats": options.repeats}
         write_record(options.json, conditions, results=rows)
     if any(row.times_idle > HIGHEST_RATIO for row in rows if (row.waiting, row.load) == ("sleep", "loop")):
         sys.exit(f"the command takes more than {HIGHEST_RATIO} times its idle time beside a busy loop")

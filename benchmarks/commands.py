@@ -75,8 +75,8 @@ def _run_here(report: Path, module: str, arguments: list[str]) -> None:
             raise
     from htdemucs_n.memory import peak_rss_mib
 
-    torch = sys.modules["torch"]
-    gpu = torch.cuda.max_memory_reserved() / 2**20 if torch.cuda.is_initialized() else None
+    torch = sys.modules.get("torch")  # engines of other runtimes do not load it
+    gpu = torch.cuda.max_memory_reserved() / 2**20 if torch and torch.cuda.is_initialized() else None
     report.write_text(json.dumps({"peak_rss_mib": peak_rss_mib(), "gpu_mib": gpu}), encoding="utf-8")
 
 

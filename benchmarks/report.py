@@ -286,9 +286,10 @@ def ideas(record: Record) -> list[str]:
 def busy(record: Record) -> list[str]:
     """Time of the whole command beside other processes."""
     text = _wrapped(
-        f"The whole command separates {record['seconds']:g} s of song, on an idle machine, beside a busy loop on one "
-        "core (`loop`), and beside a matrix product on every core (`matrix`). Threads that wait for each other sleep "
-        "(`sleep`, the setting of the command) or run while they wait (`spin`, the default of GNU's OpenMP). "
+        f"The whole command with the engine {record.get('engine', 'torch')} separates {record['seconds']:g} s of song, "
+        "on an idle machine, beside a busy loop on one core (`loop`), and beside a matrix product on every core "
+        "(`matrix`). Threads that wait for each other sleep (`sleep`, the setting of the command) or, with torch, run "
+        "while they wait (`spin`, the default of GNU's OpenMP). "
         f"The times are medians of {record['repeats']} runs, taken in turn."
     )
     return [*text, "", *busy_table([BusyRow(**row) for row in record["results"]])]
