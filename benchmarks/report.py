@@ -175,12 +175,12 @@ def complexity(record: Record) -> list[str]:
 
 
 def speed(record: Record) -> list[str]:
-    """The table that `speed.py` prints: the shipped model, the `default` preset, the official architecture."""
+    """The table that `speed.py` prints: the shipped model by its engine, the `default` preset, the official one."""
     rows = sorted(_rows(record), key=lambda row: row.length)
     text = _wrapped(
         "The table has the shipped model and the preset `default` in `htdemucs-n separate`, beside the command "
-        "`demucs` of PyPI. The whole commands are timed, from an audio file to the files of the stems, with segments "
-        f"of {record['segment']:g} s, an overlap of {record['overlap']:g} and no shifts, on {_device(record)}."
+        "`demucs` of PyPI. The whole commands are timed, from an audio file to the files of the stems, with the "
+        f"segment and the overlap that each command has by default and no shifts, on {_device(record)}."
     )
     return [*text, "", *table(rows)]
 

@@ -1,13 +1,13 @@
 """Time and memory of the whole command, from audio file to stems, beside the `demucs` command of PyPI.
 
     python -m pip install -e ".[official]"
-    python benchmarks/speed.py [--lengths 30 60 180 300 600] [--device cpu] --json benchmarks/results/speed.json
+    python benchmarks/speed.py [--lengths 10 30 60 180 300 600] [--device cpu] --json benchmarks/results/speed.json
 
-Every run is a process of its own, timed from its start to its end. All runs have the same WAV file of noise, the same
-segment and overlap, and no shifts:
+Every run is a process of its own, timed from its start to its end. All runs have the same WAV file of noise, the
+segment and overlap that the command has by default, and no shifts:
 
-* `shipped`: `htdemucs-n separate` in float32 and bfloat16.
-* `default`: the same with the preset `default` and random weights.
+* `onnx`, `openvino`, `torch`: `htdemucs-n separate` with this engine, in the precision that it has by default.
+* `default`, `default-bf16`: the preset `default` with random weights and the engine torch, in float32 and bfloat16.
 * `official`: `demucs --shifts 0` with `demucs.htdemucs.HTDemucs` (see `htdemucs_n.profiling.profiled_model`), random
   weights in a local repository, stored in float16 like the released weights.
 """
@@ -28,11 +28,8 @@ from commands import Measured, noise_file, run_command
 from htdemucs_n.profiling.records import write_record
 from htdemucs_n.provenance import describe_machine
 
-SEGMENT = 7.8
-"""Seconds."""
-OVERLAP = 0.25
-LENGTHS = (30.0, 60.0, 180.0, 300.0, 600.0)
-CONTENDERS = ("shipped", "shipped-bf16", "default", "default-bf16", "official")
+LENGTHS = (10.0, 30.0, 60.0, 180.0, 300.0, 600.0)
+CONTENDERS = ("onnx", "openvino", "torch", "default", "default-bf16", "official")
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,9 @@ class Row:
 def main() -> None:
     """Measure all rows, print the table, and write the results after every row with `--json`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lengths", type=float, nargs="+", default=LENGTHS, help="seconds of song (30 60 180 300 600)")
+    parser.add_argument(
+        "--lengths", type=float, nargs="+", default=LENGTHS, help="seconds of song (10 30 60 180 300 600)"
+    )
     parser.add_argument("--models", nargs="+", choices=CONTENDERS, default=CONTENDERS, help="what to run (all)")
     parser.add_argument("--repeats", type=int, default=1, help="runs of each; the median counts (1)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads (every core)")
@@ -62,8 +61,6 @@ def main() -> None:
 
     conditions = describe_machine(options.threads, options.device) | {
         "device": options.device,
-        "segment": SEGMENT,
-        "overlap": OVERLAP,
         "repeats": options.repeats,
     }
     rows: list[Row] = []
@@ -113,13 +110,13 @@ def table(rows: list[Row]) -> list[str]:
 
 
 def _run(model: str, song: Path, work: Path, threads: int, device: str) -> Measured:
-    common = [str(song), "-o", str(work / "stems"), "-d", device, "--overlap", str(OVERLAP)]
+    common = [str(song), "-o", str(work / "stems"), "-d", device]
     if model == "official":
         return run_command("demucs", [*common, "-n", "official", "--repo", str(work), "--shifts", "0"], threads)
     name, _, precision = model.partition("-")
-    chosen = [] if name == "shipped" else ["-n", str(work / f"{name}.safetensors")]
-    options = ["--segment", str(SEGMENT), "--threads", str(threads), "--precision", precision or "fp32", "--force"]
-    return run_command("htdemucs-n", ["separate", *common, *chosen, *options], threads)
+    weights = ["-n", str(work / "default.safetensors"), "--precision", precision or "fp32"]
+    chosen = weights if name == "default" else ["--engine", name]
+    return run_command("htdemucs-n", ["separate", *common, *chosen, "--threads", str(threads), "--force"], threads)
 
 
 def _row(model: str, length: float, runs: list[Measured]) -> Row:
