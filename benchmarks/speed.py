@@ -47,9 +47,7 @@ class Row:
 def main() -> None:
     """Measure all rows, print the table, and write the results after every row with `--json`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--lengths", type=float, nargs="+", default=LENGTHS, help="seconds of song (10 30 60 180 300 600)"
-    )
+    parser.add_argument("--lengths", type=float, nargs="+", default=LENGTHS, help="seconds of song (10 to 600)")
     parser.add_argument("--models", nargs="+", choices=CONTENDERS, default=CONTENDERS, help="what to run (all)")
     parser.add_argument("--repeats", type=int, default=1, help="runs of each; the median counts (1)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="CPU threads (every core)")
