@@ -141,6 +141,16 @@ def test_auto_takes_a_graph_to_an_engine_for_graphs(bands: Path, monkeypatch: py
         load_engine(bands, engine="openvino")
 
 
+def test_a_file_is_run_on_the_cpu_beside_a_gpu_too(bands: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("htdemucs_n.engines.choose._has_gpu", lambda: True)
+    assert load_engine(bands).name == "onnx"
+    with pytest.raises(OptionError, match="the engine onnx computes in fp32"):
+        load_engine(bands, precision="fp16")
+    for options in ({"engine": "torch"}, {"device": "cuda"}):
+        with pytest.raises(OptionError, match=r"bands\.onnx is run by the engines onnx and openvino, on the CPU"):
+            load_engine(bands, **options)
+
+
 @pytest.mark.parametrize("name", ENGINES)
 @pytest.mark.parametrize(
     ("options", "says"),

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from htdemucs_n.engines.engine import Engine
-from htdemucs_n.engines.graph_files import has_graph
+from htdemucs_n.engines.graph_files import has_graph, is_graph_path
 from htdemucs_n.engines.sources import ModelSource
 from htdemucs_n.errors import OptionError, require_packages, suggestion
 from htdemucs_n.models.names import OFFICIAL_MODELS
@@ -98,6 +98,11 @@ def load_engine(
             raise OptionError(f"model is {source!r}: give the name of a model, a path, a network, or an engine")
     counts = _weights(weights, len(sources))
     name = _name(engine, sources, device, precision)
+    if name == "torch":
+        for source in filter(_is_graph_file, sources):
+            raise OptionError(
+                f"{source} is run by the engines onnx and openvino, on the CPU: use one of them, or its checkpoint"
+            )
     package, function = ENGINES[name]
     official = package == "torch" and any(str(source) in OFFICIAL_MODELS for source in sources)
     require_packages(f"the engine {name}", "official" if official else name, package)
@@ -108,8 +113,8 @@ def load_engine(
 def _name(engine: str, sources: Sequence[ModelSource], device: str, precision: str) -> str:
     """A key of `ENGINES`.
 
-    `auto` is torch for what only torch runs, and where there is a GPU and torch is installed; otherwise it is the first
-    of `ON_THE_CPU` that is installed and computes in the precision.
+    `auto` is torch for what only torch runs, and for a shipped model where there is a GPU and torch is installed;
+    otherwise it is the first of `ON_THE_CPU` that is installed and computes in the precision.
     """
     if engine != "auto":
         if engine not in ENGINES:
@@ -117,12 +122,17 @@ def _name(engine: str, sources: Sequence[ModelSource], device: str, precision: s
         return engine
     if device not in ("auto", "cpu") or not all(map(has_graph, sources)):
         return "torch"
-    if device == "auto" and _is_installed("torch") and _has_gpu():
+    only_graphs = any(map(_is_graph_file, sources))
+    if not only_graphs and device == "auto" and _is_installed("torch") and _has_gpu():
         return "torch"
     for name, precisions in ON_THE_CPU.items():
         if precision in ("auto", *precisions) and _is_installed(ENGINES[name][0]):
             return name
-    return "torch"
+    return "onnx" if only_graphs else "torch"
+
+
+def _is_graph_file(source: ModelSource) -> bool:
+    return isinstance(source, str | Path) and is_graph_path(Path(source))
 
 
 def _is_installed(package: str) -> bool:
