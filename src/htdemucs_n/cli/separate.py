@@ -41,7 +41,7 @@ Segment = Annotated[
 Overlap = Annotated[
     float | None,
     typer.Option(
-        help="Fraction of a segment that it shares with the next, 0 to 0.95.", show_default="the model's, 0.25"
+        help="Fraction of a segment that it shares with the next, 0 to 0.95.", show_default="the model's, 0.1"
     ),
 ]
 Shifts = Annotated[

@@ -51,7 +51,7 @@ class GraphEngine:
         infos = [graph.info for graph in graphs]
         self.name, self.precision, self.segment = name, precision, segment
         self.sources, self.samplerate = infos[0].sources, infos[0].samplerate
-        self.overlap = max(info.overlap for info in infos)
+        self.overlap = min(info.overlap for info in infos)
         pool = ThreadPoolExecutor(threads)
         self._groups = [_Group(info, alike, segment, pool) for info, alike in _by_transforms(graphs)]
 

@@ -33,7 +33,7 @@ class Ensemble(nn.Module):
         self.samplerate: int = int(first.samplerate)
         self.segment: float = min(float(member.segment) for member in members)  # type: ignore[arg-type]
         """Seconds that all members take at once."""
-        self.overlap: float = max(float(member.overlap) for member in members)  # type: ignore[arg-type]
+        self.overlap: float = min(float(member.overlap) for member in members)  # type: ignore[arg-type]
         self.max_segment: float = min(getattr(member, "max_segment", float("inf")) for member in members)
         self.full_precision: bool = any(getattr(member, "full_precision", False) for member in members)
         rows = weights or [[1.0] * len(self.sources)] * len(members)
