@@ -129,6 +129,7 @@ def test_auto_takes_a_graph_to_an_engine_for_graphs(bands: Path, monkeypatch: py
     missing: set[str] = set()
     monkeypatch.setattr("htdemucs_n.engines.choose.ON_THE_CPU", {"openvino": ("fp32", "bf16"), "onnx": ("fp32",)})
     monkeypatch.setattr("htdemucs_n.engines.choose._is_installed", lambda name: name not in missing)
+    monkeypatch.setattr("htdemucs_n.errors.find_spec", lambda name: None if name in missing else name)
     monkeypatch.setattr("htdemucs_n.engines.choose._has_gpu", lambda: False)
     assert load_engine(bands).name == "openvino"
     assert load_engine(bands, device="cpu", precision="fp32").name == "openvino"
