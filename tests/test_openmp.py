@@ -95,7 +95,7 @@ def test_settings_that_give_wrong_results_are_refused(
 
 
 def test_the_separator_refuses_them_on_a_cpu() -> None:
-    code = "import torch; torch.set_num_threads(2)\nfrom htdemucs_n import Separator\nSeparator(device='cpu')"
+    code = "from htdemucs_n import Separator; Separator(engine='torch', device='cpu', threads=2)"
     done = run(code, OMP_DYNAMIC="true")
     assert "OMP_DYNAMIC=true" in done.stderr.splitlines()[-1]
 
