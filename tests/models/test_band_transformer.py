@@ -9,25 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graph_helpers import TINY_BANDS, tiny_bands
 from htdemucs_n.errors import UserError
-from htdemucs_n.models.band_transformer import BandTransformer, BandTransformerConfig
+from htdemucs_n.models.band_transformer import BandTransformerConfig
 from htdemucs_n.models.stft import STFT
-
-TINY: dict[str, Any] = {
-    "band_zones": ((16, 8), (8, 240)),
-    "band_channels": 16,
-    "blocks": 1,
-    "heads": 2,
-    "dim_head": 8,
-    "band_mixer_width": 12,
-    "head_channels": 16,
-    "segment": 0.5,
-}
-
-
-def tiny(**keys: Any) -> BandTransformer:
-    torch.manual_seed(0)
-    return BandTransformer(BandTransformerConfig(**(TINY | keys))).eval()
 
 
 def noise(*shape: int) -> torch.Tensor:
@@ -40,13 +25,13 @@ def noise(*shape: int) -> torch.Tensor:
 def test_stems_of_any_length_add_up_to_the_mixture(keys: dict[str, Any], samples: int) -> None:
     mixture = noise(1, 2, samples)
     with torch.no_grad():
-        stems = tiny(**keys)(mixture)
+        stems = tiny_bands(**keys)(mixture)
     assert stems.shape == (1, 4, 2, samples)
     torch.testing.assert_close(stems.sum(dim=1), mixture, atol=2e-6, rtol=1e-5)
 
 
 def test_masks_of_zero_share_the_mixture_out_evenly() -> None:
-    model, mixture = tiny(), noise(2, 2, 9000)
+    model, mixture = tiny_bands(), noise(2, 2, 9000)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if ".merge." in name:
@@ -56,7 +41,7 @@ def test_masks_of_zero_share_the_mixture_out_evenly() -> None:
 
 @pytest.mark.parametrize("gain", [1e-2, 30.0])
 def test_stems_follow_the_level_of_the_mixture(gain: float) -> None:
-    model, mixture = tiny(), noise(1, 2, 22050)
+    model, mixture = tiny_bands(), noise(1, 2, 22050)
     with torch.no_grad():
         torch.testing.assert_close(model(gain * mixture) / gain, model(mixture), atol=1e-3, rtol=1e-2)
 
@@ -64,7 +49,7 @@ def test_stems_follow_the_level_of_the_mixture(gain: float) -> None:
 @pytest.mark.parametrize("time_attention", ["linear", "softmax"])
 def test_attention_reaches_over_the_whole_segment(time_attention: str) -> None:
     """The end of 4 s of sound changes the stems of its beginning, which lies further away than any kernel."""
-    model, mixture = tiny(time_attention=time_attention, use_train_segment=False), noise(1, 2, 4 * 44100)
+    model, mixture = tiny_bands(time_attention=time_attention, use_train_segment=False), noise(1, 2, 4 * 44100)
     other = mixture.clone()
     other[..., -20_000:] = other[..., -20_000:].flip(-1)  # of the same level
     with torch.no_grad():
@@ -75,7 +60,7 @@ def test_attention_reaches_over_the_whole_segment(time_attention: str) -> None:
 @pytest.mark.parametrize("band_mixer", ["linear", "attention"])
 def test_every_band_depends_on_the_others(band_mixer: str) -> None:
     """A tone at 9 kHz changes the mask of the lowest band, in which it has no energy."""
-    model = tiny(band_mixer=band_mixer, time_kernel=1).blocks
+    model = tiny_bands(band_mixer=band_mixer, time_kernel=1).blocks
     tokens = noise(1, 5, 24, 16)
     other = tokens.clone()
     other[:, :, 20] += noise(1, 5, 16).flip(-1)
@@ -87,12 +72,12 @@ class Ones(torch.nn.Module):
     """Hidden values of 1 for any tokens."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.ones(*x.shape[:-1], TINY["head_channels"])
+        return torch.ones(*x.shape[:-1], TINY_BANDS["head_channels"])
 
 
 def test_masks_of_a_shorter_stft_follow_in_time() -> None:
     """Masks that pass the first of two frames of a step: the stem is the inverse STFT of every second frame."""
-    model, mixture = tiny(mask_n_fft=2048, use_train_segment=False), noise(1, 2, 20 * 1024)
+    model, mixture = tiny_bands(mask_n_fft=2048, use_train_segment=False), noise(1, 2, 20 * 1024)
     for head in model.heads:
         head.hidden = Ones()
         for weight in head.merge.weights:
@@ -127,7 +112,7 @@ def test_masks_of_a_shorter_stft_follow_in_time() -> None:
 )
 def test_a_value_that_cannot_be_built_is_one_line(key: str, value: Any) -> None:
     with pytest.raises(UserError, match=key) as caught:
-        BandTransformerConfig.from_dict(TINY | {key: value})
+        BandTransformerConfig.from_dict(TINY_BANDS | {key: value})
     assert "\n" not in str(caught.value)
 
 

@@ -26,6 +26,7 @@ class STFT:
         self.padding = (n_fft - self.hop) // 2
         turns = 2 * np.pi * np.arange(n_fft) / n_fft
         self.window = (0.5 - 0.5 * np.cos(turns)).astype(np.float32)
+        self._weights: dict[int, Samples] = {}  # by the number of frames, the same for every stem and segment
 
     def forward(self, audio: Samples) -> Spectrum:
         """Transform `(C, T)` to `(C, frames, n_fft/2)`, T / hop frames, rounded up."""
@@ -46,7 +47,9 @@ class STFT:
         """
         frames = spectrum.shape[1]
         audio = np.empty((len(spectrum), frames * self.hop), np.float32)
-        weight = self._overlapped(frames)
+        weight = self._weights.get(frames)
+        if weight is None:
+            weight = self._weights[frames] = self._overlapped(frames)
         for channel, into in zip(spectrum, audio, strict=True):
             pieces: Samples = np.fft.irfft(channel, n=self.n_fft, norm="ortho").astype(np.float32, copy=False)
             pieces *= self.window
