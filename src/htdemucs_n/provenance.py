@@ -34,7 +34,7 @@ def describe_machine(threads: int, device: str = "cpu") -> dict[str, Any]:
         "command": command_line(sys.argv),
         "date": datetime.date.today().isoformat(),
         "system": platform.platform(),
-        "cpu": _processor(),
+        "cpu": processor(),
         "cores": os.cpu_count(),
         "threads": threads,
         "python": platform.python_version(),
@@ -94,7 +94,7 @@ def command_line(arguments: list[str]) -> str:
     return shlex.join(words)
 
 
-def _processor() -> str:
+def processor() -> str:
     """The processor's name; the kernel knows it better than Python where there is /proc."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():

@@ -126,6 +126,83 @@ def test_two_stems(monkeypatch: pytest.MonkeyPatch) -> None:
     assert np.abs(stem(folder / "no_vocals.wav") - 0.6 * TONES).max() < 1 / 32768
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("My song.wav",), ("album",), ("./album",), ("--format", "wav", "album"), ("-o", "separated", "My song.wav"),
+        ("--two-stems=vocals", "My song.wav"),
+    ],
+)  # fmt: skip
+def test_without_a_verb_a_song_is_separated(monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]) -> None:
+    song("My song.wav")
+    song("album/one.wav")
+    assert run(monkeypatch, *arguments) == 0
+    found = files(Path("separated") / DEFAULT_MODEL)
+    stems = {"vocals", "no_vocals"} if "two" in arguments[0] else set(SOURCES)
+    name = "one" if any("album" in word for word in arguments) else "My song"
+    assert found == {f"{name}/{stem}.wav" for stem in stems}
+
+
+def test_a_pipe_is_separated_without_a_verb(monkeypatch: pytest.MonkeyPatch) -> None:
+    with song("a.wav").open() as piped:
+        monkeypatch.setattr("sys.stdin", piped)
+        assert run(monkeypatch, "-") == 0
+    assert len(files(Path("separated"))) == len(SOURCES)
+
+
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("seperate", "Did you mean 'separate'"), ("x" * 300, "No such command"), ("--nonsense", "--nonsense"),
+        ("missing.wav", "missing.wav"),
+    ],
+)  # fmt: skip
+def test_a_misspelt_verb_is_no_song(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], word: str, says: str
+) -> None:
+    assert run(monkeypatch, word, *(["song.wav"] if word != "missing.wav" else [])) != 0
+    assert says in capsys.readouterr().err
+    assert not Path("separated").exists()
+
+
+@pytest.mark.parametrize("verb", [(), ("separate",), ("data", "check")])
+def test_short_option_for_help(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], verb: tuple[str, ...]
+) -> None:
+    assert run(monkeypatch, *verb, "-h") == 0
+    short = capsys.readouterr().out
+    assert run(monkeypatch, *verb, "--help") == 0
+    assert short == capsys.readouterr().out and short.startswith("Usage: ")
+
+
+@pytest.mark.parametrize("option", ["--mp3", "--flac"])
+def test_format_by_its_own_option(monkeypatch: pytest.MonkeyPatch, option: str) -> None:
+    song("a.wav")
+    suffix = option.removeprefix("--")
+    assert run(monkeypatch, "separate", "a.wav", option, "--stems", "bass") == 0
+    assert files(Path("separated")) == {f"{DEFAULT_MODEL}/a/bass.{suffix}"}
+    assert run(monkeypatch, "separate", "a.wav", option, "--format", suffix.upper(), "--stems", "drums") == 0
+
+
+@pytest.mark.parametrize("others", [("--flac",), ("--format", "wav")])
+def test_two_formats(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], others: tuple[str, ...]
+) -> None:
+    song("a.wav")
+    assert run(monkeypatch, "separate", "a.wav", "--mp3", *others) == 2
+    assert "exclude each other" in capsys.readouterr().err
+    assert not Path("separated").exists()
+
+
+def test_instrumental(monkeypatch: pytest.MonkeyPatch) -> None:
+    song("a.wav")
+    assert run(monkeypatch, "separate", "a.wav", "--two-stems", "instrumental") == 0
+    folder = Path("separated") / DEFAULT_MODEL / "a"
+    assert files(folder) == {"instrumental.wav", "vocals.wav"}
+    assert np.abs(stem(folder / "vocals.wav") - 0.4 * TONES).max() < 1 / 32768
+    assert np.abs(stem(folder / "instrumental.wav") - 0.6 * TONES).max() < 1 / 32768
+
+
 def test_two_stems_of_an_unknown_stem(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     song("a.wav")
     assert run(monkeypatch, "separate", "a.wav", "--two-stems", "kazoo") == 2

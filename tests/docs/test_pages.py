@@ -56,8 +56,11 @@ def parsed(command: list[str]) -> Any:
     program: Any = typer.main.get_command(app if command[0] == "htdemucs-n" else song_maker)
     arguments = command[1:]
     while hasattr(program, "commands"):
-        context = program.context_class(program)
-        _, program, arguments = program.resolve_command(context, arguments)
+        context = program.context_class(program, resilient_parsing=True)
+        program.parse_args(context, arguments)
+        if not (words := [*context._protected_args, *context.args]):
+            return context  # it has only options of the program itself
+        _, program, arguments = program.resolve_command(program.context_class(program), words)
     return program.make_context(program.name, arguments)
 
 

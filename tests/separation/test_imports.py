@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import soundfile
 
 from audio_helpers import tones
@@ -142,6 +143,7 @@ def test_a_separation_of_a_wav_file_loads_only_what_it_needs(tmp_path: Path) -> 
     assert (tmp_path / "bands" / "song" / "drums.wav").exists()
 
 
-def test_help_loads_nothing_heavy() -> None:
-    modules, _ = loaded("--help")
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_loads_nothing_heavy(option: str) -> None:
+    modules, _ = loaded(option)
     assert packages(modules) <= {"htdemucs_n"} | COMMAND_LINE - {"pydantic", "pydantic_core"}

@@ -22,6 +22,26 @@ def test_two_stems_add_up_to_all(method: str) -> None:
     assert np.array_equal(rest, STEMS["drums"] + STEMS["bass"] + STEMS["other"])
 
 
+@pytest.mark.parametrize("method", ["add", "minus", "none"])
+def test_instrumental_and_vocals(method: str) -> None:
+    choice = StemChoice(SOURCES, two_stems="instrumental", other_method=method)
+    assert choice.names == (("instrumental",) if method == "none" else ("instrumental", "vocals"))
+    expected = [STEMS["drums"] + STEMS["bass"] + STEMS["other"], STEMS["vocals"]]
+    assert all(np.array_equal(a, b) for a, b in zip(choice.pick(STEMS), expected, strict=method != "none"))
+
+
+def test_a_model_may_have_a_stem_called_instrumental() -> None:
+    choice = StemChoice(("vocals", "instrumental"), two_stems="instrumental")
+    picked = choice.pick({"vocals": STEMS["vocals"], "instrumental": STEMS["bass"]})
+    assert choice.names == ("instrumental", "no_instrumental")
+    assert np.array_equal(picked[0], STEMS["bass"]) and np.array_equal(picked[1], STEMS["vocals"])
+
+
+def test_instrumental_needs_vocals() -> None:
+    with pytest.raises(UserError, match="no stem 'vocals'"):
+        StemChoice(("drums", "bass"), two_stems="instrumental")
+
+
 def test_one_stem_alone() -> None:
     choice = StemChoice(SOURCES, two_stems="bass", other_method="none")
     (bass,) = choice.pick(STEMS)

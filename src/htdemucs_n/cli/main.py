@@ -11,9 +11,11 @@ import typer
 from htdemucs_n import __version__
 from htdemucs_n.cli.average import average
 from htdemucs_n.cli.data import data
+from htdemucs_n.cli.default_verb import GroupWithDefaultVerb
 from htdemucs_n.cli.demo import demo
 from htdemucs_n.cli.evaluate import evaluate
 from htdemucs_n.cli.export import export
+from htdemucs_n.cli.info import info
 from htdemucs_n.cli.models import models
 from htdemucs_n.cli.profile import profile
 from htdemucs_n.cli.separate import separate
@@ -23,8 +25,8 @@ from htdemucs_n.openmp import configure_openmp
 
 app = typer.Typer(
     name="htdemucs-n",
-    help="Separate a song into drums, bass, other and vocals.",
-    add_completion=False,
+    cls=GroupWithDefaultVerb,
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     rich_markup_mode=None,  # help texts hold [brackets] and <angles>, which are no markup
     pretty_exceptions_enable=False,
@@ -34,6 +36,7 @@ app.command()(demo)
 app.command()(evaluate)
 app.command()(export)
 app.command()(models)
+app.command()(info)
 app.command()(profile)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(train)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(average)
@@ -52,7 +55,10 @@ def _options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Separate a song into drums, bass, other and vocals."""
+    """Separate a song into drums, bass, other and vocals.
+
+    `htdemucs-n song.mp3` is short for `htdemucs-n separate song.mp3`.
+    """
 
 
 def main() -> None:

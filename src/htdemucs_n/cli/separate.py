@@ -52,15 +52,21 @@ Stems = Annotated[
     str | None, typer.Option(help="Write only these stems: drums,bass.", show_default="all", metavar="STEMS")
 ]
 TwoStems = Annotated[
-    str | None, typer.Option(metavar="STEM", help="Write only STEM and no_STEM, the rest of the song.")
+    str | None,
+    typer.Option(
+        metavar="STEM", help="Write only STEM and no_STEM, the rest of the song; or: instrumental, and vocals."
+    ),
 ]
 OtherMethod = Annotated[
     str,
-    typer.Option(
-        help="How no_STEM is made: add (sum of the other stems), minus (song minus STEM), none (not written)."
-    ),
+    typer.Option(help="How the rest is made: add (sum of the other stems), minus (song minus STEM), none (no rest)."),
 ]
-Format = Annotated[str, typer.Option("--format", help="File format: wav, flac, mp3, ogg, opus or m4a.")]
+Format = Annotated[
+    str | None,
+    typer.Option("--format", help="File format: wav, flac, mp3, ogg, opus or m4a.", show_default="wav"),
+]
+Mp3 = Annotated[bool, typer.Option("--mp3", help="Same as --format mp3.")]
+Flac = Annotated[bool, typer.Option("--flac", help="Same as --format flac.")]
 Depth = Annotated[
     str | None, typer.Option(help="Sample format of wav and flac: int16, int24 or float32.", show_default="the song's")
 ]
@@ -102,7 +108,9 @@ def separate(
     stems: Stems = None,
     two_stems: TwoStems = None,
     other_method: OtherMethod = "add",
-    format_name: Format = "wav",
+    format_name: Format = None,
+    mp3: Mp3 = False,
+    flac: Flac = False,
     depth: Depth = None,
     float32: Float32 = False,
     bitrate: Bitrate = None,
@@ -137,7 +145,7 @@ def separate(
 
     if (url := as_url(out)) and not out.exists():
         raise OptionError(f"--out {url}: stems are written to a folder of this computer, not to a URL")
-    output = Output(format_name.lower(), "float32" if float32 else depth, bitrate, rate, clip_mode, tags)
+    output = Output(_format(format_name, mp3, flac), "float32" if float32 else depth, bitrate, rate, clip_mode, tags)
     names = model_names(name or DEFAULT_MODEL)
     separator = Separator(
         names,
@@ -162,6 +170,14 @@ def separate(
     report = BatchReport(to_pipe, skip_existing, as_json)
     if not report.run(batch, list(find_tracks(tracks, out)), jobs):
         raise typer.Exit(1)
+
+
+def _format(name: str | None, mp3: bool, flac: bool) -> str:
+    """The one format that was named, in one of the three ways."""
+    named = {*([name.lower()] if name is not None else []), *(["mp3"] if mp3 else []), *(["flac"] if flac else [])}
+    if len(named) > 1:
+        raise OptionError("--format, --mp3 and --flac exclude each other: use one of them")
+    return named.pop() if named else "wav"
 
 
 def _numbers(text: str | None) -> list[float] | None:

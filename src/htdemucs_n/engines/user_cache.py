@@ -14,13 +14,18 @@ def cache_folder(name: str) -> Path | None:
     `XDG_CACHE_HOME` names the folder above it; otherwise it is where the system has it. None where it cannot be
     written.
     """
-    folder = _system_folder() / "htdemucs-n" / name
+    folder = cache_root() / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return folder
     except OSError:
         return None
+
+
+def cache_root() -> Path:
+    """The folder above all that this package keeps between its runs; it may be missing."""
+    return _system_folder() / "htdemucs-n"
 
 
 def _system_folder() -> Path:

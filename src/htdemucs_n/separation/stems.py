@@ -12,6 +12,9 @@ from htdemucs_n.errors import OptionError, suggestion
 
 OTHER_METHODS = ("add", "minus", "none")
 
+VOCALS, INSTRUMENTAL = "vocals", "instrumental"
+"""A stem, and a name for the rest of the song."""
+
 
 @dataclass(frozen=True)
 class StemChoice:
@@ -19,7 +22,7 @@ class StemChoice:
 
     `stems` are some of the sources, by default all. `two_stems` is one of them, written beside what remains as
     `no_<stem>`: by `other_method` `add`, the sum of the others; `minus`, the mixture less the stem; or `none`, not
-    written.
+    written. `two_stems` may also be `instrumental`, what remains without `vocals`, which are then written beside it.
 
     Raises:
         OptionError: no such stem or method, or both ways of choosing at once.
@@ -33,7 +36,7 @@ class StemChoice:
     def __post_init__(self) -> None:
         if self.stems is not None and self.two_stems is not None:
             raise OptionError("--stems and --two-stems exclude each other: use one of them")
-        for stem in [*(self.stems or ()), *([self.two_stems] if self.two_stems is not None else [])]:
+        for stem in [*(self.stems or ()), *([self._separated] if self._separated is not None else [])]:
             if stem not in self.sources:
                 raise OptionError(f"the model has no stem '{stem}': {suggestion(stem, self.sources)}")
         if self.other_method not in OTHER_METHODS:
@@ -42,18 +45,22 @@ class StemChoice:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of what is written, in order."""
-        if self.two_stems is not None:
-            return (self.two_stems,) if self.other_method == "none" else (self.two_stems, f"no_{self.two_stems}")
-        return tuple(dict.fromkeys(self.stems or self.sources))
+        if self.two_stems is None:
+            return tuple(dict.fromkeys(self.stems or self.sources))
+        rest = f"no_{self.two_stems}" if self._separated == self.two_stems else VOCALS
+        return (self.two_stems,) if self.other_method == "none" else (self.two_stems, rest)
 
     def pick(self, stems: Mapping[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         """All stems `(C, n)` of a block to those of `names`."""
-        if self.two_stems is None:
+        if self._separated is None:
             return [stems[name] for name in self.names]
-        chosen = stems[self.two_stems]
-        rest = [samples for name, samples in stems.items() if name != self.two_stems]
-        if self.other_method == "none":
-            return [chosen]
-        if self.other_method == "minus":
-            return [chosen, sum(rest, start=chosen) - chosen]
-        return [chosen, sum(rest[1:], start=rest[0])]
+        chosen = stems[self._separated]
+        others = [samples for name, samples in stems.items() if name != self._separated]
+        rest = sum(others, start=chosen) - chosen if self.other_method == "minus" else sum(others[1:], start=others[0])
+        pair = [chosen, rest] if self._separated == self.two_stems else [rest, chosen]
+        return pair[: len(self.names)]
+
+    @property
+    def _separated(self) -> str | None:
+        """The stem of the model that `two_stems` sets apart from the others."""
+        return VOCALS if self.two_stems == INSTRUMENTAL and INSTRUMENTAL not in self.sources else self.two_stems
