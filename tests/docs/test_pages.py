@@ -56,7 +56,7 @@ def parsed(command: list[str]) -> Any:
     program: Any = typer.main.get_command(app if command[0] == "htdemucs-n" else song_maker)
     arguments = command[1:]
     while hasattr(program, "commands"):
-        context = program.context_class(program, resilient_parsing=True)
+        context = program.context_class(program, resilient_parsing=True, **program.context_settings)
         program.parse_args(context, arguments)
         if not (words := [*context._protected_args, *context.args]):
             return context  # it has only options of the program itself
