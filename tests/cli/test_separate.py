@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from scipy.io import wavfile
@@ -201,6 +202,52 @@ def test_instrumental(monkeypatch: pytest.MonkeyPatch) -> None:
     assert files(folder) == {"instrumental.wav", "vocals.wav"}
     assert np.abs(stem(folder / "vocals.wav") - 0.4 * TONES).max() < 1 / 32768
     assert np.abs(stem(folder / "instrumental.wav") - 0.6 * TONES).max() < 1 / 32768
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_stem_file(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], channels: int) -> None:
+    song("in/a.wav", TONES[:channels])
+    arguments = ("separate", "in", "--format", "stem.mp4", "--depth", "int24", "-o", "out")
+    assert run(monkeypatch, *arguments) == 0
+    assert files(Path("out")) == {f"{DEFAULT_MODEL}/a.stem.mp4"}
+    assert capsys.readouterr().out.startswith(f"in/a.wav -> out/{DEFAULT_MODEL}/a.stem.mp4 (")
+    with av.open(f"out/{DEFAULT_MODEL}/a.stem.mp4") as container:
+        assert len(container.streams.audio) == 5
+    for track, gain in enumerate((1.0, *GAINS)):
+        with av.open(f"out/{DEFAULT_MODEL}/a.stem.mp4") as container:
+            frames = [frame.to_ndarray() for frame in container.decode(audio=track)]
+        samples = np.concatenate(frames, axis=1) / 2**31
+        assert samples.shape == (2, TONES.shape[1])
+        assert np.abs(samples - gain * TONES[:channels]).max() < 2**-15
+    assert run(monkeypatch, *arguments) == 0
+    assert "its stems are there and are kept" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--stems", "drums,bass"), "the format stem.mp4 holds drums, bass, other, vocals, but the options choose"),
+        (("--two-stems", "vocals"), "but the options choose vocals, no_vocals: choose another format"),
+        (("-o", "-"), "the format stem.mp4 is finished at its beginning: give a folder"),
+    ],
+)
+def test_what_a_stem_file_cannot_hold(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], says: str
+) -> None:
+    song("a.wav")
+    assert run(monkeypatch, "separate", "a.wav", "--format", "stem.mp4", *options) != 0
+    assert says in capsys.readouterr().err
+    assert not Path("separated").exists()
+
+
+def test_a_stem_file_of_other_stems(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], known_model: SplitEngine
+) -> None:
+    song("a.wav")
+    known_model.sources = ("drums", "bass", "piano", "vocals")
+    assert run(monkeypatch, "separate", "a.wav", "--format", "stem.mp4") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("but the model separates drums, bass, piano, vocals: choose another format")
 
 
 def test_two_stems_of_an_unknown_stem(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Encode flac, mp3, ogg, opus and m4a as a stream: FFmpeg's encoders through PyAV, libsndfile's for Vorbis.
+"""Encode everything but WAV as a stream: FFmpeg's encoders through PyAV, libsndfile's for Vorbis.
 
 FFmpeg leaves out versions and random numbers (its flag `bitexact`), so that the same samples give the same bytes.
 """
@@ -20,71 +20,108 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from htdemucs_n.audio.encoder import Encoder
-from htdemucs_n.audio.formats import Encoding
+from htdemucs_n.audio.formats import STEM_FILE, STEM_FILE_STEMS, Encoding
 from htdemucs_n.audio.integers import to_integers
+from htdemucs_n.audio.stem_box import add_stem_box
 from htdemucs_n.audio.tags import Tags, picture_block
 
-_CONTAINERS = {"flac": "flac", "mp3": "mp3", "ogg": "ogg", "opus": "opus", "m4a": "mp4"}
+_CONTAINERS = {"flac": "flac", "mp3": "mp3", "ogg": "ogg", "opus": "opus", "m4a": "mp4", STEM_FILE: "mp4"}
 _CODECS = {"flac": "flac", "mp3": "libmp3lame", "opus": "libopus", "m4a": "aac"}
+
+_SAMPLES = {
+    ("flac", "int16"): "s16",
+    ("flac", "int24"): "s32",
+    ("alac", "int16"): "s16p",
+    ("alac", "int24"): "s32p",
+}
+"""FFmpeg's formats of samples; 24 bits are the upper ones of 32, and p is for planar."""
 
 
 def start_encoder(file: BinaryIO, sample_rate: int, channels: int, encoding: Encoding, tags: Tags) -> Encoder:
     """An encoder that writes to an open file."""
-    kind = _VorbisEncoder if encoding.format == "ogg" else _FFmpegEncoder
-    return kind(file, sample_rate, channels, encoding, tags)
+    kinds: dict[str, type[_FFmpegEncoder | _VorbisEncoder]] = {"ogg": _VorbisEncoder, STEM_FILE: _StemFileEncoder}
+    return kinds.get(encoding.format, _FFmpegEncoder)(file, sample_rate, channels, encoding, tags)
 
 
 class _FFmpegEncoder:
+    """One track, of all channels."""
+
     def __init__(self, file: BinaryIO, sample_rate: int, channels: int, encoding: Encoding, tags: Tags) -> None:
-        self._rate = sample_rate
-        self._layout = "mono" if channels == 1 else "stereo"
+        self._file, self._rate, self._samples = file, sample_rate, 0
         self._container = _open(file, encoding.format)
-        stream = self._container.add_stream(_CODECS[encoding.format], rate=sample_rate, layout=self._layout)
-        assert isinstance(stream, AudioStream)
-        self._stream = stream
-        self._depth = encoding.depth
-        if encoding.format == "flac":
-            self._stream.codec_context.format = "s32" if encoding.depth == "int24" else "s16"
-        else:
-            self._stream.bit_rate = 1000 * encoding.bitrate
-        self._cover = _describe(self._container, self._stream, encoding.format, tags)
-        self._samples = 0
+        self._streams = self._tracks(channels, encoding)
+        self._cover = _describe(self._container, self._streams[0], encoding.format, tags)
 
     def write(self, samples: NDArray[np.float32]) -> None:
-        """Append a block `(C, n)`."""
+        """Append a block `(C, n)`, the channels of all tracks."""
         if not samples.shape[1]:
             return
-        frame = self._frame(samples)
-        frame.sample_rate, frame.pts, frame.time_base = self._rate, self._samples, Fraction(1, self._rate)
+        channels = len(samples) // len(self._streams)
+        for number, stream in enumerate(self._streams):
+            frame = _frame(samples[number * channels : (number + 1) * channels], stream.codec_context.format.name)
+            frame.sample_rate, frame.pts, frame.time_base = self._rate, self._samples, Fraction(1, self._rate)
+            self._encode(stream, frame)
         self._samples += samples.shape[1]
-        self._encode(frame)
 
     def close(self) -> None:
         """Empty the encoder and finish the container."""
-        self._encode(None)
+        for stream in self._streams:
+            self._encode(stream, None)
         try:
             self._container.close()
         except FFmpegError as error:
             raise OSError(error.errno, error.strerror) from None
 
-    def _frame(self, samples: NDArray[np.float32]) -> av.AudioFrame:
-        if self._depth == "int16":
-            integers = to_integers(samples.T, 16)
-            return av.AudioFrame.from_ndarray(integers.reshape(1, -1), format="s16", layout=self._layout)
-        if self._depth == "int24":  # in the upper bits of 32
-            wide = to_integers(samples.T, 24) << 8
-            return av.AudioFrame.from_ndarray(wide.reshape(1, -1), format="s32", layout=self._layout)
-        return av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=self._layout)
+    def _tracks(self, channels: int, encoding: Encoding) -> list[AudioStream]:
+        return [self._track(_CODECS[encoding.format], "mono" if channels == 1 else "stereo", encoding)]
 
-    def _encode(self, frame: av.AudioFrame | None) -> None:
+    def _track(self, codec: str, layout: str, encoding: Encoding) -> AudioStream:
+        stream = self._container.add_stream(codec, rate=self._rate, layout=layout)
+        assert isinstance(stream, AudioStream)
+        if encoding.depth == "lossy":
+            stream.bit_rate = 1000 * encoding.bitrate
+        else:
+            stream.codec_context.format = _SAMPLES[codec, encoding.depth]
+        return stream
+
+    def _encode(self, stream: AudioStream, frame: av.AudioFrame | None) -> None:
         try:
-            packets = self._stream.encode(frame)
+            packets = stream.encode(frame)
             self._container.mux(packets)
             if packets and self._cover is not None:
                 self._container.mux(self._cover)
                 self._cover = None
         except FFmpegError as error:
             raise OSError(error.errno, error.strerror) from None
+
+
+class _StemFileEncoder(_FFmpegEncoder):
+    """Five stereo tracks of one codec, AAC, or ALAC where there is a depth. Players take the first, the mix."""
+
+    def close(self) -> None:
+        """Finish the container and add the box that names the stems."""
+        super().close()
+        add_stem_box(self._file, STEM_FILE_STEMS)
+
+    def _tracks(self, channels: int, encoding: Encoding) -> list[AudioStream]:
+        codec = "aac" if encoding.depth == "lossy" else "alac"
+        tracks = [self._track(codec, "stereo", encoding) for _ in range(channels // 2)]
+        for number, (track, name) in enumerate(zip(tracks, ("mix", *STEM_FILE_STEMS), strict=True)):
+            track.metadata["handler_name"] = name
+            track.disposition = av.stream.Disposition(0 if number else av.stream.Disposition.default)
+        return tracks
+
+
+def _frame(samples: NDArray[np.float32], form: str) -> av.AudioFrame:
+    """Samples `(C, n)` in one of FFmpeg's formats, which an encoder takes."""
+    layout = "mono" if len(samples) == 1 else "stereo"
+    scaled: NDArray[np.generic] = samples
+    if form.startswith("s16"):
+        scaled = to_integers(samples, 16)
+    elif form.startswith("s32"):
+        scaled = to_integers(samples, 24) << 8
+    packed = scaled if form.endswith("p") else scaled.T.reshape(1, -1)
+    return av.AudioFrame.from_ndarray(np.ascontiguousarray(packed), format=form, layout=layout)
 
 
 class _VorbisEncoder:

@@ -12,7 +12,10 @@ _AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 6400
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file: its `suffix`, sample `depths` (none for a lossy codec), `rates` in Hz (none: any)."""
+    """A kind of file: its `suffix`, sample `depths` (none for a lossy codec), `rates` in Hz (none: any).
+
+    A kind with depths and a bit rate is lossy, unless a depth is asked for.
+    """
 
     suffix: str
     depths: tuple[str, ...] = ()
@@ -21,6 +24,12 @@ class Format:
     """Default, kbit/s."""
 
 
+STEM_FILE = "stem.mp4"
+"""The DJ stem file: one file with the song and its four stems as tracks."""
+
+STEM_FILE_STEMS = ("drums", "bass", "other", "vocals")
+"""In the order of the tracks, behind the mix."""
+
 FORMATS = {
     "wav": Format("wav", ("int16", "int24", "float32")),
     "flac": Format("flac", ("int16", "int24")),
@@ -28,6 +37,7 @@ FORMATS = {
     "ogg": Format("ogg", rates=(*_AAC_RATES, 176400, 192000), bitrate=256),
     "opus": Format("opus", rates=(8000, 12000, 16000, 24000, 48000), bitrate=160),
     "m4a": Format("m4a", rates=_AAC_RATES, bitrate=256),
+    STEM_FILE: Format(STEM_FILE, ("int16", "int24"), rates=(44100, 48000), bitrate=256),
 }
 _BITRATES = (32, 512)
 
@@ -54,6 +64,8 @@ class Encoding:
 def choose_encoding(name: str, depth: str | None, bitrate: int | None, input_depth: str | None) -> Encoding:
     """Encoding in a format; the depth is by default the input's, where the format has it, else the nearest.
 
+    A format that can be lossy is so unless a depth is given.
+
     Raises:
         OptionError: an unknown format, a depth that it has not, or a bit rate out of range or for a lossless one.
     """
@@ -63,14 +75,16 @@ def choose_encoding(name: str, depth: str | None, bitrate: int | None, input_dep
     if depth is not None and depth not in kind.depths:
         choice = f"choose one of {', '.join(kind.depths)}" if kind.depths else "it is lossy and takes --bitrate"
         raise OptionError(f"the format {name} has no depth {depth}: {choice}")
-    if bitrate is not None and not kind.bitrate:
-        raise OptionError(f"the format {name} is lossless and takes no bit rate: choose mp3, ogg, opus or m4a")
+    lossless = depth is not None or not kind.bitrate
+    if bitrate is not None and lossless:
+        what = f"the format {name}" if depth is None else f"the format {name} with a depth"
+        raise OptionError(f"{what} is lossless and takes no bit rate: choose mp3, ogg, opus or m4a")
     if bitrate is not None and not _BITRATES[0] <= bitrate <= _BITRATES[1]:
         raise OptionError(f"bit rate {bitrate}: it takes {_BITRATES[0]} to {_BITRATES[1]} kbit/s")
+    if not lossless:
+        return Encoding(name, "lossy", bitrate or kind.bitrate)
     wanted = depth or input_depth or "int16"
-    if kind.depths and wanted not in kind.depths:
-        wanted = kind.depths[-1]  # flac for a float input: 24 bits
-    return Encoding(name, wanted if kind.depths else "lossy", bitrate or kind.bitrate)
+    return Encoding(name, wanted if wanted in kind.depths else kind.depths[-1], 0)  # flac for a float input: 24 bits
 
 
 def nearest_rate(name: str, sample_rate: int) -> int:

@@ -22,9 +22,11 @@ Tracks = Annotated[
 ]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for the stems; - writes one stem to standard output.")]
 Filename = Annotated[
-    str,
+    str | None,
     typer.Option(
-        help="Names of the files in that folder, with {track} {stem} {ext} {model} {trackext}.", metavar="TEMPLATE"
+        help="Names of the files in that folder, with {track} {stem} {ext} {model} {trackext}.",
+        metavar="TEMPLATE",
+        show_default="{model}/{track}/{stem}.{ext}",
     ),
 ]
 Weights = Annotated[
@@ -63,16 +65,20 @@ OtherMethod = Annotated[
 ]
 Format = Annotated[
     str | None,
-    typer.Option("--format", help="File format: wav, flac, mp3, ogg, opus or m4a.", show_default="wav"),
+    typer.Option("--format", help="File format: wav, flac, mp3, ogg, opus, m4a or stem.mp4.", show_default="wav"),
 ]
 Mp3 = Annotated[bool, typer.Option("--mp3", help="Same as --format mp3.")]
 Flac = Annotated[bool, typer.Option("--flac", help="Same as --format flac.")]
 Depth = Annotated[
-    str | None, typer.Option(help="Sample format of wav and flac: int16, int24 or float32.", show_default="the song's")
+    str | None,
+    typer.Option(help="Sample format of wav, flac and stem.mp4: int16, int24 or float32.", show_default="the song's"),
 ]
 Float32 = Annotated[bool, typer.Option("--float32", help="Same as --depth float32.")]
 Bitrate = Annotated[
-    int | None, typer.Option(help="Bit rate in kbit/s (mp3 320, ogg 256, opus 160, m4a 256).", show_default="by format")
+    int | None,
+    typer.Option(
+        help="Bit rate in kbit/s (mp3 320, ogg 256, opus 160, m4a and stem.mp4 256).", show_default="by format"
+    ),
 ]
 Rate = Annotated[int | None, typer.Option(help="Sample rate of the stems, Hz.", show_default="the song's")]
 ClipMode = Annotated[
@@ -95,7 +101,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for 
 def separate(
     tracks: Tracks,
     out: Out = Path("separated"),
-    filename: Filename = "{model}/{track}/{stem}.{ext}",
+    filename: Filename = None,
     name: ModelNames = None,
     weights: Weights = None,
     engine: EngineName = "auto",
@@ -140,6 +146,7 @@ def separate(
     from htdemucs_n.separation.batch import Batch
     from htdemucs_n.separation.inputs import find_tracks
     from htdemucs_n.separation.names import Namer, track_name
+    from htdemucs_n.separation.stem_file import default_template, file_names
     from htdemucs_n.separation.stems import StemChoice
     from htdemucs_n.separation.track import STANDARD, Output
 
@@ -161,11 +168,12 @@ def separate(
         threads=threads,
     )
     choice = StemChoice(separator.sources, None if stems is None else stems.split(","), two_stems, other_method)
+    files = file_names(output.format, choice)
     to_pipe = out == STANDARD
-    if to_pipe and (len(choice.names) > 1 or len(tracks) > 1 or Path(tracks[0]).is_dir()):
+    if to_pipe and (len(files) > 1 or len(tracks) > 1 or Path(tracks[0]).is_dir()):
         raise OptionError("-o -: one song and one stem go to standard output: add --stems vocals, for example")
     model_name = "+".join(track_name(Path(model)) for model in names)
-    namer = Namer(filename, Path() if to_pipe else out, model_name, output.format, choice.names)
+    namer = Namer(filename or default_template(files), Path() if to_pipe else out, model_name, output.format, files)
     batch = Batch(separator, choice, output, namer, None if to_pipe else out, force=force)
     report = BatchReport(to_pipe, skip_existing, as_json)
     if not report.run(batch, list(find_tracks(tracks, out)), jobs):

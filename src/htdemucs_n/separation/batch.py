@@ -15,6 +15,7 @@ from htdemucs_n.files import file_identity
 from htdemucs_n.separation.claims import SongRecord
 from htdemucs_n.separation.names import Namer, Track
 from htdemucs_n.separation.separator import Progress, Separator
+from htdemucs_n.separation.stem_file import file_names
 from htdemucs_n.separation.stems import StemChoice
 from htdemucs_n.separation.track import STANDARD, Outcome, Output, separate_track
 
@@ -114,7 +115,7 @@ class Batch:
 
     def _separate(self, track: Track, show: ShowProgress) -> SongResult:
         if self.out is None:
-            files = {self.choice.names[0]: STANDARD}
+            files = {file_names(self.output.format, self.choice)[0]: STANDARD}
             return SongResult(track, "separated", files, self._written(track, files, show))
         with self._lock:
             named = self.namer.name(track)

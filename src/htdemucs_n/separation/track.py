@@ -6,7 +6,7 @@ import io
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from htdemucs_n.audio.formats import Encoding, choose_encoding, nearest_rate
+from htdemucs_n.audio.formats import STEM_FILE, STEM_FILE_STEMS, Encoding, choose_encoding, nearest_rate
 from htdemucs_n.audio.read import open_audio
 from htdemucs_n.audio.resample import resample_blocks
 from htdemucs_n.audio.stream import AudioStream, checked_blocks
@@ -29,6 +29,7 @@ from htdemucs_n.errors import OptionError
 from htdemucs_n.separation.channels import to_stereo
 from htdemucs_n.separation.clipping import CLIP_MODES, Levels, clip_blocks
 from htdemucs_n.separation.separator import Progress, Separator
+from htdemucs_n.separation.stem_file import FILE_NAME, as_one_file, stem_file_tracks
 from htdemucs_n.separation.stems import StemChoice
 
 STANDARD = Path("-")
@@ -87,7 +88,8 @@ def separate_track(
 ) -> Outcome:
     """Separate the file `path` (or standard input, `-`) into `files`, one a stem of `choice`; others are not written.
 
-    Every file appears whole or not at all; a single one may be `-`, standard output.
+    The names of the files of a stem file are those of `htdemucs_n.separation.stem_file.file_names`. Every file appears
+    whole or not at all; a single one may be `-`, standard output.
 
     Raises:
         UserError: the input cannot be read, or the output not written.
@@ -107,11 +109,16 @@ def separate_track(
         blocks = stack.enter_context(closing(in_background(read)))  # ends its thread before the file is closed
         length = None if stream.length is None else round(stream.length * rate / stream.sample_rate)
         separated = separator.stream(blocks, rate, length, progress, cancel)
-        wanted = [name for name in choice.names if name in files]
-        chosen = (_stacked(choice, wanted, block) for block in separated)
-        clipped = clip_blocks(chosen, mode, rate, levels, folder)
-        channels = min(2, stream.channels)
-        _write(clipped, [_target(files[name]) for name in wanted], rate, channels, encoding, tags)
+        if output.format == STEM_FILE:
+            tracks = (stem_file_tracks(_stacked(choice, STEM_FILE_STEMS, block)) for block in separated)
+            clipped: Iterable[NDArray[np.float32]] = map(as_one_file, clip_blocks(tracks, mode, rate, levels, folder))
+            targets: Sequence[Path | BinaryIO] = [_seekable(files[FILE_NAME])]
+        else:
+            wanted = [name for name in choice.names if name in files]
+            chosen = (_stacked(choice, wanted, block) for block in separated)
+            clipped = clip_blocks(chosen, mode, rate, levels, folder)
+            targets = [_target(files[name]) for name in wanted]
+        _write(clipped, targets, rate, encoding, tags)
     outcome.seconds, outcome.gain = counter.samples / stream.sample_rate, levels.gain
     outcome.elapsed = time.perf_counter() - start
     outcome.notes = _notes(stream, counter.samples, rate, encoding, output, mode, levels)
@@ -120,9 +127,8 @@ def separate_track(
 
 def _write(
     blocks: Iterable[NDArray[np.float32]],
-    targets: list[Path | BinaryIO],
+    targets: Sequence[Path | BinaryIO],
     rate: int,
-    channels: int,
     encoding: Encoding,
     tags: Tags,
 ) -> None:
@@ -134,7 +140,7 @@ def _write(
         for block in blocks:
             if not writers:  # not before the input has shown that it can be separated
                 writers = [
-                    stack.enter_context(AudioWriter(target, rate, channels, encoding, tags)) for target in targets
+                    stack.enter_context(AudioWriter(target, rate, block.shape[1], encoding, tags)) for target in targets
                 ]
             for done in pending:
                 done.result()
@@ -143,7 +149,9 @@ def _write(
             done.result()
 
 
-def _stacked(choice: StemChoice, wanted: list[str], block: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+def _stacked(
+    choice: StemChoice, wanted: Sequence[str], block: Mapping[str, NDArray[np.float32]]
+) -> NDArray[np.float32]:
     """The wanted stems of a block, `(S, C, n)`."""
     picked = dict(zip(choice.names, choice.pick(block), strict=True))
     return np.stack([picked[name] for name in wanted])
@@ -218,6 +226,12 @@ def _stereo_blocks(stream: AudioStream, path: Path) -> Iterator[NDArray[np.float
 
 def _target(path: Path) -> Path | BinaryIO:
     return sys.stdout.buffer if path == STANDARD else path
+
+
+def _seekable(path: Path) -> Path:
+    if path == STANDARD:
+        raise OptionError(f"-o -: the format {STEM_FILE} is finished at its beginning: give a folder")
+    return path
 
 
 def _may_have_tags(path: Path) -> bool:
