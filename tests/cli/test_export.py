@@ -180,13 +180,14 @@ def test_a_checkpoint_in_single_precision_holds_no_weights_for_a_file_beside_it(
 
 
 @pytest.mark.slow
-def test_the_shipped_graph_is_what_the_command_writes(tmp_path: Path, export: Export) -> None:
+@pytest.mark.parametrize("name", ["bands", "small"])
+def test_the_shipped_graphs_are_what_the_command_writes(name: str, tmp_path: Path, export: Export) -> None:
     constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8").split()
     for package in ("torch", "onnx", "onnxscript"):
         installed = f"{package}=={version(package).partition('+')[0]}"
         if installed not in constraints:
             pytest.skip(f"the graph was written with the versions of constraints.txt, and {installed} is not one")
-    (weights,), (graph,) = model_files("bands"), graph_paths("bands")
+    (weights,), (graph,) = model_files(name), graph_paths(name)
     shutil.copy(weights, tmp_path)
     assert export(tmp_path / weights.name, "-o", tmp_path / graph.name, "--beside")[0] == 0
     assert (tmp_path / graph.name).read_bytes() == graph.read_bytes()
