@@ -168,6 +168,41 @@ def test_joined_opus_files(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_audio(path).samples, np.concatenate(alone, axis=1))
 
 
+def test_joined_flac_files(tmp_path: Path) -> None:
+    """The first has "fLaC" in a tag, which begins no link."""
+    links = [encoded("FLAC", noise(20_000 + n, seed=n), subtype="PCM_24") for n in range(2)]
+    end = 4 + 38  # of STREAMINFO; a block of padding, type 1, follows it
+    links[0] = links[0][:4] + bytes([links[0][4] & 127]) + links[0][5:end] + b"\1\0\0\x0dfLaC and text" + links[0][end:]
+    path = written(tmp_path / "a.flac", b"".join(links))
+    with open_audio(path) as stream:
+        assert (stream.length, stream.depth) == (40_001, "int24")
+        samples = np.concatenate([*stream.blocks()], axis=1)
+        assert stream.damaged == 0
+    expected = np.concatenate([noise(20_000), noise(20_001, seed=1)]).T / np.float32(32768)
+    np.testing.assert_array_equal(samples, expected)
+
+
+def test_joined_files_of_more_channels_than_two(tmp_path: Path) -> None:
+    """5.1 behind stereo, whose missing channels are silent; neither gains samples."""
+    links = [encoded("OGG", noise(20_000, channels), subtype="VORBIS") for channels in (2, 6)]
+    alone = [read_audio(written(tmp_path / f"{n}.ogg", link)).samples for n, link in enumerate(links)]
+    audio = read_audio(written(tmp_path / "a.ogg", b"".join(links)))
+    assert audio.speakers == ("FL", "FR", "FC", "LFE", "BL", "BR")
+    expected = np.concatenate([np.pad(alone[0], ((0, 4), (0, 0))), alone[1]], axis=1)
+    np.testing.assert_array_equal(audio.samples, expected)
+    assert audio.samples.shape == (6, 40_000)
+
+
+def test_a_link_that_cannot_be_read_is_left_out_and_counted(tmp_path: Path) -> None:
+    links = [encoded("FLAC", noise(20_000, seed=n), subtype="PCM_16") for n in range(2)]
+    damaged = links[0][:8] + b"\0" * 34
+    with open_audio(written(tmp_path / "a.flac", damaged + links[1])) as stream:
+        assert (stream.length, stream.damaged) == (20_000, 1)
+        np.testing.assert_array_equal(next(stream.blocks()), noise(20_000, seed=1).T / np.float32(32768))
+    with pytest.raises(UserError, match=r"a\.flac"), open_audio(written(tmp_path / "a.flac", damaged * 2)):
+        pass
+
+
 @pytest.mark.parametrize("tone_first", [False, True])
 def test_joined_links_get_the_highest_rate_and_the_most_channels(tmp_path: Path, tone_first: bool) -> None:
     """A second of 44.1 kHz stereo, and a second of a mono tone at 22.05 kHz before or after it."""

@@ -300,6 +300,18 @@ def test_standard_input_is_read_like_a_file() -> None:
     assert np.abs(samples.T - GAINS[3] * TONES).max() < 1e-3
 
 
+def test_a_wav_without_samples_is_refused_from_standard_input() -> None:
+    """Its other chunks are not read as samples."""
+    soundfile.write("a.wav", np.zeros((0, 2)), 44100)
+    code = f"{ON_STAND_IN}sys.argv = ['htdemucs-n', 'separate', '-', '-o', 'out']\nmain()\n"
+    for chunk in (b"LIST\x04\0\0\0INFO", b"abcd\x04\0\0\0efgh", b""):
+        data = Path("a.wav").read_bytes() + chunk
+        done = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=False)
+        assert done.returncode == 1
+        assert done.stderr.startswith(b"error: 'standard input' holds no audio") and done.stderr.count(b"\n") == 1
+        assert not Path("out").exists()
+
+
 def test_several_stems_do_not_fit_into_a_pipe(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,7 +17,7 @@ from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from htdemucs_n.audio.stream import check_rate
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import AudioError
 
 # A playlist can name other files and addresses: with no protocol allowed only the opened file is read.
 _OPTIONS = {"protocol_whitelist": ""}
@@ -45,25 +45,25 @@ def open_container(
     that FFmpeg gives is not used.
 
     Raises:
-        UserError: not a format that FFmpeg knows, no such audio stream, or a codec without a decoder.
+        AudioError: not a format that FFmpeg knows, no such audio stream, or a codec without a decoder.
     """
     unreadable = f"'{name}' is not an audio file that can be read: check what it is, or convert it to wav"
     try:
         container = av.open(file, "r", options=_OPTIONS, metadata_errors="replace")
     except (FFmpegError, OSError, ValueError):
-        raise UserError(unreadable) from None
+        raise AudioError(unreadable) from None
     with container:
         if not container.streams.audio:
-            raise UserError(f"'{name}' has no audio stream: pass a file with sound")
+            raise AudioError(f"'{name}' has no audio stream: pass a file with sound")
         if number >= (count := len(container.streams.audio)):
-            raise UserError(f"'{name}' has {count} audio streams, not {number + 1}: get the file again")
+            raise AudioError(f"'{name}' has {count} audio streams, not {number + 1}: get the file again")
         stream = container.streams.audio[number]
         if stream.codec_context is None:
-            raise UserError(f"'{name}' is coded in a way for which FFmpeg has no decoder here: convert it to wav")
+            raise AudioError(f"'{name}' is coded in a way for which FFmpeg has no decoder here: convert it to wav")
         try:
             decoded = ContainerStream(container, stream, promised, reliable)
         except (FFmpegError, ValueError, OverflowError):
-            raise UserError(unreadable) from None
+            raise AudioError(unreadable) from None
         check_rate(decoded.sample_rate, name)
         yield decoded
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from htdemucs_n.audio.file_view import FileView
 from htdemucs_n.audio.stream import BLOCK
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import AudioError
 
 _PIECES = 16
 """A block is read in so many."""
@@ -74,4 +74,4 @@ class SoundFileStream:
             self.damaged += 1
             return np.zeros((0, self.channels), np.float32)
         except OSError as error:
-            raise UserError(f"'{self._path}' cannot be read on ({error.strerror}): check the disk") from None
+            raise AudioError(f"'{self._path}' cannot be read on ({error.strerror}): check the disk") from None

@@ -40,7 +40,7 @@ def quantise(samples: NDArray[np.float32], depth: str) -> NDArray[np.generic]:
 
 
 class WavEncoder:
-    """Writes `(C, n)` blocks to an open file; where that cannot be moved in (a pipe), sizes are left open."""
+    """Writes `(C, n)` blocks to an open file; where it is not seekable (a pipe), sizes are left open."""
 
     def __init__(
         self, file: BinaryIO, sample_rate: int, channels: int, depth: str, tags: Mapping[str, str] | None = None

@@ -56,5 +56,5 @@ class FileView(io.RawIOBase):
         return True
 
     def seekable(self) -> bool:
-        """It can be moved in."""
+        """It is seekable."""
         return True

@@ -53,6 +53,12 @@ def promised_by_wav(view: FileView) -> int | None:
     return size // align if align and size < 2**32 - 1 else None
 
 
+def is_wav_without_samples(view: FileView) -> bool:
+    """Whether a WAV header says that there are no samples, and other chunks follow. The beginning of a file will do."""
+    start, size = _wav_chunks(view).get("data", (0, 0))
+    return size == 0 < start < view.size and _are_chunks(view, start)
+
+
 def promised_by_mpeg(view: FileView) -> int | None:
     """Samples by the Xing or Info header of an mp3 file; None without one.
 
@@ -73,11 +79,16 @@ def is_open_ended_flac(view: FileView) -> bool:
     return head[:4] == b"fLaC" and len(head) == 26 and not head[21] & 15 and not any(head[22:26])
 
 
-def ogg_links(view: FileView) -> list[tuple[int, int]]:
-    """Where the links of an Ogg file begin and end, bytes: more than one for files that were joined end to end.
+def joined_links(view: FileView) -> list[tuple[int, int]]:
+    """Where the links of a file begin and end, bytes: several for Ogg or FLAC files that were joined end to end."""
+    starts = {b"OggS": _ogg_starts, b"fLaC": _flac_starts}.get(_at(view, 0, 4))
+    return list(pairwise([*(starts(view) if starts else [0]), view.size]))
 
-    A link begins where a stream begins (RFC 3533, section 6) after pages of another that had begun before. What is no
-    page, as a tag between two files, is passed over.
+
+def _ogg_starts(view: FileView) -> list[int]:
+    """Where links begin: with the first page of a stream (RFC 3533, section 6) after other pages than first ones.
+
+    What is no page, as a tag between two files, is passed over.
     """
     starts, place, begun = [0], 0, False
     while len(head := _at(view, place, 27)) == 27:
@@ -90,7 +101,17 @@ def ogg_links(view: FileView) -> list[tuple[int, int]]:
         begun = not first
         lacing = _at(view, place + 27, head[26])
         place += 27 + len(lacing) + sum(lacing)
-    return list(pairwise([*starts, view.size]))
+    return starts
+
+
+def _flac_starts(view: FileView) -> list[int]:
+    """Where links begin: with "fLaC" and the head of STREAMINFO, 34 bytes long (RFC 9639, section 8.2)."""
+    starts, place = [0], 4
+    while (place := _find(view, b"fLaC", place)) < view.size:
+        if _at(view, place + 4, 4) in (b"\0\0\0\x22", b"\x80\0\0\x22"):  # the upper bit: no other metadata follow
+            starts.append(place)
+        place += 4
+    return starts
 
 
 def _at(view: FileView, place: int, count: int) -> bytes:

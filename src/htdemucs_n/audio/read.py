@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
@@ -20,22 +21,23 @@ import numpy as np
 
 from htdemucs_n.audio.decode_chain import ChainedStream
 from htdemucs_n.audio.decode_soundfile import SoundFileStream, open_with_soundfile
+from htdemucs_n.audio.file_view import FileView
 from htdemucs_n.audio.headers import (
     audio_view,
     is_mpeg,
     is_open_ended_flac,
-    ogg_links,
+    joined_links,
     promised_by_mpeg,
     promised_by_wav,
 )
 from htdemucs_n.audio.stream import Audio, AudioStream, check_rate, checked_blocks
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import AudioError
 from htdemucs_n.files import as_url
 
 
 @contextmanager
 def open_audio(path: str | Path | BinaryIO, stream: int = 0, name: str = "file object") -> Iterator[AudioStream]:
-    """Open a file, or a binary file object that can be moved in: wav, flac, aiff, ogg, opus, mp3, m4a, or a video.
+    """Open a file, or a seekable binary file object: wav, flac, aiff, ogg, opus, mp3, m4a, or a video.
 
     `stream` is which of its audio streams, for the few files that have several (MUSDB18's `.stem.mp4`). Any
     sample rate and channel count; more than two channels come in WAVE order. The file is read as it is now: what is
@@ -43,7 +45,7 @@ def open_audio(path: str | Path | BinaryIO, stream: int = 0, name: str = "file o
     file object without a name of its own.
 
     Raises:
-        UserError: no such file, a folder, not readable, empty, not audio, no such audio stream, or a sample rate that
+        AudioError: no such file, a folder, not readable, empty, not audio, no such audio stream, or a sample rate that
             no audio has.
     """
     with _open(path) as file:
@@ -51,37 +53,44 @@ def open_audio(path: str | Path | BinaryIO, stream: int = 0, name: str = "file o
             own = getattr(file, "name", None)  # a temporary file has a number
             path = own if isinstance(own, str) else name
         view = audio_view(file)
-        head = view.read(4)
-        view.seek(0)
-        if not head:
-            raise UserError(f"'{path}' is empty (0 bytes): get the file again")
-        links = ogg_links(view) if head == b"OggS" else []
-        open_ended = is_open_ended_flac(view)
-        sound = None if stream or is_mpeg(head) or open_ended else open_with_soundfile(view)
-        if sound is not None:
-            with sound:
-                check_rate(sound.samplerate, path)
-                if len(links) > 1:
-                    yield ChainedStream(cast(BinaryIO, view), links, path)
-                else:
-                    yield SoundFileStream(sound, promised_by_wav(view) if sound.format == "WAV" else None, path)
+        if not view.size:
+            raise AudioError(f"'{path}' is empty (0 bytes): get the file again")
+        links = [] if stream else joined_links(view)
+        if len(links) > 1:
+            yield ChainedStream([partial(_decoded, FileView(cast(BinaryIO, view), *link), path) for link in links])
             return
-        if head == b"RIFF" and promised_by_wav(view) == 0:
-            raise UserError(f"'{path}' holds no audio: get the file again")  # FFmpeg would read what follows as samples
-        view.seek(0)
-        from htdemucs_n.audio.decode_ffmpeg import open_container  # PyAV loads all of FFmpeg: only when needed
-
-        promised = promised_by_mpeg(view) if is_mpeg(head) else None
-        reliable = len(links) < 2 and not open_ended
-        with open_container(cast(IO[bytes], view), path, promised, stream, reliable) as decoded:
+        with _decoded(view, path, stream) as decoded:
             yield decoded
+
+
+@contextmanager
+def _decoded(view: FileView, path: str | Path, stream: int = 0) -> Iterator[AudioStream]:
+    """Open a file that is no chain with the decoder that reads it best. Raises `AudioError` as `open_audio`."""
+    view.seek(0)
+    head = view.read(4) or b""
+    view.seek(0)
+    open_ended = is_open_ended_flac(view)
+    sound = None if stream or is_mpeg(head) or open_ended else open_with_soundfile(view)
+    if sound is not None:
+        with sound:
+            check_rate(sound.samplerate, path)
+            yield SoundFileStream(sound, promised_by_wav(view) if sound.format == "WAV" else None, path)
+        return
+    if head == b"RIFF" and promised_by_wav(view) == 0:
+        raise AudioError(f"'{path}' holds no audio: get the file again")  # FFmpeg would read what follows as samples
+    view.seek(0)
+    from htdemucs_n.audio.decode_ffmpeg import open_container  # PyAV loads all of FFmpeg: only when needed
+
+    promised = promised_by_mpeg(view) if is_mpeg(head) else None
+    with open_container(cast(IO[bytes], view), path, promised, stream, reliable=not open_ended) as decoded:
+        yield decoded
 
 
 def read_audio(path: str | Path | BinaryIO, stream: int = 0) -> Audio:
     """Read all the audio of a file, as `open_audio` does.
 
     Raises:
-        UserError: as `open_audio`; no samples, or samples that are NaN or infinite.
+        AudioError: as `open_audio`; no samples, or samples that are NaN or infinite.
     """
     with open_audio(path, stream) as opened:
         blocks = list(checked_blocks(opened, path if isinstance(path, str | Path) else "file object"))
@@ -97,22 +106,22 @@ def _open(path: str | Path | BinaryIO) -> AbstractContextManager[BinaryIO]:
             or (hasattr(path, "readable") and not path.readable())
         ):
             name = getattr(path, "name", "file object")
-            raise UserError(f"'{name}' is not open for reading bytes: open it with open(..., 'rb')")
+            raise AudioError(f"'{name}' is not open for reading bytes: open it with open(..., 'rb')")
         if not (hasattr(path, "seekable") and path.seekable()):
             kind = type(path).__name__
-            raise UserError(f"{kind} is no file object that can be moved in: give a path, or put bytes into io.BytesIO")
+            raise AudioError(f"{kind} is not a seekable file object: give a path, or put the bytes into io.BytesIO")
         return nullcontext(path)
     given, path = path, Path(path)
     try:
         if path.is_dir():
-            raise UserError(f"'{path}' is a folder: pass the files in it, for example {path}/*.mp3")
+            raise AudioError(f"'{path}' is a folder: pass the files in it, for example {path}/*.mp3")
         if path.exists() and not path.is_file():
-            raise UserError(f"'{path}' is a device or a pipe: pass a file, or - to read from a pipe")
+            raise AudioError(f"'{path}' is a device or a pipe: pass a file, or - to read from a pipe")
         return path.open("rb")
     except FileNotFoundError:
         if url := as_url(given):
-            raise UserError(f"'{url}': URLs are not read: download the file and pass its name") from None
-        raise UserError(f"'{path}' does not exist: check the name and the folder") from None
+            raise AudioError(f"'{url}': URLs are not read: download the file and pass its name") from None
+        raise AudioError(f"'{path}' does not exist: check the name and the folder") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise UserError(f"'{path}' cannot be opened ({reason}): check the name and its permissions") from None
+        raise AudioError(f"'{path}' cannot be opened ({reason}): check the name and its permissions") from None

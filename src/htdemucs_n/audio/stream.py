@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import AudioError
 
 BLOCK = 65536
 """Samples in a block that is read, at most."""
@@ -51,18 +51,18 @@ class AudioStream(Protocol):
 
 
 def checked_blocks(stream: AudioStream, path: str | Path) -> Iterator[NDArray[np.float32]]:
-    """The stream's blocks. Raises `UserError` when there are none, or for samples that are NaN or infinite."""
+    """The stream's blocks. Raises `AudioError` when there are none, or for samples that are NaN or infinite."""
     empty = True
     for block in stream.blocks():
         if not np.isfinite(block).all():
-            raise UserError(f"'{path}' holds NaN or infinite samples: export it again from its source")
+            raise AudioError(f"'{path}' holds NaN or infinite samples: export it again from its source")
         empty = empty and not block.shape[1]
         yield block
     if empty:
-        raise UserError(f"'{path}' holds no audio that can be read: it is cut short or not audio, get the file again")
+        raise AudioError(f"'{path}' holds no audio that can be read: it is cut short or not audio, get the file again")
 
 
 def check_rate(sample_rate: int, name: str | Path) -> None:
-    """Raise `UserError` for a rate that is a damaged header's, and would make the resampler run for hours."""
+    """Raise `AudioError` for a rate that is a damaged header's, and would make the resampler run for hours."""
     if not _LEAST_RATE <= sample_rate <= _GREATEST_RATE:
-        raise UserError(f"'{name}' says that its sample rate is {sample_rate} Hz: its header is damaged")
+        raise AudioError(f"'{name}' says that its sample rate is {sample_rate} Hz: its header is damaged")

@@ -15,7 +15,7 @@ from htdemucs_n.audio.encode_wav import WavEncoder
 from htdemucs_n.audio.encoder import Encoder
 from htdemucs_n.audio.formats import Encoding
 from htdemucs_n.audio.tags import NO_TAGS, Tags
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import OutputError
 from htdemucs_n.files import moved_into_place
 
 
@@ -23,12 +23,14 @@ def make_folder(folder: Path) -> None:
     """Make a folder and its parents where they are missing.
 
     Raises:
-        UserError: it cannot be made.
+        OutputError: it cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"cannot make the folder '{folder}' ({error.strerror}): choose another output folder") from None
+        raise OutputError(
+            f"cannot make the folder '{folder}' ({error.strerror}): choose another output folder"
+        ) from None
 
 
 def write_wav(path: str | Path, samples: NDArray[np.float32], sample_rate: int, float32: bool = False) -> None:
@@ -38,7 +40,7 @@ def write_wav(path: str | Path, samples: NDArray[np.float32], sample_rate: int, 
     its name only when it is complete; the same samples give the same bytes.
 
     Raises:
-        UserError: the folder cannot be written, or the disk is full.
+        OutputError: the folder cannot be written, or the disk is full.
     """
     encoding = Encoding("wav", "float32" if float32 else "int16", 0)
     with AudioWriter(Path(path), sample_rate, len(samples), encoding) as writer:
@@ -52,7 +54,7 @@ class AudioWriter:
     open binary file (standard output) can be written to; it stays open.
 
     Raises:
-        UserError: on entering, writing and leaving: the folder cannot be written, or the disk is full.
+        OutputError: on entering, writing and leaving: the folder cannot be written, or the disk is full.
     """
 
     def __init__(
@@ -103,7 +105,7 @@ class AudioWriter:
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
-        """`OSError` as `UserError`: not `whole_file`'s, for there may be no file, and blocks are written between."""
+        """`OSError` as `OutputError`: not `whole_file`'s, for there may be no file, and blocks are written between."""
         try:
             yield
         except OSError as error:
@@ -116,4 +118,4 @@ class AudioWriter:
                     f"cannot write '{self._target.name}' in '{self._target.parent}' ({reason}): "
                     "make room, make the folder writable, or choose another"
                 )
-            raise UserError(message) from None
+            raise OutputError(message) from None

@@ -18,14 +18,16 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from htdemucs_n.audio.file_view import FileView
 from htdemucs_n.audio.formats import STEM_FILE, STEM_FILE_STEMS, Encoding, choose_encoding, nearest_rate
+from htdemucs_n.audio.headers import is_wav_without_samples
 from htdemucs_n.audio.read import open_audio
 from htdemucs_n.audio.resample import resample_blocks
 from htdemucs_n.audio.stream import AudioStream, checked_blocks
 from htdemucs_n.audio.tags import NO_TAGS, Tags, read_tags
 from htdemucs_n.audio.write import AudioWriter
 from htdemucs_n.background import in_background
-from htdemucs_n.errors import OptionError
+from htdemucs_n.errors import AudioError, OptionError
 from htdemucs_n.separation.channels import to_stereo
 from htdemucs_n.separation.clipping import CLIP_MODES, Levels, clip_blocks
 from htdemucs_n.separation.separator import Progress, Separator
@@ -34,6 +36,9 @@ from htdemucs_n.separation.stems import StemChoice
 
 STANDARD = Path("-")
 """In place of a file: standard input or output."""
+
+_STANDARD_INPUT = "standard input"
+"""Its name in messages."""
 
 _LOST = 0.25
 """Seconds that must be missing before a note says so: encoders pad and trim a little."""
@@ -203,24 +208,26 @@ _STREAMED = (b"RIFF", b"RF64", b"fLaC")
 @contextmanager
 def _open_standard_input() -> Iterator[AudioStream]:
     """A pipe as a stream. What has no plain header is stored first: its parts are found by moving in the file."""
-    name = "standard input"
     source = cast(io.BufferedReader, sys.stdin.buffer)
-    if source.peek(4)[:4] not in _STREAMED:
+    beginning = source.peek(4)
+    if beginning[:4] not in _STREAMED:
         with TemporaryFile() as stored:
             shutil.copyfileobj(source, stored)
             stored.seek(0)
-            with open_audio(stored, name=name) as stream:
+            with open_audio(stored, name=_STANDARD_INPUT) as stream:
                 yield stream
         return
+    if beginning[:4] == b"RIFF" and is_wav_without_samples(FileView(io.BytesIO(beginning))):
+        raise AudioError(f"'{_STANDARD_INPUT}' holds no audio: get the file again")  # FFmpeg would read the chunks
     from htdemucs_n.audio.decode_ffmpeg import open_container
 
-    with open_container(source, name) as stream:
+    with open_container(source, _STANDARD_INPUT) as stream:
         yield stream
 
 
 def _stereo_blocks(stream: AudioStream, path: Path) -> Iterator[NDArray[np.float32]]:
     """The blocks of a stream, more than two channels mixed down by where their speakers are."""
-    for block in checked_blocks(stream, path):
+    for block in checked_blocks(stream, _STANDARD_INPUT if path == STANDARD else path):
         yield block if len(block) <= 2 else to_stereo(block, stream.speakers)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import ModelError
 from htdemucs_n.models.architectures import Network, network_from_metadata
 from htdemucs_n.models.storage import averaged_weights, load_tensors, load_weights
 
@@ -20,7 +20,7 @@ def mean_model(paths: Sequence[Path]) -> Network:
     The mean of batch-norm statistics is not that of the mean model: `calibrate` computes them again.
 
     Raises:
-        UserError: a file that can't be read, or is of another model than the first.
+        ModelError: a file that can't be read, or is of another model than the first.
     """
     mean: dict[str, Tensor] = {}
     header: dict[str, Any] = {}
@@ -29,9 +29,9 @@ def mean_model(paths: Sequence[Path]) -> Network:
         if not header:
             header = metadata
             if not isinstance(metadata.get("config"), dict):
-                raise UserError(f"{path} holds no model config: use a file that `htdemucs-n train` wrote")
+                raise ModelError(f"{path} holds no model config: use a file that `htdemucs-n train` wrote")
         elif metadata.get("config") != header["config"]:
-            raise UserError(f"{path} is of another model than {paths[0]}: only weights of one model have a mean")
+            raise ModelError(f"{path} is of another model than {paths[0]}: only weights of one model have a mean")
         for name, tensor in averaged_weights(tensors).items():
             if not tensor.is_floating_point():
                 mean[name] = tensor
@@ -40,7 +40,7 @@ def mean_model(paths: Sequence[Path]) -> Network:
             else:
                 mean[name] = tensor.double()
     if not header:
-        raise UserError("there is no checkpoint to take the mean of: name two or more")
+        raise ModelError("there is no checkpoint to take the mean of: name two or more")
     model = network_from_metadata(header)
     load_weights(model, {k: v.float() if v.is_floating_point() else v for k, v in mean.items()}, paths[0])
     return model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import ModelError
 from htdemucs_n.models.architectures import Network, architecture_metadata
 from htdemucs_n.models.storage import averaged_weights, load_tensors, load_weights, save_tensors, tensors_under
 from htdemucs_n.training.ema import EMA
@@ -48,7 +48,7 @@ def load_checkpoint(
     progress is then empty. So do the averaged weights of a run of other stems, if `other_stems` allows it.
 
     Raises:
-        UserError: a file that can't be read or doesn't fit the model or the optimisers.
+        ModelError: a file that can't be read or doesn't fit the model or the optimisers.
     """
     tensors, metadata = load_tensors(path)
     sources = metadata.get("config", {}).get("sources", model.sources)
@@ -62,7 +62,7 @@ def load_checkpoint(
     for name, parameter, optimizer in _moved(model, optimizers):
         state = tensors_under(f"optimizer.{name}", tensors)
         if ("momentum" in state) != isinstance(optimizer, Muon):
-            raise UserError(f"{path} was trained with another solver.optimizer: set that, or continue_from its best")
+            raise ModelError(f"{path} was trained with another solver.optimizer: set that, or continue_from its best")
         optimizer.state[parameter] = {key: _beside(parameter, value) for key, value in state.items()}
     return dict(metadata["progress"])
 

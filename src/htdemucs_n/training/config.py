@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import ConfigError
 from htdemucs_n.models.architectures import ARCHITECTURES, NetworkConfig, architecture_of, network_config
 from htdemucs_n.models.config import HTDemucsNConfig
 from htdemucs_n.models.kinds import check_choice, check_kind, check_names
@@ -60,11 +60,11 @@ class SolverConfig:
             check_choice(f"solver.{key}", getattr(self, key), allowed)
         for key in ("accumulate", "epoch_steps"):
             if getattr(self, key) < 1:
-                raise UserError(f"config key 'solver.{key}' is {getattr(self, key)}: use 1 or more")
+                raise ConfigError(f"config key 'solver.{key}' is {getattr(self, key)}: use 1 or more")
         if self.warmup_steps > self.steps:
             log.warning("solver.warmup_steps=%d: the run ends after %s", self.warmup_steps, counted(self.steps, "step"))
         if not 0 <= self.decay <= 1:
-            raise UserError(f"config key 'solver.decay' is {self.decay}: use a share from 0 to 1")
+            raise ConfigError(f"config key 'solver.decay' is {self.decay}: use a share from 0 to 1")
 
     @property
     def steps(self) -> int:
@@ -91,12 +91,13 @@ class DatasetConfig:
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
-            raise UserError(f"config key 'dset.batch_size' is {self.batch_size}: use 1 or more")
+            raise ConfigError(f"config key 'dset.batch_size' is {self.batch_size}: use 1 or more")
         if self.weights and len(self.weights) != len(self.train):
-            raise UserError(f"config key 'dset.weights' has {len(self.weights)} numbers for {len(self.train)} folders")
+            count = len(self.weights)
+            raise ConfigError(f"config key 'dset.weights' has {count} numbers for {len(self.train)} folders")
         for source, places in self.extra.items():
             if isinstance(places, str):
-                raise UserError(f"config key 'dset.extra.{source}' is '{places}': give a list, [{places}]")
+                raise ConfigError(f"config key 'dset.extra.{source}' is '{places}': give a list, [{places}]")
         listed = {source: tuple(places) for source, places in self.extra.items() if places}
         object.__setattr__(self, "extra", listed)
         _check_probability("dset.extra_share", self.extra_share)
@@ -105,7 +106,7 @@ class DatasetConfig:
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """How often and how much crops are changed. Raises `UserError` for a probability outside 0 to 1."""
+    """How often and how much crops are changed. Raises `ConfigError` for a probability outside 0 to 1."""
 
     remix: float = 0.75
     doubling: float = 0.0
@@ -163,7 +164,7 @@ class DistillConfig:
 
     def __post_init__(self) -> None:
         if self.mixtures and self.teacher is None:
-            raise UserError("config key 'distill.mixtures' needs a teacher that separates them: give distill.teacher")
+            raise ConfigError("config key 'distill.mixtures' needs a teacher that separates them: give distill.teacher")
         _check_probability("distill.share", self.share)
 
 
@@ -194,7 +195,7 @@ class TrainConfig:
     def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:
         """Build from the composed YAML, in which `model` names the section of the network.
 
-        Raises `UserError` for a key that is unknown or has the wrong type.
+        Raises `ConfigError` for a key that is unknown or has the wrong type.
         """
         model = values.get("model", "htdemucs_n")
         known = ["model", *ARCHITECTURES, *(item.name for item in dataclasses.fields(cls) if item.name != "network")]
@@ -224,9 +225,9 @@ Section = TypeVar("Section")
 
 
 def _section(name: str, section: type[Section], values: Mapping[str, Any]) -> Section:
-    """The dataclass `section` from `values`. Raises `UserError` that names the key and the nearest right one."""
+    """The dataclass `section` from `values`. Raises `ConfigError` that names the key and the nearest right one."""
     if not isinstance(values, Mapping):
-        raise UserError(f"config key '{name}' is '{values}': give its keys, such as {name}.{_first_key(section)}")
+        raise ConfigError(f"config key '{name}' is '{values}': give its keys, such as {name}.{_first_key(section)}")
     types = typing.get_type_hints(section)
     check_names(values, types, name)
     for key, value in values.items():
@@ -241,4 +242,4 @@ def _first_key(section: type[Any]) -> str:
 
 def _check_probability(key: str, value: float) -> None:
     if not 0 <= value <= 1:
-        raise UserError(f"config key '{key}' is {value}: use a number from 0 to 1")
+        raise ConfigError(f"config key '{key}' is {value}: use a number from 0 to 1")

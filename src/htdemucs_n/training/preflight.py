@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import DeviceError
 from htdemucs_n.memory import peak_rss_mib
 
 log = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ def preflight(model: nn.Module, backward: Callable[[], object], steps: int, devi
     """Run `backward` (a forward and backward pass over one step's batches) twice and report; returns seconds a step.
 
     The model is left as it was: gradients are dropped and batch-norm statistics put back, so a run is the same with
-    and without. Raises `UserError` when memory runs out.
+    and without. Raises `DeviceError` when memory runs out.
     """
     buffers = copy.deepcopy(dict(model.named_buffers()))
     try:
@@ -31,7 +31,7 @@ def preflight(model: nn.Module, backward: Callable[[], object], steps: int, devi
             torch.cuda.synchronize(device)
         seconds = time.monotonic() - start
     except (torch.OutOfMemoryError, MemoryError) as error:
-        raise UserError(
+        raise DeviceError(
             f"a step does not fit into the memory of {device}: halve dset.batch_size and double solver.accumulate"
         ) from error
     finally:

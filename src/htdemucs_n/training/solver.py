@@ -14,7 +14,7 @@ from types import FrameType
 import torch
 
 from htdemucs_n.background import Background
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import OutputError
 from htdemucs_n.files import is_file, remove_leftovers
 from htdemucs_n.models.architectures import build_network
 from htdemucs_n.models.names import weights_path
@@ -178,7 +178,7 @@ class Solver:
             record_run(self.config, self.step)
             return Curve(self.out, self.step)
         except OSError as error:
-            raise UserError(f"cannot write into '{self.out}' ({error}): set misc.out to another") from error
+            raise OutputError(f"cannot write into '{self.out}' ({error}): set misc.out to another") from error
 
     def _validate(self, curve: Curve, losses: list[float], waiting: float) -> None:
         finite = [loss for loss in losses if math.isfinite(loss)]
@@ -201,7 +201,7 @@ class Solver:
         try:
             curve.add(row)
         except OSError as error:
-            raise UserError(f"cannot write the events in '{self.out}' ({error}): free some space") from error
+            raise OutputError(f"cannot write the events in '{self.out}' ({error}): free some space") from error
         log.info("  ".join(f"{key} {value:.4g}" for key, value in row.items()))
 
     def _warn_of_idle_stems(self, row: dict[str, float]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import ModelError
 from htdemucs_n.models.architectures import Network, build_network
 
 
@@ -20,7 +20,7 @@ def fitted(tensors: Mapping[str, Tensor], old: Sequence[str], model: Network, pa
     models keeps its weights, a new one the random values that `model` has. All other weights must fit.
 
     Raises:
-        UserError: another weight differs in shape, so that the file at `path` is of another size of model.
+        ModelError: another weight differs in shape, so that the file at `path` is of another size of model.
     """
     new = model.sources
     if tuple(old) == new:
@@ -36,7 +36,7 @@ def fitted(tensors: Mapping[str, Tensor], old: Sequence[str], model: Network, pa
         if start is not None and name in sliced:
             start = _exchanged(start, tensor, old, new, sliced[name])
         if start is None or start.shape != tensor.shape:
-            raise UserError(f"{path} does not fit this model (in {name}): use the sizes it was trained with")
+            raise ModelError(f"{path} does not fit this model (in {name}): use the sizes it was trained with")
         result[name] = start
     return result
 
