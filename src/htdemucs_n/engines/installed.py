@@ -45,9 +45,9 @@ def _onnx_devices() -> Iterator[str]:
 
 
 def _openvino_devices() -> Iterator[str]:
-    import openvino
+    from htdemucs_n.engines.openvino_engine import openvino_core
 
-    core = openvino.Core()
+    core = openvino_core()
     for device in core.available_devices:
         yield f"{device} ({core.get_property(device, 'FULL_DEVICE_NAME')})"
 

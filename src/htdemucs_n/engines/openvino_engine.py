@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def load_openvino_engine(
     check_cpu(device, "openvino")
     files = graph_files(sources, weights, (".onnx", ".xml"))
     count = thread_count(threads)
-    core = openvino.Core()
+    core = openvino_core()
     networks = [_read(core, file.path) for file in files]
     infos = [_info(network, file.path) for network, file in zip(networks, files, strict=True)]
     check_alike(infos)
@@ -50,6 +51,17 @@ def load_openvino_engine(
         for network, info, file in zip(networks, infos, files, strict=True)
     ]
     return GraphEngine("openvino", chosen, graphs, seconds, count)
+
+
+@functools.cache
+def openvino_core() -> Any:
+    """The runtime of OpenVINO: one for the process, which is not freed before the process ends.
+
+    The thread that loads the CPU plugin gets a signal stack from it. If another thread frees the plugin, this stack
+    stays in use after its memory is gone, and the next signal, such as that of Ctrl-C, crashes the process (seen with
+    OpenVINO 2026.4 on Linux).
+    """
+    return openvino.Core()
 
 
 def _precision(core: Any, precision: str, infos: Sequence[GraphInfo]) -> str:
