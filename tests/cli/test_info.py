@@ -58,7 +58,7 @@ def test_caches_are_measured(
 def test_a_broken_package_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     engines = {engine.name: engine for engine in installed_engines()}
-    assert engines["onnx"].version == version("openvino")
+    assert engines["onnx"].version == version("onnxruntime")
     assert (engines["onnx"].problem or "").startswith("ModuleNotFoundError: ")
     assert engines["torch"].problem is None and "cpu" in engines["torch"].devices
 
