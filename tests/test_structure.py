@@ -14,6 +14,7 @@ ROOT = Path(htdemucs_n.__file__).parent
 
 LEVELS = (
     {"cli"},
+    {"service"},
     {"training", "export"},
     {"evaluation", "profiling"},
     {"separation"},

@@ -35,6 +35,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         ("separate song.wav -d cuda", "torch"),
         ("separate song.wav -n checkpoint.safetensors", "torch"),
         ("separate song.wav -n htdemucs", "official"),
+        ("serve --library library", "studio"),
         ("train dset.train=[songs]", "train"),
     ],
 )

@@ -1,0 +1,93 @@
+"""`htdemucs-n serve`: separation as a service over HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from htdemucs_n.cli.options import Device, EngineName, ModelNames, model_names
+from htdemucs_n.errors import require_packages
+
+Library = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the library.", show_default="htdemucs-n/library in the user's data folder"),
+]
+Host = Annotated[str, typer.Option(help="Address to listen on; any but loopback needs a token.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
+AllowHost = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME", help="Name under which the service may be asked, besides localhost; once for each name."
+    ),
+]
+AllowFolder = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Folder whose songs may be submitted by their paths.", show_default="none"),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="File with the token that clients have to show; otherwise the variable HTDEMUCS_N_TOKEN has it.",
+        show_default=False,
+    ),
+]
+Certificate = Annotated[
+    Path | None, typer.Option("--cert", metavar="FILE", help="Certificate for HTTPS, PEM.", show_default="none")
+]
+Key = Annotated[Path | None, typer.Option("--key", metavar="FILE", help="Key of the certificate.", show_default="none")]
+MaxUpload = Annotated[float, typer.Option(metavar="MIB", help="Size of a song, at most, in MiB.")]
+MaxMinutes = Annotated[float, typer.Option(metavar="MINUTES", help="Length of a song, at most, in minutes.")]
+MaxQueue = Annotated[int, typer.Option(metavar="JOBS", help="Jobs that may wait.")]
+MaxLibrary = Annotated[float, typer.Option(metavar="GIB", help="Size of the library, at most, in GiB.")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, max=1024, help="CPU threads of the model.", show_default="one per core")
+]
+
+
+def serve(
+    library: Library = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8765,
+    allow_host: AllowHost = None,
+    allow_folder: AllowFolder = None,
+    token_file: TokenFile = None,
+    certificate: Certificate = None,
+    key: Key = None,
+    max_upload: MaxUpload = 500,
+    max_minutes: MaxMinutes = 60,
+    max_queue: MaxQueue = 100,
+    max_library: MaxLibrary = 50,
+    name: ModelNames = None,
+    engine: EngineName = "auto",
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """Separate songs for other programs over HTTP, with a queue and a library of results.
+
+    Stop it with Ctrl-C or SIGTERM; jobs that have not ended go on at the next start.
+    """
+    require_packages("serve", "studio", "fastapi", "uvicorn", "python_multipart", "sse_starlette", "prometheus_client")
+    from htdemucs_n.memory import keep_freed_memory
+    from htdemucs_n.models.names import DEFAULT_MODEL
+    from htdemucs_n.separation import Separator
+    from htdemucs_n.service.server import serve as run
+    from htdemucs_n.service.settings import Limits, Settings, default_library, read_token
+
+    keep_freed_memory(one_heap=True)
+    settings = Settings(
+        library=library or default_library(),
+        host=host,
+        port=port,
+        folder=allow_folder,
+        hosts=tuple(allow_host or ()),
+        token=read_token(token_file),
+        certificate=certificate,
+        key=key,
+        limits=Limits(int(max_upload * 2**20), 60 * max_minutes, max_queue, int(max_library * 2**30)),
+    )
+    names = model_names(name or DEFAULT_MODEL)
+    separator = Separator(names, engine=engine, device=device, threads=threads)
+    run(settings, separator, ",".join(names))

@@ -1,0 +1,1 @@
+"""Separation as a service over HTTP: a library of separated songs, a queue, and the API (extra `studio`)."""

@@ -1,0 +1,105 @@
+"""The application: the API, health, readiness and metrics, behind the guard and the limits."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, PlainTextResponse
+
+from htdemucs_n import __version__
+from htdemucs_n.errors import OutputError, UserError
+from htdemucs_n.separation import Separator
+from htdemucs_n.service.api import Api
+from htdemucs_n.service.library import Library, NoSuchJob
+from htdemucs_n.service.limits import LimitedBody
+from htdemucs_n.service.metrics import Metrics
+from htdemucs_n.service.progress import Changes
+from htdemucs_n.service.queue import JobRunning, Queue, QueueFull
+from htdemucs_n.service.request_log import RequestLog
+from htdemucs_n.service.security import Guard
+from htdemucs_n.service.settings import Settings
+
+_STATUS = {NoSuchJob: 404, JobRunning: 409, QueueFull: 429, OutputError: 507}
+"""The status of an error; 422 for all others that the client can correct."""
+
+
+@contextlib.contextmanager
+def opened_app(settings: Settings, separator: Separator, model: str) -> Iterator[FastAPI]:
+    """The application of a library, which is used until the block ends; `model` is the name of the separator's model.
+
+    Raises:
+        UserError: the library cannot be used.
+    """
+    changes, metrics = Changes(), Metrics()
+    library = Library(settings.library, changes.publish)
+    try:
+        queue = Queue(library, separator, settings.limits, metrics)
+        metrics.watch("htdemucs_n_jobs_waiting", "Jobs that wait.", lambda: len(queue))
+        metrics.watch("htdemucs_n_jobs", "Jobs of the library.", lambda: len(library.jobs()))
+        metrics.watch("htdemucs_n_library_bytes", "Size of the library.", library.size)
+        api = Api(library, queue, changes, settings, model)
+        yield _app(settings, api, queue, metrics)
+    finally:
+        library.close()
+
+
+def _app(settings: Settings, api: Api, queue: Queue, metrics: Metrics) -> FastAPI:
+    @contextlib.asynccontextmanager
+    async def working(app: FastAPI) -> AsyncIterator[None]:
+        queue.start()
+        try:
+            yield
+        finally:
+            queue.close()
+
+    app = FastAPI(
+        title="htdemucs-n",
+        summary="Separate songs into drums, bass, other and vocals.",
+        version=__version__,
+        lifespan=working,
+        docs_url=None,  # the pages of FastAPI load scripts of other sites
+        redoc_url=None,
+    )
+    app.include_router(api.router())
+    _add_state(app, queue, metrics)
+    app.add_exception_handler(UserError, _explain)
+    app.add_exception_handler(RequestValidationError, _explain_request)
+    app.add_middleware(LimitedBody, most=settings.limits.upload)
+    app.add_middleware(Guard, settings=settings, metrics=metrics)
+    app.add_middleware(RequestLog, metrics=metrics)
+    return app
+
+
+def _add_state(app: FastAPI, queue: Queue, metrics: Metrics) -> None:
+    """The routes that watch the service."""
+
+    @app.get("/health", tags=["state"], response_class=PlainTextResponse)
+    def health() -> str:
+        """200 while the process answers."""
+        return "ok\n"
+
+    @app.get("/ready", tags=["state"], response_class=PlainTextResponse)
+    def ready() -> PlainTextResponse:
+        """200 while jobs are being separated, 503 otherwise."""
+        return PlainTextResponse("ready\n") if queue.is_working else PlainTextResponse("stopping\n", 503)
+
+    @app.get("/metrics", tags=["state"], response_class=PlainTextResponse)
+    def read_metrics() -> PlainTextResponse:
+        """The metrics in the text format of Prometheus."""
+        return PlainTextResponse(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def _explain(request: Request, error: Exception) -> JSONResponse:
+    """What a client can correct, in one line."""
+    status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 422)
+    return JSONResponse({"detail": str(error)}, status, {"Retry-After": "60"} if status == 429 else None)
+
+
+async def _explain_request(request: Request, error: Exception) -> JSONResponse:
+    """Fields that are missing or wrong, in one line."""
+    assert isinstance(error, RequestValidationError)
+    wrong = [f"{'.'.join(map(str, entry['loc'][1:]))}: {entry['msg']}" for entry in error.errors()]
+    return JSONResponse({"detail": "; ".join(wrong)}, 422)

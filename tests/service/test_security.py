@@ -1,0 +1,128 @@
+"""Who may ask: tokens, hosts, origins; and what every answer says to a browser."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from htdemucs_n.errors import OptionError
+from htdemucs_n.service.security import HEADERS
+from htdemucs_n.service.settings import Settings, is_loopback, read_token
+from process_helpers import COMMAND
+from service_helpers import JOBS, service, song
+
+TOKEN = "correct horse battery staple"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.2", "::", "example.org"])
+def test_beyond_loopback_a_token_is_needed(tmp_path: Path, host: str) -> None:
+    with pytest.raises(OptionError, match="--token-file"):
+        Settings(tmp_path, host=host)
+    assert Settings(tmp_path, host=host, token=TOKEN).token == TOKEN
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_loopback(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("token", ["", "short", "é" * 20])
+def test_tokens_that_are_none(tmp_path: Path, token: str) -> None:
+    with pytest.raises(OptionError, match="16 ASCII characters"):
+        Settings(tmp_path, token=token)
+
+
+def test_the_token_is_read_from_a_file_or_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HTDEMUCS_N_TOKEN", raising=False)
+    assert read_token(None) is None
+    monkeypatch.setenv("HTDEMUCS_N_TOKEN", "of the variable")
+    (tmp_path / "token").write_text(f"{TOKEN}\n")
+    assert (read_token(None), read_token(tmp_path / "token")) == ("of the variable", TOKEN)
+    with pytest.raises(OptionError, match="cannot be read"):
+        read_token(tmp_path / "missing")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None, "", "Bearer", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", f"Basic {TOKEN}", TOKEN, "Bearer \xff\xfe",
+        f"Bearer {TOKEN.upper()}",
+    ],
+)  # fmt: skip
+def test_without_the_token_nothing_is_answered(tmp_path: Path, header: str | None) -> None:
+    headers = {} if header is None else {"Authorization": header.encode("latin-1")}
+    with service(tmp_path, host="0.0.0.0", token=TOKEN) as client:
+        for method, place in (("GET", JOBS), ("GET", "/metrics"), ("GET", "/openapi.json"), ("DELETE", f"{JOBS}/x")):
+            response = client.request(method, place, headers=headers)
+            assert (response.status_code, response.headers["www-authenticate"]) == (401, "Bearer")
+        response = client.post(JOBS, files={"file": ("a.wav", song())}, headers=headers)
+        assert response.status_code == 401 and not list((tmp_path / "jobs").iterdir())
+        assert client.get("/health").status_code == client.get("/ready").status_code == 200
+
+
+def test_with_the_token(tmp_path: Path) -> None:
+    with service(tmp_path, token=TOKEN) as client:
+        assert client.get(JOBS, headers={"Authorization": f"Bearer {TOKEN}"}).json() == []
+        text = client.get("/metrics", headers={"Authorization": f"bearer {TOKEN}"}).text
+        assert "htdemucs_n_jobs 0.0" in text
+
+
+@pytest.mark.parametrize(
+    ("host", "known"),
+    [
+        ("localhost", True), ("LOCALHOST:8765", True), ("127.0.0.1", True), ("[::1]:8765", True), ("192.168.0.9", True),
+        ("music.example.org", True), ("evil.example.org", False), ("127.0.0.1.nip.io", False),
+        ("localhost.evil", False),
+        ("", False), ("a b", False), ("[::1", False), ("localhost@evil", False),
+    ],
+)  # fmt: skip
+def test_hosts(tmp_path: Path, host: str, known: bool) -> None:
+    with service(tmp_path, hosts=("Music.example.org",)) as client:
+        assert client.get(JOBS, headers={"Host": host}).status_code == (200 if known else 421)
+
+
+@pytest.mark.parametrize(
+    ("headers", "allowed"),
+    [
+        ({}, True), ({"Origin": "http://127.0.0.1:8765"}, True), ({"Origin": "http://127.0.0.1:9999"}, False),
+        ({"Origin": "https://evil.example"}, False), ({"Origin": "null"}, False), ({"Origin": ""}, False),
+        ({"Sec-Fetch-Site": "cross-site"}, False), ({"Sec-Fetch-Site": "same-origin"}, True),
+        ({"Sec-Fetch-Site": "none"}, True),
+    ],
+)  # fmt: skip
+def test_origins(tmp_path: Path, headers: dict[str, str], allowed: bool) -> None:
+    with service(tmp_path) as client:
+        for method, place in (("GET", JOBS), ("POST", f"{JOBS}/x/cancel")):
+            response = client.request(method, place, headers=headers)
+            assert (response.status_code != 403) == allowed
+        refused = 'htdemucs_n_http_refused_total{reason="origin"} 2.0' in client.get("/metrics").text
+        assert refused == (not allowed)
+
+
+@pytest.mark.parametrize("place", [JOBS, "/health", "/metrics", "/openapi.json", "/nothing", f"{JOBS}/x"])
+def test_every_answer_has_the_headers(tmp_path: Path, place: str) -> None:
+    with service(tmp_path) as client:
+        for headers in ({}, {"Host": "evil.example"}):
+            answered = client.get(place, headers=headers).headers
+            assert HEADERS.items() <= {name.title().replace("Csp", "CSP"): v for name, v in answered.items()}.items()
+            assert "script" not in answered["content-security-policy"]
+            assert answered["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--host", "0.0.0.0"], "--host 0.0.0.0: others can reach this address"), (["--cert", "a.pem"], "give both"),
+        (["--cert", "a.pem", "--key", "b.pem"], "'a.pem' is not a file"), (["--max-queue", "0"], "limit of the queue"),
+        (["--allow-folder", "missing"], "this is not a folder"), (["-n", "nonsense"], "nonsense"),
+    ],
+)  # fmt: skip
+def test_wrong_options_are_said_in_one_line(tmp_path: Path, arguments: list[str], says: str) -> None:
+    command = [sys.executable, "-c", COMMAND, "serve", "--library", "library", *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode in (1, 2) and line.startswith("error: ") and says in line
+    assert not (tmp_path / "library").exists()
