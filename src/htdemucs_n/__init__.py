@@ -11,11 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from htdemucs_n.models.registry import load_model
+    from htdemucs_n.models.registry import load_model as load_model  # not in `__all__`: it needs PyTorch
     from htdemucs_n.separation import Separator
 
 __version__ = "0.3.0"
-__all__ = ["Separator", "__version__", "load_model"]
+__all__ = ["Separator", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

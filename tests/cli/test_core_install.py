@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from audio_helpers import tones
+from htdemucs_n import __version__
 from process_helpers import COMMAND, EXTRAS, without
 
 
@@ -31,6 +32,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         ("profile", "torch"),
         ("profile --preset small --png profile.png", "torch"),
         ("separate song.wav --engine openvino", "openvino"),
+        ("separate song.wav --precision bf16", "openvino"),
         ("separate song.wav --engine torch", "torch"),
         ("separate song.wav -d cuda", "torch"),
         ("separate song.wav -n checkpoint.safetensors", "torch"),
@@ -71,6 +73,18 @@ def test_the_demo_leaves_out_its_picture(tmp_path: Path) -> None:
     (note,) = done.stderr.splitlines()
     assert note.startswith("note: the picture demo.png needs") and 'pip install "htdemucs-n[evaluate]"' in note
     assert (tmp_path / "demo" / "estimate" / "drums.wav").exists()
+
+
+def test_an_unknown_model_is_named_whatever_is_installed(tmp_path: Path) -> None:
+    done = run(tmp_path, "separate", "song.wav", "-n", "dou")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("error: unknown model 'dou': did you mean 'duo'?")
+
+
+def test_every_public_name_of_the_library_can_be_imported(tmp_path: Path) -> None:
+    code = without(EXTRAS) + "from htdemucs_n import *\nprint(Separator.__name__, __version__)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == f"Separator {__version__}\n"
 
 
 def test_the_library_names_the_extra_of_load_model(tmp_path: Path) -> None:

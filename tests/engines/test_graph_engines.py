@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import onnx
@@ -12,7 +14,9 @@ import pytest
 from graph_helpers import exported, noise, stems_of, tiny_bands, tiny_hybrid
 from htdemucs_n.engines.choose import load_engine
 from htdemucs_n.engines.engine import Engine
+from htdemucs_n.engines.graph import GraphEngine, LoadedGraph
 from htdemucs_n.errors import ModelError, OptionError, UserError
+from htdemucs_n.models.graph_info import GraphInfo
 
 ENGINES = ["onnx", "openvino"]
 
@@ -42,7 +46,7 @@ def bands(files: Files) -> Path:
     return files["bands"]
 
 
-def load(name: str, *files: Path, **options: Any) -> Engine:
+def load(name: str, *files: str | Path, **options: Any) -> Engine:
     options = {"precision": "fp32", "threads": 2} | options
     return load_engine(list(files), engine=name, **options)
 
@@ -138,8 +142,12 @@ def test_auto_takes_a_graph_to_an_engine_for_graphs(bands: Path, monkeypatch: py
     missing |= {"torch"}
     with pytest.raises(UserError, match=r"needs the package torch, which is not installed: .*htdemucs-n\[torch\]"):
         load_engine("checkpoint.safetensors")
-    with pytest.raises(UserError, match=r"htdemucs-n\[openvino\]"):
-        load_engine(bands, engine="openvino")
+    options: dict[str, str]
+    for options in ({"engine": "openvino"}, {"precision": "bf16"}):
+        with pytest.raises(UserError, match=r"htdemucs-n\[openvino\]"):
+            load_engine("bands", **options)
+    with pytest.raises(UserError, match=r"htdemucs-n\[torch\]"):
+        load_engine("bands", precision="fp16")
 
 
 def test_a_file_is_run_on_the_cpu_beside_a_gpu_too(bands: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,6 +189,22 @@ def test_files_that_are_no_models(name: str, bands: Path, tmp_path: Path) -> Non
         load(name, tmp_path / "none.onnx")
     with pytest.raises(ModelError, match="no ONNX file, so it needs the engine torch"):
         load(name, tmp_path / "checkpoint.safetensors")
+    with pytest.raises(ModelError, match="unknown model 'bnds': did you mean 'bands'"):
+        load(name, "bnds")
+
+
+def test_memory_that_runs_out(bands: Path) -> None:
+    """What ONNX Runtime and OpenVINO raise. Another error stays as it is."""
+    info = GraphInfo.from_metadata({entry.key: entry.value for entry in onnx.load(bands).metadata_props}, "bands.onnx")
+    for message, kind in (
+        ("[ONNXRuntimeError] : 6 : Failed to allocate memory for requested buffer of size 9", MemoryError),
+        ("Exception from src/inference: std::bad_alloc", MemoryError),
+        ("[ONNXRuntimeError] : 2 : Got invalid dimensions for input", RuntimeError),
+    ):
+        run = mock.Mock(side_effect=RuntimeError(message))
+        engine = GraphEngine("tiny", "fp32", [LoadedGraph(run, 1.0, info)], segment=0.5, threads=1)
+        with pytest.raises(kind, match=re.escape(message)):
+            engine.separate(noise(1, 2, 2048))
 
 
 @pytest.mark.parametrize("name", ENGINES)

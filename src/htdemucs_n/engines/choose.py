@@ -9,16 +9,15 @@ import pkgutil
 import platform
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
 
-from htdemucs_n.engines.engine import Engine
+from htdemucs_n.engines.engine import Engine, EngineOptions, check_precision
 from htdemucs_n.engines.graph_files import has_graph, is_graph_path
 from htdemucs_n.engines.sources import ModelSource
 from htdemucs_n.errors import OptionError, require_packages, suggestion
-from htdemucs_n.models.names import OFFICIAL_MODELS
+from htdemucs_n.models.names import OFFICIAL_MODELS, model_files
 
 ENGINES = {
     "onnx": ("onnxruntime", "htdemucs_n.engines.onnx_engine:load_onnx_engine"),
@@ -40,25 +39,12 @@ LONGEST_SEGMENT = 600.0
 MOST_THREADS = 1024
 
 
-class Loader(Protocol):
-    """Loads one model, or several whose stems are averaged, into an engine."""
+Loader = Callable[[EngineOptions], Engine]
+"""Loads models into an engine.
 
-    def __call__(
-        self,
-        sources: Sequence[ModelSource],
-        device: str,
-        precision: str,
-        segment: float | None,
-        weights: Sequence[float],
-        trusted: bool,
-        threads: int | None,
-    ) -> Engine:
-        """Load `sources`, with one of the `weights` each; the arguments are those of `load_engine`.
-
-        Raises:
-            UserError: an unknown model, device or precision, a bad checkpoint, models that cannot be averaged, or a
-                segment that a model does not take.
-        """
+Raises `UserError` for an unknown model, device or precision, a bad checkpoint, models that cannot be averaged, or a
+segment that a model does not take.
+"""
 
 
 def load_engine(
@@ -92,10 +78,13 @@ def load_engine(
         )
     if threads is not None and not 1 <= threads <= MOST_THREADS:
         raise OptionError(f"threads is {threads}: give 1 to {MOST_THREADS}")
+    check_precision(precision)
     sources = list(model) if isinstance(model, Sequence) and not isinstance(model, str) else [model]
     for source in sources:
         if not (source is None or isinstance(source, str | Path) or callable(source)):
             raise OptionError(f"model is {source!r}: give the name of a model, a path, a network, or an engine")
+        if isinstance(source, str | Path) and str(source) not in OFFICIAL_MODELS:
+            model_files(source)  # an unknown name is an error whatever is installed
     counts = _weights(weights, len(sources))
     name = _name(engine, sources, device, precision)
     if name == "torch":
@@ -107,14 +96,15 @@ def load_engine(
     official = package == "torch" and any(str(source) in OFFICIAL_MODELS for source in sources)
     require_packages(f"the engine {name}", "official" if official else name, package)
     loader: Loader = pkgutil.resolve_name(function)
-    return loader(sources, device, precision, segment, counts, trusted, threads)
+    return loader(EngineOptions(sources, counts, device, precision, segment, trusted, threads))
 
 
 def _name(engine: str, sources: Sequence[ModelSource], device: str, precision: str) -> str:
     """A key of `ENGINES`.
 
     `auto` is torch for what only torch runs, and for a shipped model where there is a GPU and torch is installed;
-    otherwise it is the first of `ON_THE_CPU` that is installed and computes in the precision.
+    otherwise it is the first of `ON_THE_CPU` that is installed and computes in the precision. Where no such engine is
+    installed, it is the one that the user should install.
     """
     if engine != "auto":
         if engine not in ENGINES:
@@ -125,10 +115,13 @@ def _name(engine: str, sources: Sequence[ModelSource], device: str, precision: s
     only_graphs = any(map(_is_graph_file, sources))
     if not only_graphs and device == "auto" and _is_installed("torch") and _has_gpu():
         return "torch"
-    for name, precisions in ON_THE_CPU.items():
-        if precision in ("auto", *precisions) and _is_installed(ENGINES[name][0]):
+    able = [name for name, precisions in ON_THE_CPU.items() if precision in ("auto", *precisions)]
+    for name in able:
+        if _is_installed(ENGINES[name][0]):
             return name
-    return "onnx" if only_graphs else "torch"
+    if only_graphs:
+        return "onnx"
+    return able[0] if able and not _is_installed("torch") else "torch"
 
 
 def _is_graph_file(source: ModelSource) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from htdemucs_n.errors import DeviceError, OptionError
+from htdemucs_n.engines.engine import check_precision
+from htdemucs_n.errors import DeviceError
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 """torch's types by the names of the precisions."""
@@ -34,12 +35,11 @@ def choose_precision(name: str, device: torch.device) -> str:
     """A key of `PRECISIONS`: `name`, or for `auto` bf16 where the device multiplies in it, else fp32.
 
     Raises:
-        UserError: no such precision.
+        OptionError: no such precision.
     """
+    check_precision(name)
     if name == "auto":
         name = "bf16" if _multiplies_bf16(device) else "fp32"
-    if name not in PRECISIONS:
-        raise OptionError(f"unknown precision '{name}': use auto, {', '.join(PRECISIONS)}")
     return name
 
 

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from htdemucs_n.engines.sources import ModelSource
+from htdemucs_n.errors import OptionError
+
+PRECISION_NAMES = ("fp32", "bf16", "fp16")
+"""Of the convolutions and matrix products. No engine has to have all of them."""
 
 
 @runtime_checkable
@@ -17,7 +25,7 @@ class Engine(Protocol):
     device: str
     """Where it runs, such as `cpu`, for messages and reports."""
     precision: str
-    """`fp32`, `bf16` or `fp16`, of the convolutions and matrix products."""
+    """One of `PRECISION_NAMES`."""
     sources: tuple[str, ...]
     """Names of the stems, in the order of the output."""
     samplerate: int
@@ -35,3 +43,30 @@ class Engine(Protocol):
         Raises:
             MemoryError: memory ran out; fewer segments may fit.
         """
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """What an engine is asked for: the models, one weight each in the average of their stems, and how they are run.
+
+    The other options are those of `Separator`, with the same defaults.
+    """
+
+    sources: Sequence[ModelSource]
+    weights: Sequence[float]
+    device: str = "auto"
+    precision: str = "auto"
+    segment: float | None = None
+    trusted: bool = False
+    threads: int | None = None
+
+
+def check_precision(name: str) -> None:
+    """Raise `OptionError` unless some engine has the precision."""
+    if name not in ("auto", *PRECISION_NAMES):
+        raise OptionError(f"unknown precision '{name}': use auto, {', '.join(PRECISION_NAMES)}")
+
+
+def ran_out_of_memory(error: Exception) -> bool:
+    """Whether an error means that memory ran out. On a CPU the libraries show it only in the message."""
+    return isinstance(error, MemoryError) or "alloc" in str(error).lower()

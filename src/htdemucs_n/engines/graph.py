@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from htdemucs_n.engines.engine import ran_out_of_memory
 from htdemucs_n.engines.stft import STFT, Samples, Spectrum
 from htdemucs_n.models.graph_info import AUDIO, MASKS, SPECTRA, WAVEFORMS, GraphInfo, spectrum_name
 
@@ -57,7 +58,12 @@ class GraphEngine:
 
     def separate(self, mixture: Samples) -> Samples:
         """As `Engine`."""
-        return np.stack([sum(group.separate(item) for group in self._groups) for item in mixture])
+        try:
+            return np.stack([sum(group.separate(item) for group in self._groups) for item in mixture])
+        except Exception as error:
+            if ran_out_of_memory(error):
+                raise MemoryError(str(error)) from error
+            raise
 
 
 class _Group:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from htdemucs_n.engines.engine import EngineOptions
 from htdemucs_n.engines.sources import ModelSource
 from htdemucs_n.errors import ModelError, OptionError
 from htdemucs_n.files import as_url, is_file
@@ -35,14 +36,14 @@ def is_graph_path(path: Path) -> bool:
     return path.suffix.lower() in (".onnx", ".xml")
 
 
-def graph_files(sources: Sequence[ModelSource], weights: Sequence[float], suffixes: Sequence[str]) -> list[GraphFile]:
+def graph_files(options: EngineOptions, suffixes: Sequence[str]) -> list[GraphFile]:
     """The graphs of models, each with its share: an ensemble has several. `suffixes` are those that the engine reads.
 
     Raises:
         ModelError: a model that is no graph, or a file that is missing or of another format.
     """
     files = []
-    for source, weight in zip(sources, weights, strict=True):
+    for source, weight in zip(options.sources, options.weights, strict=True):
         if not has_graph(source):
             raise ModelError(
                 f"{source} is no ONNX file, so it needs the engine torch: "
@@ -54,7 +55,7 @@ def graph_files(sources: Sequence[ModelSource], weights: Sequence[float], suffix
                 raise ModelError(f"{path} is of OpenVINO: use --engine openvino, or an .onnx file")
             if not is_file(path):
                 raise ModelError(f"no model at {as_url(path) or path}: give the path of an .onnx file")
-            files.append(GraphFile(path, weight / sum(weights) / len(paths)))
+            files.append(GraphFile(path, weight / sum(options.weights) / len(paths)))
     return [file for file in files if file.share]
 
 

@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as states
 
+from htdemucs_n.engines.engine import EngineOptions
 from htdemucs_n.engines.graph import Arrays, GraphEngine, LoadedGraph
 from htdemucs_n.engines.graph_files import check_alike, check_cpu, graph_files, segment_of, thread_count
-from htdemucs_n.engines.sources import ModelSource
 from htdemucs_n.errors import ModelError, OptionError
 from htdemucs_n.models.graph_info import GraphInfo
 
 
-def load_onnx_engine(
-    sources: Sequence[ModelSource],
-    device: str,
-    precision: str,
-    segment: float | None,
-    weights: Sequence[float],
-    trusted: bool,
-    threads: int | None,
-) -> GraphEngine:
-    """As `htdemucs_n.engines.choose.Loader`; it needs no trust, since a graph runs nothing but its operators."""
-    check_cpu(device, "onnx")
-    if precision not in ("auto", "fp32"):
-        raise OptionError(f"the engine onnx computes in fp32: use --engine openvino or torch for {precision}")
-    count = thread_count(threads)
-    files = graph_files(sources, weights, (".onnx",))
+def load_onnx_engine(options: EngineOptions) -> GraphEngine:
+    """Load graphs into ONNX Runtime, as a `htdemucs_n.engines.choose.Loader`.
+
+    `trusted` does not matter, since a graph runs nothing but its operators.
+    """
+    check_cpu(options.device, "onnx")
+    if options.precision not in ("auto", "fp32"):
+        others = "openvino or torch" if options.precision == "bf16" else "torch"
+        raise OptionError(f"the engine onnx computes in fp32: use --engine {others} for {options.precision}")
+    count = thread_count(options.threads)
+    files = graph_files(options, (".onnx",))
     sessions = [_session(file.path, count) for file in files]
     infos = [
         GraphInfo.from_metadata(session.get_modelmeta().custom_metadata_map, str(file.path))
@@ -41,7 +36,7 @@ def load_onnx_engine(
         LoadedGraph(_runner(session), file.share, info)
         for session, file, info in zip(sessions, files, infos, strict=True)
     ]
-    return GraphEngine("onnx", "fp32", graphs, segment_of(infos, segment), count)
+    return GraphEngine("onnx", "fp32", graphs, segment_of(infos, options.segment), count)
 
 
 def _session(path: Path, threads: int) -> Any:
@@ -78,11 +73,6 @@ def _runner(session: Any) -> Any:
     names = [output.name for output in session.get_outputs()]
 
     def run(inputs: Arrays) -> Arrays:
-        try:
-            return dict(zip(names, session.run(names, dict(inputs)), strict=True))
-        except _ERRORS as error:
-            if "alloc" in str(error).lower():
-                raise MemoryError(str(error)) from error
-            raise
+        return dict(zip(names, session.run(names, dict(inputs)), strict=True))
 
     return run

@@ -9,9 +9,9 @@ from typing import Any
 
 import openvino
 
+from htdemucs_n.engines.engine import EngineOptions
 from htdemucs_n.engines.graph import Arrays, GraphEngine, LoadedGraph
 from htdemucs_n.engines.graph_files import check_alike, check_cpu, graph_files, segment_of, thread_count
-from htdemucs_n.engines.sources import ModelSource
 from htdemucs_n.engines.user_cache import cache_folder
 from htdemucs_n.errors import ModelError, OptionError
 from htdemucs_n.models.graph_info import AUDIO, GraphInfo, spectrum_name
@@ -19,25 +19,20 @@ from htdemucs_n.models.graph_info import AUDIO, GraphInfo, spectrum_name
 _PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
 
 
-def load_openvino_engine(
-    sources: Sequence[ModelSource],
-    device: str,
-    precision: str,
-    segment: float | None,
-    weights: Sequence[float],
-    trusted: bool,
-    threads: int | None,
-) -> GraphEngine:
-    """As `htdemucs_n.engines.choose.Loader`; it needs no trust, since a graph runs nothing but its operators."""
-    check_cpu(device, "openvino")
-    files = graph_files(sources, weights, (".onnx", ".xml"))
-    count = thread_count(threads)
+def load_openvino_engine(options: EngineOptions) -> GraphEngine:
+    """Load graphs into OpenVINO, as a `htdemucs_n.engines.choose.Loader`.
+
+    `trusted` does not matter, since a graph runs nothing but its operators.
+    """
+    check_cpu(options.device, "openvino")
+    files = graph_files(options, (".onnx", ".xml"))
+    count = thread_count(options.threads)
     core = openvino_core()
     networks = [_read(core, file.path) for file in files]
     infos = [_info(network, file.path) for network, file in zip(networks, files, strict=True)]
     check_alike(infos)
-    chosen = _precision(core, precision, infos)
-    seconds = segment_of(infos, segment)
+    chosen = _precision(core, options.precision, infos)
+    seconds = segment_of(infos, options.segment)
     settings = {
         "INFERENCE_PRECISION_HINT": _PRECISIONS[chosen],
         "INFERENCE_NUM_THREADS": count,
@@ -102,12 +97,7 @@ def _runner(core: Any, network: Any, info: GraphInfo, segment: float, settings: 
     compiled = core.compile_model(network, "CPU", settings)
 
     def run(inputs: Arrays) -> Arrays:
-        try:
-            results = compiled.create_infer_request().infer(dict(inputs), share_inputs=True)
-        except RuntimeError as error:
-            if "alloc" in str(error).lower():
-                raise MemoryError(str(error)) from error
-            raise
+        results = compiled.create_infer_request().infer(dict(inputs), share_inputs=True)
         return {name: results[name] for name in info.outputs}
 
     return run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from htdemucs_n.engines.device import PRECISIONS, choose_device, choose_precision
+from htdemucs_n.engines.engine import EngineOptions, ran_out_of_memory
 from htdemucs_n.engines.sources import ModelSource, SeparationModel
 from htdemucs_n.errors import OptionError
 from htdemucs_n.models.ensemble import Ensemble, with_segment
@@ -41,36 +41,29 @@ class TorchEngine:
                 stems: Tensor = self.network(torch.from_numpy(mixture).to(self._device))
                 return stems.float().cpu().numpy()
         except (MemoryError, RuntimeError) as error:
-            if not _out_of_memory(error):
+            if not (isinstance(error, torch.cuda.OutOfMemoryError) or ran_out_of_memory(error)):
                 raise
         if self._device.type == "cuda":  # not before: the error held what the model had computed
             torch.cuda.empty_cache()
         raise MemoryError(f"not enough memory on {self.device}")
 
 
-def load_torch_engine(
-    sources: Sequence[ModelSource],
-    device: str,
-    precision: str,
-    segment: float | None,
-    weights: Sequence[float],
-    trusted: bool,
-    threads: int | None,
-) -> TorchEngine:
+def load_torch_engine(options: EngineOptions) -> TorchEngine:
     """As `htdemucs_n.engines.choose.Loader`; `threads` is torch's setting, for the whole process.
 
     The weights of networks that are loaded here are rounded to the precision. A network that is passed in is moved to
     the device and put into evaluation mode; its weights and its segment stay as they are.
     """
-    if threads is not None:
-        torch.set_num_threads(threads)
-    chosen = choose_device(device)
+    sources, precision, segment = options.sources, options.precision, options.segment
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    chosen = choose_device(options.device)
     if chosen.type == "cpu":
         check_openmp(torch.get_num_threads())
-    networks: list[Any] = [_load(source, trusted) if _is_name(source) else source for source in sources]
+    networks: list[Any] = [_load(source, options.trusted) if _is_name(source) else source for source in sources]
     network = networks[0]
     if len(networks) > 1:
-        network = Ensemble(networks, [[weight] * len(network.sources) for weight in weights])
+        network = Ensemble(networks, [[weight] * len(network.sources) for weight in options.weights])
     longest = getattr(network, "max_segment", float("inf"))  # of the official transformers
     if segment is not None:
         if segment > longest:
@@ -95,8 +88,3 @@ def _load(name: Any, trusted: bool) -> Any:
     from htdemucs_n.models.registry import load_model  # not needed to run a network of one's own
 
     return load_model(name or DEFAULT_MODEL, trusted)
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out, on any device; for a CPU only the message of the error shows it."""
-    return isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or "alloc" in str(error).lower()
