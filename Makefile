@@ -52,6 +52,8 @@ bench-speed:
 
 bench-busy:
 	$(PYTHON) benchmarks/busy.py --json $(RESULTS)/busy.json
+	$(PYTHON) benchmarks/busy.py --engine openvino --json $(RESULTS)/busy_openvino.json
+	$(PYTHON) benchmarks/busy.py --engine torch --json $(RESULTS)/busy_torch.json
 
 bench-quality:
 	$(PYTHON) benchmarks/quality.py "$(SONGS)" --bss --json $(RESULTS)/quality.json

@@ -16,6 +16,7 @@ from typing import Any
 
 from busy import Row as BusyRow
 from busy import table as busy_table
+from htdemucs_n.engines.choose import ENGINES
 from htdemucs_n.files import write_whole
 from ideas import table as ideas_table
 from published import ABOUT, published_table
@@ -29,6 +30,8 @@ COMMANDS = {
     "speed": "python benchmarks/speed.py --lengths 30 60 180",
     "speed_long": "python benchmarks/speed.py --lengths 300 600",
     "busy": "python benchmarks/busy.py",
+    "busy_openvino": "python benchmarks/busy.py --engine openvino",
+    "busy_torch": "python benchmarks/busy.py --engine torch",
     "profile": "htdemucs-n profile --preset default --against official --precision fp32",
     "lengths": "htdemucs-n profile --lengths 30,60,180,600,1800,3600",
     "memory": "python benchmarks/memory.py --tiny --threads 1 --minutes 5 600 --stems drums,vocals",
@@ -81,7 +84,9 @@ def page(results: Path, docs: Path) -> str:
         _section(records, "complexity", "Parameters and FLOPs", complexity),
         _section(records, "speed", "Speed and memory of the whole command", speed),
         [] if all_in_one else _section(records, "speed_long", "Speed and memory on longer songs", speed),
-        _section(records, "busy", "Speed on a busy machine", busy),
+        _section(records, "busy", "Speed on a busy machine: ONNX Runtime", busy),
+        _section(records, "busy_openvino", "Speed on a busy machine: OpenVINO", busy),
+        _section(records, "busy_torch", "Speed on a busy machine: PyTorch", busy),
         _section(records, "profile", "Where the time goes", profile),
         _picture(docs, "profile.png", "Time by part"),
         _section(records, "lengths", "Time and memory over the length of the song", lengths),
@@ -285,14 +290,28 @@ def ideas(record: Record) -> list[str]:
 
 def busy(record: Record) -> list[str]:
     """Time of the whole command beside other processes."""
-    text = _wrapped(
-        f"The whole command with the engine {record.get('engine', 'torch')} separates {record['seconds']:g} s of song, "
-        "on an idle machine, beside a busy loop on one core (`loop`), and beside a matrix product on every core "
-        "(`matrix`). Threads that wait for each other sleep (`sleep`, the setting of the command) or, with torch, run "
-        "while they wait (`spin`, the default of GNU's OpenMP). "
-        f"The times are medians of {record['repeats']} runs, taken in turn."
+    rows = [BusyRow(**row) for row in record["results"]]
+    loads = {
+        "idle": "on an idle machine (`idle`)",
+        "loop": "beside a busy loop on one core (`loop`)",
+        "matrix": "beside a matrix product on every core (`matrix`)",
+    }
+    *first, last = (loads[load] for load in dict.fromkeys(row.load for row in rows))
+    about = (
+        f"The whole command with the engine {record['engine']} separates {record['seconds']:g} s of song, "
+        f"{', '.join(first)} and {last}. The times are medians of {record['repeats']} runs, taken in turn."
     )
-    return [*text, "", *busy_table([BusyRow(**row) for row in record["results"]])]
+    if record["engine"] == "torch":
+        about += (
+            " Threads that wait for each other sleep (`sleep`, the setting of the command) or run while they wait "
+            "(`spin`, the default of GNU's OpenMP)."
+        )
+    else:
+        about += (
+            " Where the system shares two cores evenly between the loop and two threads, each gets two thirds of a "
+            "core: work that two threads divide evenly then takes 1.5 times as long, without any waiting."
+        )
+    return [*_wrapped(about), "", *busy_table(rows)]
 
 
 def fuzz(record: Record) -> list[str]:
@@ -315,7 +334,8 @@ def _section(records: dict[str, Record], name: str, title: str, body: Callable[[
 def _made(record: Record, name: str) -> str:
     """The machine, versions, date and command of a result, as far as they are recorded."""
     cores = f"{record['cores']} cores, threads: {record['threads']}" if "cores" in record else None
-    versions = f"torch {record['torch']}" if "torch" in record else record.get("about")
+    package = ENGINES[record.get("engine", "torch")][0]
+    versions = f"{package} {record[package]}" if package in record else record.get("about")
     facts: Iterable[str | None] = (record.get("gpu"), record.get("cpu"), cores, versions, record.get("date"))
     where = ", ".join(fact for fact in facts if fact) or "machine not recorded"
     command = f"`{record['command']}`, " if "command" in record else ""
