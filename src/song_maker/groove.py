@@ -61,7 +61,9 @@ class GrooveSet:
         found = (re.fullmatch(r".*/\d+_([^/_]+)_(\d+)_beat_4-4\.mid", name) for name in self._zip.namelist())
         self._members = sorted((match[1].split("-")[0], float(match[2]), match[0]) for match in found if match)
         if not self._members:
-            raise UserError(f"'{self.path}' holds no drum takes (*_beat_4-4.mid): pass the zip of the Groove MIDI set")
+            raise UserError(
+                f"'{self.path}' contains no drum takes (*_beat_4-4.mid): pass the zip of the Groove MIDI set"
+            )
 
     def choose(self, styles: tuple[str, ...], rng: np.random.Generator) -> Groove:
         """A take in one of `styles`, or in any where the set has none of them."""

@@ -54,7 +54,9 @@ class Pop909:
         found = (re.fullmatch(r"(?:.*/)?(\d{3})/\1\.mid", name) for name in self._zip.namelist())
         self._members = sorted(match[0] for match in found if match)
         if not self._members:
-            raise UserError(f"'{self.path}' holds no POP909 songs (POP909/001/001.mid): pass the zip of the data set")
+            raise UserError(
+                f"'{self.path}' contains no POP909 songs (POP909/001/001.mid): pass the zip of the data set"
+            )
 
     def __len__(self) -> int:
         return len(self._members)

@@ -79,7 +79,7 @@ class VoiceBank:
         self._files = [path for path in sorted(folder.glob("*_*.*")) if len(_sung(path)) >= 5]
         if not self._files:
             raise UserError(
-                f"'{folder}' holds no recordings of syllables (such as ba_ba_bi_ba_bu.ogg): pass a voice bank"
+                f"'{folder}' contains no recordings of syllables (such as ba_ba_bi_ba_bu.ogg): pass a voice bank"
             )
         self._cache = cache
         self._loaded: dict[Path, list[Syllable]] = {}

@@ -122,9 +122,9 @@ def not_finite(value: float) -> Callable[[Path], None]:
     ("name", "make", "says"),
     [
         ("a.wav", missing, "does not exist"),
-        ("a.wav", folder, "holds no audio or video file"),
+        ("a.wav", folder, "contains no audio or video file"),
         ("a.wav", empty, "is empty"),
-        ("a.wav", no_samples, "holds no audio"),
+        ("a.wav", no_samples, "contains no audio"),
         ("a.wav", text, "is not an audio file"),
         ("a.raw", text, "is not an audio file"),
         ("a.mp3", text, "is not an audio file"),

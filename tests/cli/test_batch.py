@@ -121,7 +121,7 @@ def test_clip_modes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
     _, samples = wavfile.read(ROOT / "a" / "vocals.wav")
     peak = float(np.abs(samples).max())
     assert peak == pytest.approx(2.0 if mode == "none" else 1.0, abs=2e-2)
-    note = {"rescale": "scaled by 0.5", "clamp": "cut off", "limit": "turned down at peaks", "none": ""}[mode]
+    note = {"rescale": "scaled by 0.5", "clamp": "was clipped", "limit": "reduced around its peaks", "none": ""}[mode]
     assert note in (out := capsys.readouterr().out)
     assert ("note" in out) == (mode != "none")
 
@@ -139,7 +139,7 @@ def test_songs_of_one_name_say_so(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     song("y/a.wav")
     assert run(monkeypatch, "x/a.wav", "y/a.wav") == 0
     assert {path.name for path in ROOT.iterdir()} == {"a", "a-2"}
-    assert "another song has its name" in capsys.readouterr().out
+    assert "another song has the same name" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("jobs", ["1", "3"])
@@ -184,7 +184,8 @@ def test_what_is_lost_of_a_truncated_song_is_stated(
     Path(f"a.{suffix}").write_bytes(data[: len(data) // 2])
     assert run(monkeypatch, f"a.{suffix}", "--depth", "int16") == 0
     assert (
-        "note: it is cut short: the first " in (out := capsys.readouterr().out) and " s of 4.0 s could be read" in out
+        "note: the file is cut short: the first " in (out := capsys.readouterr().out)
+        and " s of 4.0 s could be read" in out
     )
     _, vocals = wavfile.read(ROOT / "a" / "vocals.wav")
     assert 1.5 < len(vocals) / 44100 < 2.5
@@ -308,7 +309,7 @@ def test_a_wav_without_samples_is_refused_from_standard_input() -> None:
         data = Path("a.wav").read_bytes() + chunk
         done = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=False)
         assert done.returncode == 1
-        assert done.stderr.startswith(b"error: 'standard input' holds no audio") and done.stderr.count(b"\n") == 1
+        assert done.stderr.startswith(b"error: 'standard input' contains no audio") and done.stderr.count(b"\n") == 1
         assert not Path("out").exists()
 
 
@@ -416,7 +417,7 @@ def test_stems_of_another_song_are_not_taken_for_this_ones(
     for quiet in ([], ["--skip-existing"]):
         assert run(monkeypatch, "y/a.wav", *quiet) == 0
         out = capsys.readouterr().out
-        assert "are of another 'a.wav': --force replaces them" in out
+        assert "belong to another song, 'a.wav': --force replaces them" in out
         assert (ROOT / "a/bass.wav").read_bytes() == first and not (ROOT / "a/drums.wav").exists()
     assert run(monkeypatch, "y/a.wav", "--force") == 0
     assert (ROOT / "a/bass.wav").read_bytes() != first
@@ -433,11 +434,13 @@ def test_stems_that_nothing_is_known_of_are_kept_with_a_note(
     for name in SOURCES:
         (ROOT / f"a/{name}.wav").write_bytes(b"mine")
     assert run(monkeypatch, "a.wav") == 0
-    assert "note: it is not known which song they are of" in capsys.readouterr().out
+    assert "note: it is not known which song the existing stems belong to" in capsys.readouterr().out
     assert (ROOT / "a/bass.wav").read_bytes() == b"mine"
     (ROOT / "a/drums.wav").unlink()
     assert run(monkeypatch, "a.wav") == 0
-    assert "note: it is not known which song they are of" in capsys.readouterr().out, "three of four are unknown"
+    assert "note: it is not known which song the existing stems belong to" in capsys.readouterr().out, (
+        "three of four are unknown"
+    )
 
 
 def test_it_is_known_of_each_stem_which_song_it_is_of(
@@ -449,7 +452,7 @@ def test_it_is_known_of_each_stem_which_song_it_is_of(
     assert run(monkeypatch, "x/a.wav") == 0
     capsys.readouterr()
     assert run(monkeypatch, "y/a.wav", "--two-stems", "vocals") == 0
-    assert "are of another 'a.wav': --force replaces them" in capsys.readouterr().out
+    assert "belong to another song, 'a.wav': --force replaces them" in capsys.readouterr().out
     assert not (ROOT / "a/no_vocals.wav").exists()
     assert run(monkeypatch, "x/a.wav", "--stems", "bass") == 0
     assert "note" not in capsys.readouterr().out

@@ -305,7 +305,7 @@ def test_a_song_that_cannot_be_read_does_not_stop_the_others(
     ("arguments", "named"),
     [
         (["nowhere"], "nowhere"),
-        (["empty"], "holds no songs"),
+        (["empty"], "contains no songs"),
         (["songs", "--metrics", "sdrr"], "global"),
         (["songs", "--metrics", ","], "empty"),
         (["songs", "--stems", "nowhere"], "nowhere"),

@@ -122,7 +122,7 @@ def test_the_file_says_where_the_weights_come_from(exported: Callable[[str], tup
         (["bnds", "-o", "a.onnx"], 1, "unknown model 'bnds': did you mean 'bands'?"),
         (["duo", "-o", "a.onnx"], 1, "duo is the mean of bands and small: name one of these"),
         (["none.safetensors", "-o", "a.onnx"], 1, "no checkpoint at none.safetensors"),
-        (["song.wav", "-o", "a.onnx"], 1, "song.wav is no readable safetensors checkpoint"),
+        (["song.wav", "-o", "a.onnx"], 1, "song.wav is not a readable safetensors checkpoint"),
         (["old.th", "-o", "a.onnx"], 1, "add --trust-checkpoint"),
         (["tiny.safetensors", "-o", "song.wav/a.onnx"], 1, "cannot make the folder 'song.wav'"),
         (["tiny.safetensors", "-o", "folder.onnx"], 1, "cannot write 'folder.onnx'"),

@@ -220,7 +220,7 @@ def test_a_stem_file(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
         assert samples.shape == (2, TONES.shape[1])
         assert np.abs(samples - gain * TONES[:channels]).max() < 2**-15
     assert run(monkeypatch, *arguments) == 0
-    assert "its stems are there and are kept" in capsys.readouterr().out
+    assert "its stems exist and are kept" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -335,7 +335,7 @@ def test_stems_that_are_there_are_kept_unless_forced(
     calls = len(known_model.lengths)
     assert run(monkeypatch, "separate", "a.wav", "b.wav", "--skip-existing") == 0
     assert len(known_model.lengths) == calls
-    assert capsys.readouterr().out == "2 of 2 songs had their stems already\n"
+    assert capsys.readouterr().out == "the stems of 2 of 2 songs existed already\n"
 
     (folder / "drums.wav").unlink()  # one is missing: it alone is written
     assert run(monkeypatch, "separate", "a.wav") == 0

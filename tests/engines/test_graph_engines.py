@@ -187,7 +187,7 @@ def test_files_that_are_no_models(name: str, bands: Path, tmp_path: Path) -> Non
             load(name, file)
     with pytest.raises(ModelError, match=r"no model at .*none\.onnx"):
         load(name, tmp_path / "none.onnx")
-    with pytest.raises(ModelError, match="no ONNX file, so it needs the engine torch"):
+    with pytest.raises(ModelError, match="is not an ONNX file, so it needs the engine torch"):
         load(name, tmp_path / "checkpoint.safetensors")
     with pytest.raises(ModelError, match="unknown model 'bnds': did you mean 'bands'"):
         load(name, "bnds")

@@ -74,7 +74,7 @@ def test_leading_dimensions_are_transformed_one_by_one() -> None:
 
 
 def test_a_length_between_frames_is_refused() -> None:
-    with pytest.raises(ValueError, match="1000 is no multiple of the hop 128"):
+    with pytest.raises(ValueError, match="1000 is not a multiple of the hop 128"):
         STFT(512)(torch.zeros(1000))
 
 

@@ -84,9 +84,9 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     assert str(text) in refusal(text)
     foreign = tmp_path / "foreign.safetensors"
     save_file({"weight": torch.zeros(3)}, foreign, {"format": "pt"})
-    assert f"{foreign} is no htdemucs_n checkpoint" in refusal(foreign)
+    assert f"{foreign} is not a htdemucs_n checkpoint" in refusal(foreign)
     save_file({"weight": torch.zeros(3)}, foreign)
-    assert f"{foreign} is no htdemucs_n checkpoint" in refusal(foreign)
+    assert f"{foreign} is not a htdemucs_n checkpoint" in refusal(foreign)
     assert str(tmp_path) in refusal(tmp_path)
     missing = tmp_path / "none.safetensors"
     assert f"no checkpoint at {missing}" in refusal(missing)
@@ -95,7 +95,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 def test_a_file_without_a_config_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "bare.safetensors"
     save_tensors(path, trained().state_dict(), {"step": 3})
-    assert f"{path} holds no model config" in refusal(path)
+    assert f"{path} contains no model config" in refusal(path)
 
 
 @pytest.mark.parametrize("change", ["shape", "missing", "extra"])

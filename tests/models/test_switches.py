@@ -133,7 +133,7 @@ def test_keywords_override_the_config() -> None:
         ({"spectral_head": "masks"}, "'spectral_head' is 'masks': use one of mask, softmax, mapping, none"),
         ({"n_ffts": [512, 8192]}, "has 8192: use 512, 1024, 2048 or 4096"),
         ({"band_zones": [[64, 8]]}, "'band_zones' must cover 2048 bins"),
-        ({"band_zones": [[512, 4]]}, "4 bins a band is no multiple of 8"),
+        ({"band_zones": [[512, 4]]}, "4 bins in a band are not a multiple of 8"),
         ({"band_zones": [[2, 1024]]}, "2 bands don't halve 3 times"),
         ({"spectral_head": "none", "fusion_method": "none"}, "the frequency branch has no effect"),
         ({"channels": "wide"}, "'channels' is 'wide': give a whole number"),

@@ -160,5 +160,5 @@ def test_loops_of_links_end() -> None:
 def test_a_folder_without_songs_is_an_error_in_its_place() -> None:
     touch("m/notes.txt", "a.wav")
     error, track = find_tracks([Path("m"), Path("a.wav")], Path("out"))
-    assert isinstance(error, UserError) and "'m' holds no audio" in str(error)
+    assert isinstance(error, UserError) and "'m' contains no audio" in str(error)
     assert isinstance(track, Track)

@@ -181,7 +181,7 @@ def test_sources_that_are_none(kind: type[Pop909] | type[GrooveSet], tmp_path: P
         kind(tmp_path / "text.zip")
     with zipfile.ZipFile(tmp_path / "empty.zip", "w"):
         pass
-    with pytest.raises(UserError, match="holds no"):
+    with pytest.raises(UserError, match="contains no"):
         kind(tmp_path / "empty.zip")
 
 

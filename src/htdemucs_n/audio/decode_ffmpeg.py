@@ -59,7 +59,7 @@ def open_container(
             raise AudioError(f"'{name}' has {count} audio streams, not {number + 1}: get the file again")
         stream = container.streams.audio[number]
         if stream.codec_context is None:
-            raise AudioError(f"'{name}' is coded in a way for which FFmpeg has no decoder here: convert it to wav")
+            raise AudioError(f"'{name}' has a codec that this FFmpeg cannot decode: convert it to wav")
         try:
             decoded = ContainerStream(container, stream, promised, reliable)
         except (FFmpegError, ValueError, OverflowError):

@@ -74,4 +74,4 @@ class SoundFileStream:
             self.damaged += 1
             return np.zeros((0, self.channels), np.float32)
         except OSError as error:
-            raise AudioError(f"'{self._path}' cannot be read on ({error.strerror}): check the disk") from None
+            raise AudioError(f"'{self._path}' cannot be read further ({error.strerror}): check the disk") from None

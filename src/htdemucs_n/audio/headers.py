@@ -147,7 +147,7 @@ def _tag_before(view: FileView) -> int:
 
 
 def _id3_size(head: bytes) -> int:
-    """Bytes of an ID3v2 tag between its header or footer `head` and its end; they are written with 7 bits a byte."""
+    """Bytes of an ID3v2 tag between its header or footer `head` and its end; they are written with 7 bits per byte."""
     return sum((byte & 127) << 7 * (3 - n) for n, byte in enumerate(head[6:10]))
 
 

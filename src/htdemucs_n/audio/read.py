@@ -77,7 +77,7 @@ def _decoded(view: FileView, path: str | Path, stream: int = 0) -> Iterator[Audi
             yield SoundFileStream(sound, promised_by_wav(view) if sound.format == "WAV" else None, path)
         return
     if head == b"RIFF" and promised_by_wav(view) == 0:
-        raise AudioError(f"'{path}' holds no audio: get the file again")  # FFmpeg would read what follows as samples
+        raise AudioError(f"'{path}' contains no audio: get the file again")  # FFmpeg would read what follows as samples
     view.seek(0)
     from htdemucs_n.audio.decode_ffmpeg import open_container  # PyAV loads all of FFmpeg: only when needed
 

@@ -55,11 +55,13 @@ def checked_blocks(stream: AudioStream, path: str | Path) -> Iterator[NDArray[np
     empty = True
     for block in stream.blocks():
         if not np.isfinite(block).all():
-            raise AudioError(f"'{path}' holds NaN or infinite samples: export it again from its source")
+            raise AudioError(f"'{path}' contains NaN or infinite samples: export it again from its source")
         empty = empty and not block.shape[1]
         yield block
     if empty:
-        raise AudioError(f"'{path}' holds no audio that can be read: it is cut short or not audio, get the file again")
+        raise AudioError(
+            f"'{path}' contains no audio that can be read: it is cut short or not audio, get the file again"
+        )
 
 
 def check_rate(sample_rate: int, name: str | Path) -> None:

@@ -1,1 +1,1 @@
-"""The command line: one thin file a verb, that parses, calls and prints."""
+"""The command line: one thin file per verb that parses, calls and prints."""

@@ -1,4 +1,4 @@
-"""Print the results of many songs: a line or a JSON object each, the failures at the end."""
+"""Print the results of many songs: a line or a JSON object for each, and the failures at the end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class BatchReport:
     Args:
         to_pipe: the stems go to standard output, so words go to standard error.
         quiet_about_kept: songs that were kept are counted and not listed.
-        as_json: one JSON object a song in place of lines.
+        as_json: one JSON object per song in place of lines.
     """
 
     def __init__(self, to_pipe: bool, quiet_about_kept: bool, as_json: bool) -> None:
@@ -45,7 +45,7 @@ class BatchReport:
 
             batch.run(tracks, report, jobs, show)
         if self._kept and self._quiet_about_kept and not self._as_json:
-            self._say(f"{self._kept} of {len(tracks)} songs had their stems already")
+            self._say(f"the stems of {self._kept} of {len(tracks)} songs existed already")
         for failure in self._failures:
             typer.echo(f"error: {failure}", err=True)
         if self._failures and len(tracks) > 1:
@@ -70,7 +70,7 @@ class BatchReport:
         if result.status == "kept":
             if self._quiet_about_kept and not result.outcome.notes:
                 return
-            self._say(f"{line}: its stems are there and are kept (--force replaces them)")
+            self._say(f"{line}: its stems exist and are kept (--force replaces them)")
         else:
             self._say(f"{line} ({_duration(result)})")
         for note in result.outcome.notes:

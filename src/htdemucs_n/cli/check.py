@@ -27,7 +27,7 @@ def check(
 ) -> None:
     """Report the songs of a folder, the minutes of each stem, the sample rates and every problem.
 
-    The exit status is 1 when a file cannot be read, or the folder holds no song.
+    The exit status is 1 when a file cannot be read, or the folder contains no song.
     """
     import dataclasses
     import json

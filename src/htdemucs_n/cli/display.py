@@ -44,7 +44,7 @@ class Display:
 
 
 class _Speed(ProgressColumn):
-    """Seconds of the song a second."""
+    """Seconds of the song per second."""
 
     def render(self, task: Task) -> Text:
         """The text of the column."""

@@ -1,4 +1,4 @@
-"""`htdemucs-n separate`: songs in, one file a stem out."""
+"""`htdemucs-n separate`: songs in, one file per stem out."""
 
 from __future__ import annotations
 

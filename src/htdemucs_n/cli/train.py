@@ -58,7 +58,7 @@ def train(
 
 
 def _train_with_progress(solver: Solver) -> float:
-    """Train under a progress bar with the recent loss and the time left; without a terminal, with a line a minute."""
+    """Train under a progress bar with the recent loss and the time left; without a terminal, a line per minute."""
     from htdemucs_n.cli.progress import progress_bar
 
     started, first, said = time.monotonic(), solver.step, time.monotonic()

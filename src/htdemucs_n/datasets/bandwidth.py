@@ -58,7 +58,7 @@ def bandwidth(samples: NDArray[np.float32] | NDArray[np.int16], sample_rate: int
 
 
 def _cliffs(levels: NDArray[np.float64]) -> list[tuple[int, int]]:
-    """The cliffs in levels a band, lowest first: the band above their plateau, and that in which they fall."""
+    """The cliffs in levels per band, lowest first: the band above their plateau, and that in which they fall."""
     # highest_above[i]: the loudest band from i up.
     highest_above = np.maximum.accumulate(levels[::-1])[::-1]
     cliffs: list[tuple[int, int]] = []

@@ -88,7 +88,7 @@ def check(
     unknown name, unknown format. `progress` is called with (songs done, songs in all).
 
     Raises:
-        UserError: the folder is missing or holds no song, or `single` is none of the sources.
+        UserError: the folder is missing or contains no song, or `single` is none of the sources.
     """
     folder = Path(folder)
     if single is None:

@@ -1,12 +1,12 @@
 """Find the songs of a folder and the files of their stems.
 
     folder/
-      A song/                   a folder a song: a file or several a stem, any format that `separate` reads
+      A song/                   a folder per song: one or more files per stem, in any format that is read
         drums.wav
         vocals-1.flac  vocals_2.mp3      summed
         guitar.ogg                       by its name a part of other (`datasets.names`)
         mixture.wav                      not needed: the mixture is the sum of the stems
-      Another song.stem.mp4     or a file a song, with MUSDB18's five streams
+      Another song.stem.mp4     or one file per song, with MUSDB18's five streams
 
 A stem without a file is silence. MUSDB18's own root, with `train` and `test`, is a folder of songs too: `split` says
 which part of it is meant.
@@ -76,7 +76,7 @@ def find_songs(
     With `unknown_too`, folders whose files are of no stem are songs as well.
 
     Raises:
-        UserError: the folder is missing or holds no song, or a folder in it cannot be read.
+        UserError: the folder is missing or contains no song, or a folder in it cannot be read.
     """
     given, folder = folder, Path(folder)
     if not is_folder(folder):
@@ -88,7 +88,7 @@ def find_songs(
             songs.append(song)
     if not songs:
         raise AudioError(
-            f"'{folder}' holds no songs: expected song/{{{','.join(sources)}}}.wav (or other formats) "
+            f"'{folder}' contains no songs: expected song/{{{','.join(sources)}}}.wav (or other formats) "
             f"or song{musdb.STEM_FILE}"
         )
     return songs
@@ -98,14 +98,14 @@ def find_single_stems(folder: str | Path, sources: Sequence[str], stem: str) -> 
     """Every audio file of a folder, at any depth, as a song that has nothing but `stem` of `sources`; sorted by path.
 
     Raises:
-        UserError: the folder is missing or holds no audio, or `stem` is none of the sources.
+        UserError: the folder is missing or contains no audio, or `stem` is none of the sources.
     """
     folder = Path(folder)
     if stem not in sources:
-        raise OptionError(f"'{stem}' is no stem: {suggestion(stem, sources)}")
+        raise OptionError(f"'{stem}' is not a stem: {suggestion(stem, sources)}")
     files = audio_files([folder])
     if not files:
-        raise AudioError(f"'{folder}' holds no audio files")
+        raise AudioError(f"'{folder}' contains no audio files")
     return [
         SongFiles(file.stem, file, tuple((StemFile(file),) if source == stem else () for source in sources))
         for file in files

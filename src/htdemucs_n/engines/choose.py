@@ -64,7 +64,7 @@ def load_engine(
 
     Raises:
         UserError: an unknown engine, options beside an engine that is made already, a segment or a number of
-            threads out of range, not one weight a model; or as `Loader`.
+            threads out of range, not one weight per model; or as `Loader`.
     """
     if isinstance(model, Engine):
         if (engine, device, precision, segment, weights, threads) != ("auto", "auto", "auto", None, None, None):
@@ -144,7 +144,7 @@ def _has_gpu() -> bool:
 
 
 def _weights(weights: Sequence[float] | None, models: int) -> list[float]:
-    """One weight a model."""
+    """One weight per model."""
     counts = [1.0] * models if weights is None else list(weights)
     if len(counts) != models or min(counts, default=0) < 0 or not 0 < sum(counts) < float("inf"):
         raise OptionError(f"weights are {counts}: give one number of 0 or more for each of {models} models")

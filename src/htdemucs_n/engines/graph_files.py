@@ -46,7 +46,7 @@ def graph_files(options: EngineOptions, suffixes: Sequence[str]) -> list[GraphFi
     for source, weight in zip(options.sources, options.weights, strict=True):
         if not has_graph(source):
             raise ModelError(
-                f"{source} is no ONNX file, so it needs the engine torch: "
+                f"{source} is not an ONNX file, so it needs the engine torch: "
                 "use --engine torch, or write an ONNX file with `htdemucs-n export`"
             )
         paths = graph_paths(DEFAULT_MODEL if source is None else str(source))

@@ -52,7 +52,7 @@ class FolderEstimates:
     """Reads `folder/<song>/<stem>.wav`, or any format, the songs named as in the dataset (or with `.stem` behind).
 
     Raises:
-        UserError: the folder is missing or holds no song.
+        UserError: the folder is missing or contains no song.
     """
 
     def __init__(self, folder: Path, sources: Sequence[str]) -> None:

@@ -103,7 +103,7 @@ def _flac(samples: NDArray[np.floating[Any]], sample_rate: int) -> bytes:
 
 
 def _boxes(evaluation: Evaluation, summary: Summary, stems: Sequence[str]) -> bytes:
-    """Box plots over songs as a PNG: a row a metric, a group a stem, a box an estimate."""
+    """Box plots over songs as a PNG: a row for each metric, a group for each stem, a box for each estimate."""
     figure = new_figure(12, 3 * len(summary))
     names = list(dict.fromkeys(name for rows in summary.values() for name in rows))
     width = 0.8 / len(names)

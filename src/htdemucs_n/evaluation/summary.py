@@ -55,7 +55,7 @@ def summarise(evaluation: Evaluation) -> Summary:
 
 
 def tables(summary: Summary, stems: Sequence[str]) -> list[Table]:
-    """One table a metric, medians over songs: estimates by `stems`, and the mean over the stems where all have one."""
+    """One table per metric, medians over songs: estimates by `stems`, and the mean where all stems have a median."""
     made = []
     for metric, estimates in summary.items():
         table = number_table(f"{metric}, dB, median over songs ({better(metric)})", "estimate", *stems, "mean")
@@ -68,7 +68,7 @@ def tables(summary: Summary, stems: Sequence[str]) -> list[Table]:
 
 
 def write_scores(evaluation: Evaluation, summary: Summary, about: Mapping[str, Any], folder: Path) -> None:
-    """Write `scores.json` (all of it) and `scores.csv` (a row a song, estimate and stem). Raises `UserError`."""
+    """Write `scores.json` (all of it) and `scores.csv` (a row for each song, estimate and stem). Raises `UserError`."""
     content = {
         **about,
         "estimate": evaluation.name,

@@ -142,7 +142,7 @@ class _Stored:
                 size = int.from_bytes(file.read(8), "little")
                 self.header: dict[str, Any] = json.loads(file.read(min(size, path.stat().st_size)))
         except ValueError as error:
-            raise ModelError(f"{path} is no safetensors file: leave out --beside") from error
+            raise ModelError(f"{path} is not a safetensors file: leave out --beside") from error
         self.path = path
         self._start = 8 + size
 

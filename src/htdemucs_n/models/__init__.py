@@ -1,4 +1,4 @@
-"""HTDemucs_n and its parts, one idea a file.
+"""HTDemucs_n and its parts, one idea per file.
 
 stft                   complex STFT and its inverse on the grid's clock
 multi_resolution_stft  four STFTs in parallel, split to bands and fused (idea 1)

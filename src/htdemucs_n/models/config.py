@@ -36,7 +36,7 @@ def check_zones(zones: Sequence[Sequence[int]], n_ffts: Sequence[int]) -> None:
     for _, bins in zones:
         if bins % (N_FFT // min(n_ffts)):
             raise ConfigError(
-                f"config key 'band_zones': {bins} bins a band is no multiple of "
+                f"config key 'band_zones': {bins} bins in a band are not a multiple of "
                 f"{N_FFT // min(n_ffts)}, one bin of the shortest STFT"
             )
 

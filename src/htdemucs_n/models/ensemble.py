@@ -15,7 +15,7 @@ from htdemucs_n.errors import OptionError
 class Ensemble(nn.Module):
     """The weighted mean of the stems of `members`, which separate the same stems, in one order, at one rate.
 
-    `weights` has a list a member, with a number a stem; by default all count alike.
+    `weights` has a list for each member, with a number for each stem; by default all count alike.
 
     Shape: `(B, C, T)` -> `(B, S, C, T)`, T up to `max_segment` seconds.
 

@@ -65,7 +65,7 @@ class AdditiveFusion(nn.Module):
 class LearnedFusion(nn.Module):
     """Weigh the branches a frame at a time, mix them by a small network, add the result to the time features.
 
-        w = softmax(a(f, t))            two weights a frame
+        w = softmax(a(f, t))            two weights per frame
         fused = t + tanh(net(w_f f, w_t t))
 
     With `adaptive` off, the two weights are learned constants.

@@ -21,7 +21,7 @@ DEFAULT_MODEL = "duo"
 
 OFFICIAL_MODELS = {
     "htdemucs": "Hybrid Transformer Demucs (Rouard et al., 2023)",
-    "htdemucs_ft": "the same, fine-tuned: a model a stem, 4 times the time",
+    "htdemucs_ft": "the same, fine-tuned: one model for each stem, 4 times the time",
     "htdemucs_6s": "the same with guitar and piano",
 }
 """Names that are loaded through `demucs`, and what they are."""

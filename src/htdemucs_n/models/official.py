@@ -82,7 +82,7 @@ def load_official_file(path: Path, trusted: bool) -> OfficialModel | Ensemble:
         return _wrapped(_from_safetensors(path))
     except (Exception, SystemExit) as error:  # a foreign file can fail in any way
         reason = " ".join(str(error).split())[:200]
-        raise ModelError(f"{path} is no checkpoint that demucs can read ({reason}): fetch it again") from None
+        raise ModelError(f"{path} is not a checkpoint that demucs can read ({reason}): fetch it again") from None
 
 
 def is_official_file(path: Path) -> bool:

@@ -39,7 +39,7 @@ class STFT(nn.Module):
         """Transform `(..., T)` to `(..., n_fft/2, T / hop)`; raises `ValueError` if hop does not divide T."""
         *batch, length = audio.shape
         if length % self.hop:
-            raise ValueError(f"length {length} is no multiple of the hop {self.hop}")
+            raise ValueError(f"length {length} is not a multiple of the hop {self.hop}")
         padded = F.pad(audio.reshape(-1, length).float(), (self.padding, self.padding))  # torch.stft takes 2-D at most
         spectrum = torch.stft(
             padded,

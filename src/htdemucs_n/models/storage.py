@@ -52,12 +52,14 @@ def _opened(path: Path) -> Iterator[Any]:
         with safe_open(path, framework="pt") as file:
             yield file
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path} is no readable safetensors checkpoint ({error}): fetch or train it again") from error
+        raise ModelError(
+            f"{path} is not a readable safetensors checkpoint ({error}): fetch or train it again"
+        ) from error
 
 
 def _metadata(header: dict[str, str], path: Path) -> dict[str, Any]:
     if header.pop("format", None) != _FORMAT:
-        raise ModelError(f"{path} is no {_FORMAT} checkpoint: use a file that `htdemucs-n train` wrote")
+        raise ModelError(f"{path} is not a {_FORMAT} checkpoint: use a file that `htdemucs-n train` wrote")
     try:
         return {key: json.loads(value) for key, value in header.items()}
     except ValueError as error:
@@ -84,7 +86,7 @@ def load_saved_model(path: Path) -> tuple[Network, dict[str, Any]]:
     tensors, metadata = load_tensors(path)
     tensors = averaged_weights(tensors)
     if not isinstance(metadata.get("config"), dict):
-        raise ModelError(f"{path} holds no model config: use a file that `htdemucs-n train` wrote")
+        raise ModelError(f"{path} contains no model config: use a file that `htdemucs-n train` wrote")
     try:
         model = network_from_metadata(metadata).float()  # whatever torch's default type is
     except UserError as error:

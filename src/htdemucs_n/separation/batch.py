@@ -127,17 +127,19 @@ class Batch:
             missing = {stem: path for stem, path in named.files.items() if self.force or not path.is_file()}
             sources = {record.source(path) for stem, path in named.files.items() if stem not in missing}
             others = {source.name for source in sources if source is not None and not source.is_file(track.path)}
-            notes = [f"they are of another '{name}': --force replaces them" for name in sorted(others)]
+            notes = [
+                f"the existing stems belong to another song, '{name}': --force replaces them" for name in sorted(others)
+            ]
             if None in sources:
-                notes.append("it is not known which song they are of: --force replaces them")
+                notes.append("it is not known which song the existing stems belong to: --force replaces them")
             if not missing or others:
                 return SongResult(track, "kept", named.files, Outcome(notes=notes))
             outcome = self._written(track, missing, show)
             record.remember(track.path, missing.values())
         if sources:
-            outcome.notes += ["stems that were there are kept, --force replaces them", *notes]
+            outcome.notes += ["existing stems are kept: --force replaces them", *notes]
         if named.numbered:
-            outcome.notes.append("another song has its name, so it got a number")
+            outcome.notes.append("another song has the same name, so a number was added")
         return SongResult(track, "separated", named.files, outcome)
 
     def _written(self, track: Track, files: dict[str, Path], show: ShowProgress) -> Outcome:

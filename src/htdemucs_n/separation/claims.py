@@ -3,7 +3,7 @@
 Both are kept in a hidden folder of the output folder, under names made from those of the files:
 
     separated/.htdemucs-n/3f2a....lock    held while a process separates the song; the system releases it when that ends
-    separated/.htdemucs-n/9c41....json    the song that a stem is of, one file a stem
+    separated/.htdemucs-n/9c41....json    the song that a stem is of, one file per stem
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def find_tracks(paths: Iterable[str | Path], out: Path) -> Iterator[Track | User
             found = True
             yield entry
         if not found:
-            yield AudioError(f"'{path}' holds no audio or video file: check the folder")
+            yield AudioError(f"'{path}' contains no audio or video file: check the folder")
 
 
 def _walk(root: Path, out: tuple[int, int] | None) -> Iterator[Track | UserError]:

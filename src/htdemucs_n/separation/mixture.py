@@ -53,7 +53,7 @@ class PendingMixture:
                 with np.errstate(over="ignore"):  # float64 beyond float32 is infinite
                     piece = np.array(samples[:, start : start + _PIECE], np.float32, order="C")
                 if not np.isfinite(piece).all():
-                    raise AudioError("the audio holds NaN or infinite samples: clean it first")
+                    raise AudioError("the audio contains NaN or infinite samples: clean it first")
                 self._pieces.append(to_stereo(piece))
                 self.length += piece.shape[1]
                 yield self._pieces[-1]

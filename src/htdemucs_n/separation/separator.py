@@ -157,7 +157,7 @@ class Separator:
         length; they add up to the mixture. Mono gives mono stems, stereo stereo ones; more channels (WAVE order) are
         first mixed down to stereo, and the stereo stems add up to that (`htdemucs_n.separation.channels.to_stereo`).
 
-        Shape: returns one `(C, T)` a stem, C at most 2.
+        Shape: returns one `(C, T)` per stem, C at most 2.
 
         Raises:
             UserError: NaN or infinite samples, not enough memory, or a model that puts out NaN.
@@ -206,7 +206,7 @@ class Separator:
     ) -> Iterator[dict[str, NDArray[np.float32]]] | Iterator[dict[str, Tensor]]:
         """Separate a stream of blocks `(C, n)` at `sample_rate` Hz, each of any n, as they come.
 
-        Yields blocks of stems, `(C, m)` a stem as `separate` describes them; m differs from block to block. Put
+        Yields blocks of stems, `(C, m)` per stem, as `separate` describes them; m differs from block to block. Put
         together they are, bit for bit, the stems that `separate` gives for the whole. What comes out lags behind
         what went in by `latency(sample_rate)` samples and the caller's block at most. Blocks are copied: their memory
         may be used for the next ones.
@@ -267,7 +267,7 @@ class Separator:
         return report
 
     def _offsets(self) -> list[int]:
-        """Samples of silence put before the mixture, one number a run."""
+        """Samples of silence put before the mixture, one number per run."""
         if not self.shifts:
             return [0]
         rng = random.Random(self.seed)

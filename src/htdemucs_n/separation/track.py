@@ -78,7 +78,7 @@ class Outcome:
 
     @property
     def speed(self) -> float:
-        """Seconds of audio a second."""
+        """Seconds of audio per second."""
         return self.seconds / max(self.elapsed, 1e-9)
 
 
@@ -91,7 +91,7 @@ def separate_track(
     progress: Progress | None = None,
     cancel: Event | None = None,
 ) -> Outcome:
-    """Separate the file `path` (or standard input, `-`) into `files`, one a stem of `choice`; others are not written.
+    """Separate the file `path` (or standard input, `-`) into `files`, one per stem of `choice`; others are not written.
 
     The names of the files of a stem file are those of `htdemucs_n.separation.stem_file.file_names`. Every file appears
     whole or not at all; a single one may be `-`, standard output.
@@ -137,7 +137,7 @@ def _write(
     encoding: Encoding,
     tags: Tags,
 ) -> None:
-    """Write blocks `(S, C, n)`, one file a stem, each by a thread of its own while the next block is made."""
+    """Write blocks `(S, C, n)`, one file per stem, each by a thread of its own while the next block is made."""
     with ExitStack() as stack:
         writers: list[AudioWriter] = []
         pool = stack.enter_context(ThreadPoolExecutor(len(targets)))
@@ -169,19 +169,25 @@ def _notes(
     missing = 0.0 if stream.length is None else (stream.length - read) / stream.sample_rate
     if missing > _LOST:
         whole = read / stream.sample_rate + missing
-        notes.append(f"it is cut short: the first {read / stream.sample_rate:.1f} s of {whole:.1f} s could be read")
+        notes.append(
+            f"the file is cut short: the first {read / stream.sample_rate:.1f} s of {whole:.1f} s could be read"
+        )
     elif stream.damaged:
-        notes.append(f"{stream.damaged} damaged place(s) in it could not be read and are left out")
+        notes.append(f"{stream.damaged} damaged place(s) could not be read and were left out")
     if stream.channels > 2:
         notes.append(f"its {stream.channels} channels were mixed down to stereo")
     if rate != (output.sample_rate or stream.sample_rate):
         notes.append(f"{encoding.format} cannot hold its sample rate: the stems are at {rate} Hz")
     if mode == "rescale" and levels.gain < 1:
-        notes.append(f"a stem went over full scale, so all were scaled by {levels.gain:.3f} (--float32 keeps levels)")
+        notes.append(
+            f"a stem exceeded full scale, so all stems were scaled by {levels.gain:.3f} (--float32 keeps the levels)"
+        )
     if mode == "limit" and levels.gain < 1:
-        notes.append(f"a stem went over full scale, so all were turned down at peaks, to {levels.gain:.3f} at least")
+        notes.append(
+            f"a stem exceeded full scale, so all stems were reduced around its peaks (lowest gain {levels.gain:.3f})"
+        )
     if mode in ("clamp", "none") and levels.clipped and (encoding.clips or mode == "clamp"):
-        notes.append("a stem went over full scale and was cut off there")
+        notes.append("a stem exceeded full scale and was clipped")
     return notes
 
 
@@ -218,7 +224,7 @@ def _open_standard_input() -> Iterator[AudioStream]:
                 yield stream
         return
     if beginning[:4] == b"RIFF" and is_wav_without_samples(FileView(io.BytesIO(beginning))):
-        raise AudioError(f"'{_STANDARD_INPUT}' holds no audio: get the file again")  # FFmpeg would read the chunks
+        raise AudioError(f"'{_STANDARD_INPUT}' contains no audio: get the file again")  # FFmpeg would read the chunks
     from htdemucs_n.audio.decode_ffmpeg import open_container
 
     with open_container(source, _STANDARD_INPUT) as stream:

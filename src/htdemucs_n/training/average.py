@@ -29,7 +29,7 @@ def mean_model(paths: Sequence[Path]) -> Network:
         if not header:
             header = metadata
             if not isinstance(metadata.get("config"), dict):
-                raise ModelError(f"{path} holds no model config: use a file that `htdemucs-n train` wrote")
+                raise ModelError(f"{path} contains no model config: use a file that `htdemucs-n train` wrote")
         elif metadata.get("config") != header["config"]:
             raise ModelError(f"{path} is of another model than {paths[0]}: only weights of one model have a mean")
         for name, tensor in averaged_weights(tensors).items():

@@ -141,7 +141,7 @@ def load_songs(
         cache: folder of decoded stems; None keeps none.
 
     Raises:
-        UserError: a folder that is missing or holds no song, or no file of it could be read.
+        UserError: a folder that is missing or contains no song, or no file of it could be read.
     """
     table = alias_table(sources, aliases)
     held_out = {song.path.resolve() for folder in without for song in find_songs(folder, sources, table, "valid")}

@@ -17,7 +17,7 @@ from htdemucs_n.training.bank import FULL_SCALE, Song, StemBank, draw_weights
 from htdemucs_n.training.config import AugmentConfig, DatasetConfig
 
 _WHOLE = 15000.0
-"""Recordings that reach this frequency, Hz, count as full-band: cutting above it is not worth a filter a step."""
+"""Recordings that reach this frequency, Hz, count as full-band: a filter above it would cost more than it changes."""
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ def load_estimated(config: TrainConfig) -> tuple[tuple[Song, ...], tuple[Song, .
     """The songs of `distill.mixtures` as the teacher separates them, and their passages without vocals.
 
     Raises:
-        UserError: the teacher cannot be loaded, or a folder holds no audio files.
+        UserError: the teacher cannot be loaded, or a folder contains no audio files.
     """
     if config.distill.teacher is None or not config.distill.mixtures:
         return (), ()

@@ -71,7 +71,9 @@ def _song_folders(folder: Path) -> list[Path]:
         raise UserError(f"no folder of songs at '{folder}' (dset.partial): give one that exists")
     entries = [entry for entry in folder_entries(folder) if entry.is_dir() and not entry.name.startswith(".")]
     if not entries:
-        raise UserError(f"'{folder}' (dset.partial) holds no songs: expected song/{{vocals,rest}}.wav or other names")
+        raise UserError(
+            f"'{folder}' (dset.partial) contains no songs: expected song/{{vocals,rest}}.wav or other names"
+        )
     return entries
 
 

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def preflight(model: nn.Module, backward: Callable[[], object], steps: int, device: torch.device) -> float:
-    """Run `backward` (a forward and backward pass over one step's batches) twice and report; returns seconds a step.
+    """Run `backward` (a forward and backward pass over one step's batches) twice and report; returns seconds per step.
 
     The model is left as it was: gradients are dropped and batch-norm statistics put back, so a run is the same with
     and without. Raises `DeviceError` when memory runs out.
