@@ -2,8 +2,11 @@
 
     python scripts/ship.py runs/small/best.safetensors small
 
-It writes `src/htdemucs_n/models/weights/<name>.safetensors`. Afterwards, score this file and the checkpoint with
-`benchmarks/quality.py`, and write both figures into the model card in the same folder.
+It writes `src/htdemucs_n/models/weights/<name>.safetensors`, with the licence of the weights in its header. Afterwards,
+
+1. write the graph: `htdemucs-n export <name> -o src/htdemucs_n/models/weights/<name>.onnx --beside`;
+2. score this file and the checkpoint with `benchmarks/quality.py`, and write both figures into the model card in the
+   same folder.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from pathlib import Path
 
 import torch
 
+from htdemucs_n.models.names import LICENCE_OF_WEIGHTS
 from htdemucs_n.models.storage import load_saved_model, save_model
 
 WEIGHTS = Path(__file__).parents[1] / "src" / "htdemucs_n" / "models" / "weights"
@@ -26,7 +30,7 @@ def main() -> None:
     arguments = parser.parse_args()
     model, metadata = load_saved_model(arguments.checkpoint)
     path = WEIGHTS / f"{arguments.name}.safetensors"
-    save_model(path, model, metadata, torch.float16)
+    save_model(path, model, {"licence": LICENCE_OF_WEIGHTS, **metadata}, torch.float16)
     print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB, trained for {metadata.get('step', '?')} steps")
 
 

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 
-import numpy as np
 import soundfile
 
 from htdemucs_n.audio import make_folder
+from htdemucs_n.audio.integers import to_integers
 from htdemucs_n.errors import UserError
 from song_maker.effects import RATE, Signal
 from song_maker.groove import GrooveSet
@@ -147,8 +147,7 @@ def write_song(folder: Path, stems: dict[str, Signal], form: str) -> None:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         for name, stem in stems.items():
-            samples = np.rint(stem.T * 32767).clip(-32768, 32767).astype(np.int16)
-            soundfile.write(part / f"{name}.{form}", samples, RATE)
+            soundfile.write(part / f"{name}.{form}", to_integers(stem.T, 16), RATE)
         part.replace(folder)
     except (OSError, soundfile.SoundFileError) as error:
         raise UserError(f"cannot write '{folder}' ({error}): make room, or choose another folder") from None

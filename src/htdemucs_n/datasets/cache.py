@@ -23,7 +23,7 @@ from htdemucs_n.files import moved_into_place
 
 log = logging.getLogger(__name__)
 
-_VERSION = 2
+_VERSION = 3
 """Raised when the same files decode to other samples."""
 
 _OPENING = threading.Lock()

@@ -26,6 +26,9 @@ OFFICIAL_MODELS = {
 }
 """Names that are loaded through `demucs`, and what they are."""
 
+LICENCE_OF_WEIGHTS = "research use: see the model card"
+"""Of the shipped models."""
+
 _WEIGHTS = Path(__file__).parent / "weights"
 
 
@@ -68,7 +71,7 @@ def describe_model(name: str) -> ShippedModel:
         sum(path.stat().st_size for path in files) / 2**20,
         tuple(facts["config"]["sources"]),
         _mean_score(facts.get("sdr_db", facts.get("sdr")), facts["config"]["sources"]),
-        str(facts.get("licence", "research use: see the model card")),
+        str(facts.get("licence", LICENCE_OF_WEIGHTS)),
     )
 
 

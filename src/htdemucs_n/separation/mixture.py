@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from htdemucs_n.audio.channels import to_stereo
 from htdemucs_n.errors import AudioError
-from htdemucs_n.separation.channels import to_stereo
 from htdemucs_n.separation.tensors import is_tensor, to_array
 
 if TYPE_CHECKING:

@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htdemucs_n.audio import read_audio
+from htdemucs_n.audio.channels import to_stereo
 from htdemucs_n.audio.resample import DELAY, resample_blocks
 from htdemucs_n.engines.choose import load_engine
 from htdemucs_n.engines.engine import Engine
 from htdemucs_n.engines.sources import ModelSource
 from htdemucs_n.errors import ModelError, OptionError
-from htdemucs_n.separation.channels import to_stereo
 from htdemucs_n.separation.estimate import Estimator
 from htdemucs_n.separation.mixture import PendingMixture
 from htdemucs_n.separation.overlap_add import segment_count, segment_hop
@@ -155,7 +155,7 @@ class Separator:
 
         The stems are float32 arrays, or tensors on the CPU where `mixture` is a tensor of torch, at the same rate and
         length; they add up to the mixture. Mono gives mono stems, stereo stereo ones; more channels (WAVE order) are
-        first mixed down to stereo, and the stereo stems add up to that (`htdemucs_n.separation.channels.to_stereo`).
+        first mixed down to stereo, and the stereo stems add up to that (`htdemucs_n.audio.channels.to_stereo`).
 
         Shape: returns one `(C, T)` per stem, C at most 2.
 

@@ -18,6 +18,7 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from htdemucs_n.audio.channels import to_stereo
 from htdemucs_n.audio.file_view import FileView
 from htdemucs_n.audio.formats import STEM_FILE, STEM_FILE_STEMS, Encoding, choose_encoding, nearest_rate
 from htdemucs_n.audio.headers import is_wav_without_samples
@@ -28,7 +29,6 @@ from htdemucs_n.audio.tags import NO_TAGS, Tags, read_tags
 from htdemucs_n.audio.write import AudioWriter
 from htdemucs_n.background import in_background
 from htdemucs_n.errors import AudioError, OptionError
-from htdemucs_n.separation.channels import to_stereo
 from htdemucs_n.separation.clipping import CLIP_MODES, Levels, clip_blocks
 from htdemucs_n.separation.separator import Progress, Separator
 from htdemucs_n.separation.stem_file import FILE_NAME, as_one_file, stem_file_tracks

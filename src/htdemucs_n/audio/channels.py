@@ -1,4 +1,4 @@
-"""Bring any channel layout to the stereo that the model separates."""
+"""Bring any channel layout to stereo, which is what models separate and are trained on."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from htdemucs_n.separation.channels import to_stereo
+from htdemucs_n.audio.channels import to_stereo
 
 G = math.sqrt(0.5)
 
