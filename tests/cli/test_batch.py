@@ -346,6 +346,7 @@ def test_several_models_are_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
     song("a.wav")
     models = {"x": SplitNetwork((1, 0, 0, 0)), "y": SplitNetwork((0, 1, 0, 0))}
     monkeypatch.setattr("htdemucs_n.models.registry.load_model", lambda name, *_: models[name])
+    monkeypatch.setattr("htdemucs_n.engines.choose.model_files", lambda name: [Path(name)])
     monkeypatch.setattr("htdemucs_n.separation.separator.load_engine", load_engine)
     options = ["--engine", "torch", "-n", "x,y", "--weights", "3,1", "--filename", "{model}/{stem}.{ext}"]
     assert run(monkeypatch, "a.wav", *options) == 0
