@@ -38,6 +38,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         ("separate song.wav -n checkpoint.safetensors", "torch"),
         ("separate song.wav -n htdemucs", "official"),
         ("serve --library library", "studio"),
+        ("studio --no-browser", "studio"),
         ("train dset.train=[songs]", "train"),
     ],
 )

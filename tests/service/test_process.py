@@ -4,66 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import signal
 import ssl
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import httpx2 as httpx
 import pytest
 
 from audio_helpers import GAINS, ON_STAND_IN, SOURCES
-from service_helpers import JOBS, ended, samples, song
-
-SLOW = """
-import time
-SplitEngine.separate = lambda self, mixture, old=SplitEngine.separate: (time.sleep(0.01), old(self, mixture))[1]
-"""
-
-
-class Process:
-    """A service in a process of its own; its log is read as it comes."""
-
-    def __init__(self, folder: Path, *options: str, slow: bool = False) -> None:
-        code = ON_STAND_IN + (SLOW if slow else "") + "main()"
-        command = [sys.executable, "-c", code, "serve", "--port", "0", "--library", str(folder / "library"), *options]
-        self.process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
-        self.log: queue.Queue[dict[str, object]] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
-        self.url = str(self.wait_for("listening")["url"])
-
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.log.put(json.loads(line))
-
-    def wait_for(self, message: str) -> dict[str, object]:
-        while True:
-            entry = self.log.get(timeout=60)
-            if entry["message"] == message:
-                return entry
-
-    def end(self, sign: signal.Signals) -> int:
-        self.process.send_signal(sign)
-        return self.process.wait(30)
-
-
-@contextmanager
-def running(folder: Path, *options: str, slow: bool = False) -> Iterator[tuple[Process, httpx.Client]]:
-    process = Process(folder, *options, slow=slow)
-    try:
-        with httpx.Client(base_url=process.url, timeout=60) as client:
-            yield process, client
-    finally:
-        process.process.kill()
-        process.process.wait()
+from service_helpers import JOBS, Process, ended, running, samples, song
 
 
 class Clients:

@@ -20,6 +20,7 @@ from htdemucs_n.cli.models import models
 from htdemucs_n.cli.profile import profile
 from htdemucs_n.cli.separate import separate
 from htdemucs_n.cli.serve import serve
+from htdemucs_n.cli.studio import studio
 from htdemucs_n.cli.train import train
 from htdemucs_n.errors import OptionError, UserError
 from htdemucs_n.openmp import configure_openmp
@@ -39,6 +40,7 @@ app.command()(export)
 app.command()(models)
 app.command()(info)
 app.command()(profile)
+app.command()(studio)
 app.command()(serve)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(train)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(average)

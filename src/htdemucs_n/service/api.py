@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 from sse_starlette import EventSourceResponse
 
-from htdemucs_n.audio import open_audio
+from htdemucs_n.audio import SUFFIXES, open_audio
 from htdemucs_n.errors import AudioError, UserError
 from htdemucs_n.separation.names import safe_name
 from htdemucs_n.service.job import Job, Options
@@ -49,6 +49,7 @@ class Api:
         router.add_api_route("/jobs", self.upload, methods=["POST"], status_code=201, response_model=Job)
         router.add_api_route("/jobs/from-path", self.from_path, methods=["POST"], status_code=201, response_model=Job)
         router.add_api_route("/jobs", self.jobs, methods=["GET"], response_model=list[Job])
+        router.add_api_route("/events", self.all_events, methods=["GET"], response_class=EventSourceResponse)
         router.add_api_route("/jobs/{job}", self.job, methods=["GET"], response_model=Job, responses=wrong)
         router.add_api_route("/jobs/{job}", self.rename, methods=["PATCH"], response_model=Job, responses=wrong)
         router.add_api_route("/jobs/{job}", self.delete, methods=["DELETE"], status_code=204, responses=wrong)
@@ -58,6 +59,9 @@ class Api:
         )
         router.add_api_route(
             "/jobs/{job}/files/{name}", self.file, methods=["GET"], response_class=FileResponse, responses=wrong
+        )
+        router.add_api_route(
+            "/jobs/{job}/peaks/{name}", self.peaks, methods=["GET"], response_class=Response, responses=wrong
         )
         return router
 
@@ -118,11 +122,29 @@ class Api:
 
         return EventSourceResponse(stream())
 
+    async def all_events(self) -> EventSourceResponse:
+        """All jobs as server-sent events `job`, now and after every change; `deleted` has the id of a deleted one."""
+
+        async def stream() -> AsyncIterator[dict[str, str]]:
+            async for state in self._changes.follow_all(self._library.jobs, self._library.job):
+                if isinstance(state, Job):
+                    yield {"event": "job", "data": state.model_dump_json()}
+                else:
+                    yield {"event": "deleted", "data": state}
+
+        return EventSourceResponse(stream())
+
+    def peaks(self, job: str, name: str) -> Response:
+        """The outline of a result: 2000 pairs of int8, the lowest and the highest sample of equal parts."""
+        return Response(self._library.peaks(job, name), media_type="application/octet-stream")
+
     def file(self, job: str, name: str) -> FileResponse:
         """A result by its name, whole or a range of its bytes."""
         of, path = self._library.result(job, name)
         suffix = path.name.partition(".")[2]
-        return FileResponse(path, filename=f"{safe_name(of.name)} - {name}.{suffix}")
+        ending = Path(of.name).suffix
+        song = of.name.removesuffix(ending) if ending.lower() in SUFFIXES else of.name
+        return FileResponse(path, filename=f"{safe_name(song)} - {name}.{suffix}")
 
     def _submit(self, response: Response, file: BinaryIO, name: str, options: Options) -> Job:
         name = Path(name.replace("\\", "/")).name[:_LONGEST_NAME] or "song"

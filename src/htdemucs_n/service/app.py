@@ -16,6 +16,7 @@ from htdemucs_n.service.api import Api
 from htdemucs_n.service.library import Library, NoSuchJob
 from htdemucs_n.service.limits import LimitedBody
 from htdemucs_n.service.metrics import Metrics
+from htdemucs_n.service.page import page_router
 from htdemucs_n.service.progress import Changes
 from htdemucs_n.service.queue import JobRunning, Queue, QueueFull
 from htdemucs_n.service.request_log import RequestLog
@@ -64,6 +65,8 @@ def _app(settings: Settings, api: Api, queue: Queue, metrics: Metrics) -> FastAP
         redoc_url=None,
     )
     app.include_router(api.router())
+    if settings.page:
+        app.include_router(page_router())
     _add_state(app, queue, metrics)
     app.add_exception_handler(UserError, _explain)
     app.add_exception_handler(RequestValidationError, _explain_request)

@@ -5,6 +5,7 @@
     library/songs/SHA-256       the file of a song, once for all its jobs
     library/jobs/ID/job.json    a job; it is there if this file is
     library/jobs/ID/stems/...   its results
+    library/jobs/ID/peaks/...   their outlines, for a page
     library/uploads/            files that are being received
 
 Everything appears under its name by a rename, so that the death of the process at any moment leaves whole jobs. What a
@@ -33,6 +34,7 @@ from htdemucs_n.audio import make_folder
 from htdemucs_n.errors import OutputError, UserError
 from htdemucs_n.files import whole_file, write_whole
 from htdemucs_n.service.job import WAITING, Job, Options, job_id
+from htdemucs_n.service.peaks import outline
 
 _VERSION = 1
 _BLOCK = 2**20
@@ -166,6 +168,14 @@ class Library:
         if stem not in job.files:
             raise NoSuchJob(f"the job has no such result: it has {', '.join(job.files) or 'none yet'}")
         return job, self.stems(job) / job.files[stem]
+
+    def peaks(self, name: str, stem: str) -> bytes:
+        """The outline of a result, which is computed once. Raises `NoSuchJob` where there is none."""
+        job, path = self.result(name, stem)
+        kept = self._job_folder(job.id) / "peaks" / stem
+        if not kept.exists():
+            write_whole(kept, outline(path))
+        return kept.read_bytes()
 
     def size(self) -> int:
         """Bytes of all files of the library."""

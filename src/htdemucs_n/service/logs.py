@@ -28,8 +28,8 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry, ensure_ascii=False, default=str)
 
 
-def log_as_json() -> None:
-    """Let all loggers of the process write JSON."""
+def log_as_json(level: int) -> None:
+    """Let all loggers of the process write JSON, from a `level` of `logging` up."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.basicConfig(level=level, handlers=[handler], force=True)

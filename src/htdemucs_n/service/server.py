@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import uvicorn
 
@@ -20,13 +20,17 @@ _SECONDS_TO_STOP = 10
 """For requests that are being answered when the service is told to end."""
 
 
-def serve(settings: Settings, separator: Separator, model: str) -> None:
+def serve(
+    settings: Settings, separator: Separator, model: str, on_start: Callable[[str], object] = lambda url: None
+) -> None:
     """Answer requests until SIGINT or SIGTERM. A job that is running then waits in the library for the next start.
+
+    `on_start` is called with the address when it can be asked.
 
     Raises:
         UserError: the address or the library cannot be used.
     """
-    log_as_json()
+    log_as_json(logging.WARNING if settings.page else logging.INFO)  # who looks at a page reads no log
     with opened_app(settings, separator, model) as app, _listening(settings) as listener:
         config = uvicorn.Config(
             app,
@@ -38,7 +42,9 @@ def serve(settings: Settings, separator: Separator, model: str) -> None:
             limit_concurrency=_CONNECTIONS,
             timeout_graceful_shutdown=_SECONDS_TO_STOP,
         )
-        logging.getLogger(__name__).info("listening", extra={"url": _url(settings, listener)})
+        url = _url(settings, listener)
+        logging.getLogger(__name__).info("listening", extra={"url": url})
+        on_start(url)
         uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -41,6 +41,7 @@ class Settings:
         folder: songs may be submitted by their paths in this folder; None: they may not.
         hosts: names, besides `localhost` and addresses, under which the service may be asked.
         token: what a client has to show in the header `Authorization: Bearer`; None: nothing.
+        page: whether the page of the studio is served.
         certificate: with `key`, files for HTTPS.
         limits: how much clients may use.
 
@@ -54,6 +55,7 @@ class Settings:
     folder: Path | None = None
     hosts: tuple[str, ...] = ()
     token: str | None = None
+    page: bool = False
     certificate: Path | None = None
     key: Path | None = None
     limits: Limits = field(default_factory=Limits)

@@ -1,0 +1,65 @@
+// The requests of the page to the service.
+
+const ROOT = "/api/v1";
+
+/** The answer of the service as JSON, or an error with its one line. */
+async function ask(method, place, body) {
+  const headers = body ? { "Content-Type": "application/json" } : {};
+  const answer = await fetch(ROOT + place, { method, headers, body: body && JSON.stringify(body) });
+  if (!answer.ok) throw new Error(await reason(answer));
+  return answer.status === 204 ? null : answer.json();
+}
+
+async function reason(answer) {
+  try {
+    return (await answer.json()).detail;
+  } catch {
+    return `${answer.status} ${answer.statusText}`;
+  }
+}
+
+export const cancel = (id) => ask("POST", `/jobs/${id}/cancel`);
+export const remove = (id) => ask("DELETE", `/jobs/${id}`);
+export const rename = (id, name) => ask("PATCH", `/jobs/${id}`, { name });
+export const fileAddress = (id, name) => `${ROOT}/jobs/${id}/files/${name}`;
+
+/** The bytes of a result. */
+export async function file(id, name, signal) {
+  const answer = await fetch(fileAddress(id, name), { signal });
+  if (!answer.ok) throw new Error(await reason(answer));
+  return answer.arrayBuffer();
+}
+
+/** The outline of a result: pairs of the lowest and highest sample, full scale 127. */
+export async function peaks(id, name, signal) {
+  const answer = await fetch(`${ROOT}/jobs/${id}/peaks/${name}`, { signal });
+  if (!answer.ok) throw new Error(await reason(answer));
+  return new Int8Array(await answer.arrayBuffer());
+}
+
+/** Submit a file; `onProgress` gets the part that was sent. Resolves to its job. */
+export function submit(file, onProgress) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest(); // fetch does not say how much was sent
+    request.open("POST", `${ROOT}/jobs`);
+    request.responseType = "json";
+    request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
+    request.onload = () => {
+      if (request.status < 300) resolve(request.response);
+      else reject(new Error(request.response?.detail ?? `${request.status}`));
+    };
+    request.onerror = () => reject(new Error(""));
+    const form = new FormData();
+    form.append("file", file);
+    request.send(form);
+  });
+}
+
+/** Follow all jobs, for as long as the page is open. */
+export function follow({ onJob, onDeleted, onConnection }) {
+  const events = new EventSource(`${ROOT}/events`); // connects again by itself
+  events.onopen = () => onConnection(true);
+  events.onerror = () => onConnection(false);
+  events.addEventListener("job", (event) => onJob(JSON.parse(event.data)));
+  events.addEventListener("deleted", (event) => onDeleted(event.data));
+}

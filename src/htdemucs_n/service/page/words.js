@@ -1,0 +1,96 @@
+// What the page says, in English and Chinese.
+
+const WORDS = {
+  en: {
+    drop: "Drop songs here",
+    dropMore: "Audio or video files. They stay on this computer.",
+    choose: "Choose files",
+    songs: "Songs",
+    none: "No songs yet.",
+    player: "Player",
+    uploading: "Reading {0} %",
+    queued: "Waiting",
+    running: "Separating {0} %",
+    left: "{0} left",
+    failed: "Failed: {0}",
+    cancelled: "Cancelled",
+    cancel: "Cancel",
+    again: "Dismiss",
+    remove: "Delete",
+    reallyRemove: "Delete “{0}” and its stems?",
+    rename: "Rename",
+    newName: "New name",
+    open: "Play the stems of {0}",
+    loading: "Loading the stems {0} of {1}",
+    unplayable: "The stems cannot be played: {0}",
+    play: "Play",
+    pause: "Pause",
+    position: "Position",
+    solo: "Solo",
+    mute: "Mute",
+    soloOf: "Solo: {0}",
+    muteOf: "Mute: {0}",
+    volumeOf: "Volume: {0}",
+    waveOf: "Waveform: {0}",
+    save: "Save {0}",
+    keys: "Space plays and pauses. The arrows move by 5 seconds. 1 to 9 solo a stem, with Shift they mute it.",
+    lost: "The studio does not answer. Songs go on when it is back.",
+    drums: "Drums", bass: "Bass", other: "Other", vocals: "Vocals", instrumental: "Instrumental",
+  },
+  zh: {
+    drop: "把歌曲拖到这里",
+    dropMore: "音频或视频文件。文件不会离开这台电脑。",
+    choose: "选择文件",
+    songs: "歌曲",
+    none: "还没有歌曲。",
+    player: "播放器",
+    uploading: "读取 {0} %",
+    queued: "等待中",
+    running: "分离中 {0} %",
+    left: "还需 {0}",
+    failed: "失败：{0}",
+    cancelled: "已取消",
+    cancel: "取消",
+    again: "移除",
+    remove: "删除",
+    reallyRemove: "删除“{0}”及其分轨？",
+    rename: "重命名",
+    newName: "新名称",
+    open: "播放 {0} 的分轨",
+    loading: "正在载入分轨 {0}/{1}",
+    unplayable: "无法播放分轨：{0}",
+    play: "播放",
+    pause: "暂停",
+    position: "位置",
+    solo: "独奏",
+    mute: "静音",
+    soloOf: "独奏：{0}",
+    muteOf: "静音：{0}",
+    volumeOf: "音量：{0}",
+    waveOf: "波形：{0}",
+    save: "保存 {0}",
+    keys: "空格键播放和暂停，方向键移动 5 秒，数字键 1 到 9 独奏分轨，同时按 Shift 则静音。",
+    lost: "服务没有响应。恢复后歌曲会继续处理。",
+    drums: "鼓", bass: "贝斯", other: "其他", vocals: "人声", instrumental: "伴奏",
+  },
+};
+
+export const language = navigator.language.startsWith("zh") ? "zh" : "en";
+
+/** The words of a key, with values in place of {0}, {1}. A key without words is its own. */
+export function say(key, ...values) {
+  return (WORDS[language][key] ?? key).replace(/\{(\d)\}/g, (_, number) => values[number]);
+}
+
+/** Put the words into the elements that name theirs. */
+export function fillIn(root) {
+  document.documentElement.lang = language;
+  for (const element of root.querySelectorAll("[data-word]")) element.textContent = say(element.dataset.word);
+  for (const element of root.querySelectorAll("[data-label]")) element.ariaLabel = say(element.dataset.label);
+}
+
+/** Seconds as 1:05. */
+export function clock(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}

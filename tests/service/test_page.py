@@ -1,0 +1,199 @@
+"""The page of the studio: its files and their policy, and what a user does with it in a browser."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from htdemucs_n.service.page import FOLDER
+from htdemucs_n.service.peaks import POINTS, outline
+from service_helpers import JOBS, ended, running, service, song, submit
+
+CHROMIUM = shutil.which("chromium")
+FILES = sorted(path.name for path in FOLDER.iterdir())
+
+
+def test_the_page_is_served_with_a_strict_policy(tmp_path: Path) -> None:
+    with service(tmp_path, page=True) as client:
+        for place in ("/", *(f"/page/{name}" for name in FILES)):
+            answer = client.get(place)
+            assert answer.status_code == 200
+            policy = answer.headers["content-security-policy"]
+            assert "default-src 'none'" in policy and "unsafe" not in policy and "http" not in policy
+        assert client.get("/page/..%2fpage.py").status_code == client.get("/page/page.py").status_code == 404
+        assert client.get("/").headers["content-type"].startswith("text/html")
+
+
+def test_the_service_has_no_page(tmp_path: Path) -> None:
+    with service(tmp_path) as client:
+        assert client.get("/").status_code == client.get("/page/main.js").status_code == 404
+
+
+def test_nothing_of_the_page_is_of_another_site() -> None:
+    for name in FILES:
+        text = (FOLDER / name).read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
+        assert not re.search(r"https?://|//[a-z]+\.|innerHTML|eval\(", text), name
+
+
+def test_all_words_are_in_both_languages() -> None:
+    text = (FOLDER / "words.js").read_text(encoding="utf-8")
+    english, chinese = (set(re.findall(r"(\w+): \"", text[start:end])) for start, end in (
+        (text.index("en: {"), text.index("zh: {")), (text.index("zh: {"), text.index("export const language"))
+    ))  # fmt: skip
+    assert english == chinese and len(english) > 30
+    used = {key for name in FILES if name.endswith(".js") for key in re.findall(
+        r"say\(\"(\w+)\"", (FOLDER / name).read_text(encoding="utf-8")
+    )}  # fmt: skip
+    used |= set(re.findall(r"data-(?:word|label)=\"(\w+)\"", (FOLDER / "index.html").read_text(encoding="utf-8")))
+    assert used and used <= english
+
+
+@pytest.mark.parametrize("seconds", [0.001, 0.5, 60.0])
+def test_an_outline_has_the_extremes_of_the_samples(tmp_path: Path, seconds: float) -> None:
+    (tmp_path / "a.wav").write_bytes(song(seconds))
+    points = np.frombuffer(outline(tmp_path / "a.wav"), np.int8).reshape(-1, 2)
+    assert points.shape == (POINTS, 2)
+    assert (points[:, 0] <= points[:, 1]).all()
+    if seconds == 60.0:  # every part has several periods of the tones of amplitude 0.5
+        assert np.abs(points - 127 * np.array([-0.5, 0.5])).max() <= 1
+
+
+def test_the_outline_of_a_result_is_kept(tmp_path: Path) -> None:
+    with service(tmp_path) as client:
+        job = ended(client, submit(client).json()["id"])["id"]
+        first = client.get(f"{JOBS}/{job}/peaks/vocals").content
+        assert len(first) == 2 * POINTS
+        kept = tmp_path / "jobs" / job / "peaks" / "vocals"
+        assert kept.read_bytes() == first
+        assert client.get(f"{JOBS}/{job}/peaks/nothing").status_code == 404
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    """Debian's Chromium, driven by Playwright."""
+    if CHROMIUM is None:
+        pytest.skip("Debian's chromium is not installed")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+def opened_page(browser: Any, url: str, **options: Any) -> tuple[Any, list[str]]:
+    """A page, and the list of what goes wrong in it."""
+    page = browser.new_page(locale="en-GB", **options)
+    wrong: list[str] = []
+    page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto(url)
+    return page, wrong
+
+
+def until(page: Any, true: Callable[[], bool]) -> None:
+    """Wait until something is true of a page, whose policy forbids Playwright's own way of waiting for it."""
+    for _ in range(400):
+        if true():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("it did not become true")
+
+
+@pytest.mark.browser
+def test_drop_a_song_play_it_and_find_it_again(tmp_path: Path, browser: Any) -> None:
+    (tmp_path / "Lied 歌 <b>.wav").write_bytes(song(30.0))
+    with running(tmp_path, "--no-browser", verb="studio") as (process, _):
+        page, wrong = opened_page(browser, process.url)
+        page.set_input_files("#files", tmp_path / "Lied 歌 <b>.wav")
+        name = page.get_by_role("button", name="Play the stems of Lied 歌 <b>.wav")
+        name.click(timeout=30_000)
+        page.wait_for_selector(".lane >> nth=3")
+        assert page.locator(".lane .label span").all_text_contents() == ["Drums", "Bass", "Other", "Vocals"]
+        assert page.inner_text("#time") == "0:00 / 0:30"
+
+        page.click("#play")
+        until(page, lambda: float(page.input_value("#position")) > 20)
+        page.click("#play")
+        stood = page.input_value("#position")
+        page.wait_for_timeout(200)
+        assert page.input_value("#position") == stood
+
+        page.get_by_role("button", name="Mute: Vocals").click()
+        assert page.locator(".lane.silent").get_attribute("data-stem") == "vocals"
+        page.get_by_role("button", name="Solo: Bass").click()
+        assert page.locator(".lane.silent").count() == 3
+        page.keyboard.press("2")  # the solo of the second stem again
+        assert page.locator(".lane.silent").count() == 1
+        page.keyboard.press("Shift+4")
+        assert page.locator(".lane.silent").count() == 0
+
+        page.locator("canvas").first.click(position={"x": 5, "y": 10})
+        page.keyboard.press("ArrowRight")
+        assert page.inner_text("#time").startswith("0:05")
+
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Save Bass").click()
+        assert download.value.suggested_filename == "Lied 歌 _b_ - bass.wav"
+
+        page.reload()
+        name.click()
+        page.wait_for_selector(".lane >> nth=3")
+        page.once("dialog", lambda dialog: dialog.accept("Another name"))
+        page.get_by_role("button", name="Rename").click()
+        until(page, lambda: page.inner_text("#playing") == "Another name")
+        page.once("dialog", lambda dialog: dialog.accept())
+        page.get_by_role("button", name="Delete").click()
+        page.wait_for_selector("#none:not([hidden])")
+        assert page.locator("#player").is_hidden()
+        assert not wrong
+
+
+@pytest.mark.browser
+def test_a_queue_is_cancelled_and_failures_are_said(tmp_path: Path, browser: Any) -> None:
+    (tmp_path / "long.wav").write_bytes(song(300.0))
+    (tmp_path / "next.wav").write_bytes(song(20.0))
+    (tmp_path / "words.wav").write_bytes(b"words" * 1000)
+    with running(tmp_path, "--no-browser", slow=True, verb="studio") as (process, _):
+        page, wrong = opened_page(browser, process.url)
+        page.set_input_files("#files", [tmp_path / "long.wav"])
+        page.wait_for_selector("text=/Separating [1-9]\\d* % · \\d:\\d\\d left/", timeout=20_000)
+        page.set_input_files("#files", [tmp_path / "next.wav", tmp_path / "words.wav"])
+        page.wait_for_selector("text=Waiting")
+        page.wait_for_selector("text=/Failed: 'words.wav'/")
+        row = page.locator("li", has_text="long.wav")
+        row.get_by_role("button", name="Cancel").click()
+        row.get_by_text("Cancelled").wait_for()
+        page.get_by_role("button", name="Play the stems of next.wav").wait_for(timeout=30_000)
+        assert [text for text in wrong if "422" not in text] == []
+
+
+@pytest.mark.browser
+def test_the_page_finds_the_service_again(tmp_path: Path, browser: Any) -> None:
+    with running(tmp_path, "--no-browser", verb="studio") as (process, _):
+        page, _ = opened_page(browser, process.url)
+        page.wait_for_selector("#none:not([hidden])")
+        process.process.kill()
+        process.process.wait()
+        page.wait_for_selector("text=The studio does not answer", timeout=20_000)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light")])
+def test_the_page_fits_its_window(tmp_path: Path, browser: Any, width: int, scheme: str) -> None:
+    (tmp_path / "Evening song.wav").write_bytes(song(10.0))
+    with running(tmp_path, "--no-browser", verb="studio") as (process, client):
+        page, wrong = opened_page(browser, process.url, viewport={"width": width, "height": 860}, color_scheme=scheme)
+        page.wait_for_selector("#none:not([hidden])")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        job = submit(client, song(10.0), "Evening song.wav").json()["id"]  # type: ignore[arg-type]
+        ended(client, job)  # type: ignore[arg-type]
+        page.get_by_role("button", name="Play the stems of Evening song.wav").click()
+        page.wait_for_selector(".lane >> nth=3")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert not wrong
