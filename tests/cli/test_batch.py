@@ -344,11 +344,10 @@ def test_options_that_cannot_be(
 
 def test_several_models_are_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
     song("a.wav")
-    models = {"x": SplitNetwork((1, 0, 0, 0)), "y": SplitNetwork((0, 1, 0, 0))}
+    models = {"x.pt": SplitNetwork((1, 0, 0, 0)), "y.pt": SplitNetwork((0, 1, 0, 0))}
     monkeypatch.setattr("htdemucs_n.models.registry.load_model", lambda name, *_: models[name])
-    monkeypatch.setattr("htdemucs_n.engines.choose.model_files", lambda name: [Path(name)])
     monkeypatch.setattr("htdemucs_n.separation.separator.load_engine", load_engine)
-    options = ["--engine", "torch", "-n", "x,y", "--weights", "3,1", "--filename", "{model}/{stem}.{ext}"]
+    options = ["--engine", "torch", "-n", "x.pt,y.pt", "--weights", "3,1", "--filename", "{model}/{stem}.{ext}"]
     assert run(monkeypatch, "a.wav", *options) == 0
     for name, gain in {"drums": 0.75, "bass": 0.25, "other": 0.0}.items():
         _, samples = wavfile.read(Path("separated") / "x+y" / f"{name}.wav")

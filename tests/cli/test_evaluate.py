@@ -126,7 +126,6 @@ def test_several_models_are_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
     models = {"x.safetensors": SplitNetwork((1, 0, 0, 0)), "y.safetensors": SplitNetwork((0, 1, 0, 0))}
     Path("y.safetensors").touch()
     monkeypatch.setattr("htdemucs_n.models.registry.load_model", lambda name, *_: models[name])
-    monkeypatch.setattr("htdemucs_n.engines.choose.model_files", lambda name: [Path(name)])
     monkeypatch.setattr("htdemucs_n.separation.Separator", Separator)
     arguments = ["songs", "-n", "x.safetensors,y.safetensors", "-d", "cpu", *QUICK, "--no-report", "--no-baselines"]
     for weights, shares in (("old", (0.5, 0.5)), ("newer", (0.25, 0.75))):
