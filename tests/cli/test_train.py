@@ -124,7 +124,7 @@ def test_a_second_call_goes_on(monkeypatch: pytest.MonkeyPatch, caplog: pytest.L
     with caplog.at_level(logging.INFO):
         assert run(monkeypatch, *SONGS, *SHORT, *MODEL) == 0
         assert run(monkeypatch, *SONGS, *SHORT, *MODEL, "solver.epochs=2") == 0
-    assert "going on from" in caplog.text
+    assert "continuing from" in caplog.text
     assert "2 songs, 0.0 minutes; 1 to validate" in caplog.text
     _, metadata = load_tensors(Path("runs/n_train/last.safetensors"))
     assert metadata["progress"]["step"] == 4

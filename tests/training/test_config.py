@@ -211,7 +211,7 @@ def test_continuing_takes_the_network_of_the_checkpoint(tmp_path: Path) -> None:
 
 def test_a_warm_up_longer_than_the_run_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     SolverConfig(epochs=1, epoch_steps=100, warmup_steps=101)
-    assert "solver.warmup_steps=101: the run ends after 100 steps" in caplog.text
+    assert "solver.warmup_steps is 101, but the run ends after 100 steps" in caplog.text
     caplog.clear()
     SolverConfig(epochs=1, epoch_steps=100, warmup_steps=100)
     assert not caplog.text

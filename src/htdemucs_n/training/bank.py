@@ -217,6 +217,10 @@ def _report_unknown(songs: Sequence[SongFiles]) -> None:
     """Log the names of files that are of no stem, and the suffixes of stems that are not read, each once."""
     for name, count in sorted(Counter(file.stem for song in songs for file in song.unknown).items()):
         where = counted(count, "song")
-        log.warning("'%s' is left out of %s: no stem has that name, say which in dset.aliases", name, where)
+        log.warning("'%s' is left out of %s: its name belongs to no stem, so add it to dset.aliases", name, where)
     for suffix, count in sorted(Counter(file.suffix for song in songs for file in song.unread).items()):
-        log.warning("%s with the suffix '%s' left out: it is not read, convert them", counted(count, "stem"), suffix)
+        log.warning(
+            "%s with the suffix '%s' left out, because this format is not read: convert them",
+            counted(count, "stem"),
+            suffix,
+        )

@@ -62,7 +62,8 @@ class SolverConfig:
             if getattr(self, key) < 1:
                 raise ConfigError(f"config key 'solver.{key}' is {getattr(self, key)}: use 1 or more")
         if self.warmup_steps > self.steps:
-            log.warning("solver.warmup_steps=%d: the run ends after %s", self.warmup_steps, counted(self.steps, "step"))
+            steps = counted(self.steps, "step")
+            log.warning("solver.warmup_steps is %d, but the run ends after %s", self.warmup_steps, steps)
         if not 0 <= self.decay <= 1:
             raise ConfigError(f"config key 'solver.decay' is {self.decay}: use a share from 0 to 1")
 

@@ -91,7 +91,7 @@ class Teacher:
         missing = [source for source in sources if source not in known]
         if missing or rate != sample_rate:
             raise UserError(
-                f"distill.teacher={name} separates {', '.join(known)} at {rate} Hz: it can't teach "
+                f"distill.teacher={name} separates {', '.join(known)} at {rate} Hz: it cannot teach "
                 f"{', '.join(sources)} at {sample_rate} Hz"
             )
         order = [known.index(source) for source in sources]
@@ -132,7 +132,9 @@ def load_estimated(config: TrainConfig) -> tuple[tuple[Song, ...], tuple[Song, .
         if "vocals" in network.sources:
             instrumental += _passages(estimated[-1], network.sources.index("vocals"), network.samplerate)
         log.info("%s separated by %s", file.name, config.distill.teacher)
-    log.info("%.1f minutes without vocals among them", sum(s.length for s in instrumental) / network.samplerate / 60)
+    log.info(
+        "%.1f minutes of these songs have no vocals", sum(s.length for s in instrumental) / network.samplerate / 60
+    )
     return tuple(estimated), tuple(instrumental)
 
 

@@ -39,7 +39,7 @@ def preflight(model: nn.Module, backward: Callable[[], object], steps: int, devi
     for name, buffer in model.named_buffers():
         buffer.copy_(buffers[name])
     log.info(
-        "preflight: %.2f s a step, peak memory %s; %d steps take about %s",
+        "preflight: %.2f s per step, peak memory %s; %d steps take about %s",
         seconds,
         _peak_memory(device),
         steps,

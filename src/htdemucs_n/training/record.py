@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 def record_run(config: TrainConfig, step: int) -> None:
     """Write both files into the folder of the run, which exists, at a start from `step`.
 
-    Where the run goes on with other settings than before, one line of the log names them.
+    Where the run continues with other settings than before, one line of the log names them.
     """
     folder = Path(config.misc.out)
     values = config.to_dict()
@@ -36,7 +36,7 @@ def record_run(config: TrainConfig, step: int) -> None:
     if step and before:
         changed = [f"{key} {old} -> {new}" for key, old, new in _differences(before, values)]
         if changed:
-            log.info("the run goes on with other settings: %s", "; ".join(changed))
+            log.info("the run continues with other settings: %s", "; ".join(changed))
     write_whole(folder / "config.yaml", yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
     starts = _read(folder / "run.json", json.loads) or []
     about = describe_machine(torch.get_num_threads(), config.misc.device)

@@ -99,7 +99,7 @@ class Solver:
         if path == last:  # another folder's best is not in this one
             self.best = progress.get("best", -math.inf)
             self.best_step = progress.get("best_step", 0)
-        log.info("going on from %s, step %d", path, self.step)
+        log.info("continuing from %s at step %d", path, self.step)
 
     def train(self, report: Callable[[int, float], None] | None = None) -> float:
         """Run to the last step, or until stopped; returns the best mean validation SDR, dB.
@@ -211,7 +211,7 @@ class Solver:
         for name in self.model.sources:
             if row[name] < max(0.0, self.trivial[name]) + _IDLE_DB:
                 log.warning(
-                    "%s is not learnt: %.2f dB, silence has 0, the mixture %.2f",
+                    "%s has not been learnt yet: it has %.2f dB, where silence has 0 and the mixture %.2f",
                     name,
                     row[name],
                     self.trivial[name],
@@ -222,10 +222,10 @@ class Solver:
         patience = self.config.solver.patience * self.config.solver.epoch_steps
         stale = bool(patience and self.valid) and self.step - self.best_step >= patience
         if self.ranks.any(stale and self.ranks.first):
-            log.info("no better validation since step %d: stopping", self.best_step)
+            log.info("the validation has not improved since step %d: the run stops", self.best_step)
             return True
         return False
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.stopped = True
-        log.info("stopping after this step")
+        log.info("the run stops after this step")

@@ -66,7 +66,7 @@ class TrainingStep:
         self.skipped += 1
         log.warning("skipped a step: its loss is %g, its gradient %g (%d in a row)", value, norm, self.skipped)
         if self.skipped >= _MOST_SKIPS:
-            raise UserError(f"{self.skipped} steps in a row had no finite gradient: go on with a lower solver.lr")
+            raise UserError(f"{self.skipped} steps in a row had no finite gradient: continue with a lower solver.lr")
         return math.nan
 
     def backward(self, batches: Sequence[Batch]) -> float:
