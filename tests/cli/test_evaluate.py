@@ -380,7 +380,8 @@ def test_the_report_names_version_date_and_command(tmp_path: Path, monkeypatch: 
     assert run(monkeypatch, "pair", "--metrics", "global") == 0
     page = Path(f"evaluation/{DEFAULT_MODEL}/report/index.html").read_text(encoding="utf-8")
     assert f"<h1>{DEFAULT_MODEL}: 1 song</h1>" in page and "1 songs" not in page
-    for fact in (date.today().isoformat(), __version__, "htdemucs-n evaluate pair --metrics global"):
+    engine = SplitEngine().name
+    for fact in (date.today().isoformat(), __version__, "htdemucs-n evaluate pair --metrics global", engine):
         assert f"<td>{fact}</td>" in page
     assert "Signal-to-distortion ratio of the whole song" in page
     assert "<b>Wiener oracle</b>" in page

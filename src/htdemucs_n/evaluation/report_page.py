@@ -25,8 +25,13 @@ _ABOUT = {
     "command": "command",
     "dataset": "songs",
     "split": "part of the dataset",
+    "engine": "engine",
+    "device": "device",
+    "precision": "precision",
     "cpu": "processor",
     "gpu": "GPU",
+    "onnxruntime": "ONNX Runtime",
+    "openvino": "OpenVINO",
     "torch": "PyTorch",
     "museval": "museval",
 }
