@@ -19,18 +19,18 @@ def make(
     groove: Annotated[Path, typer.Option(help="Zip of the Groove MIDI data set: drumming.")],
     voices: Annotated[
         Path | None,
-        typer.Option(help="Folder of a voice bank, to sing the melodies.", show_default="no vocals"),
+        typer.Option(help="Folder of a voice bank, whose voices sing the melodies.", show_default="no vocals"),
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="How many songs the folder shall hold.")] = 100,
+    count: Annotated[int, typer.Option(min=1, help="Number of songs in the folder at the end.")] = 100,
     seconds: Annotated[float, typer.Option(min=4.0, max=60.0, help="Length of a song.")] = 13.0,
-    seed: Annotated[int, typer.Option(min=0, help="Every seed has its own songs.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random choices; each seed gives other songs.")] = 0,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Songs made at the same time.")] = 1,
     form: Annotated[str, typer.Option("--format", help="flac or wav.")] = "flac",
     cache: Annotated[
         Path | None, typer.Option(help="Folder that keeps the analysed voice bank.", show_default="DIR/.voices")
     ] = None,
 ) -> None:
-    """Make songs in stems for training. Songs that are there already are kept, so the same command continues a run.
+    """Make songs in stems for training. Existing songs are kept, so the same command continues a run.
 
     The same seed gives the same songs on the same computer. FluidSynth and SoundFonts must be installed.
     """

@@ -23,7 +23,7 @@ def demo(
 ) -> None:
     """Separate twelve seconds of a song that comes with the package, and compare the stems with the true ones.
 
-    Writes mixture.wav, truth/<stem>.wav, estimate/<stem>.wav and, where matplotlib is installed, demo.png, the
+    It writes mixture.wav, truth/<stem>.wav, estimate/<stem>.wav and, where matplotlib is installed, demo.png, the
     spectrograms side by side.
     """
     import time

@@ -52,8 +52,8 @@ def evaluate(
 ) -> None:
     """Score a model, or a folder of separated stems, on a dataset.
 
-    Writes scores.json, scores.csv and report/index.html to <out>/<model>. Run the same command again to continue after
-    an interruption. The exit status is 1 when a song could not be scored.
+    It writes scores.json, scores.csv and report/index.html to <out>/<model>. Run the same command again to continue
+    after an interruption. The exit status is 1 when a song could not be scored.
     """
     require_packages("evaluate", "evaluate", "torch")
     import logging

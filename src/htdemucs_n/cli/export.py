@@ -34,7 +34,7 @@ def export(
     """Write a model as a file that `separate -n FILE` runs without PyTorch.
 
     The file has the network and its weights, the names of the stems, the sample rate, the segment, and what is known of
-    the training. Weights in half precision take half the space; what that costs on the demo song is printed.
+    the training. Weights in half precision take half the space, and what this costs on the demo song is printed in dB.
     """
     if out.suffix.lower() not in (".onnx", ".xml"):
         raise OptionError(f"--out {out}: give a name that ends in .onnx or .xml")

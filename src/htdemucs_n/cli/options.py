@@ -26,7 +26,7 @@ ModelNames = Annotated[
     typer.Option(
         "-n",
         "--name",
-        help="Name of a shipped or official model, or path of a checkpoint; a,b averages several.",
+        help="Name of a shipped or official model, or path of a checkpoint or exported file; a,b averages several.",
         show_default="the shipped model",
     ),
 ]
