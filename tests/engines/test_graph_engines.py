@@ -181,7 +181,7 @@ def test_files_that_are_no_models(name: str, bands: Path, tmp_path: Path) -> Non
     text.write_text("no model")
     alien.write_bytes(content.replace(b"htdemucs_n-graph", b"another-program!"))
     newer = tmp_path / "newer.onnx"
-    newer.write_bytes(content.replace(b"\n\x07version\x12\x011", b"\n\x07version\x12\x019"))
+    newer.write_bytes(content.replace(b"\n\x07version\x12\x012", b"\n\x07version\x12\x019"))
     for file, says in ((cut, "cannot be loaded"), (text, "cannot be loaded"), (alien, "not made by"), (newer, "newer")):
         with pytest.raises(ModelError, match=rf"{file.name}.*{says}"):
             load(name, file)

@@ -34,13 +34,13 @@ def test_split_equals_a_loop_over_bands_and_frames(n_fft: int) -> None:
     r, channels, frames = 4096 // n_fft, 3, 2
     split = BandSplit(ZONES, n_fft, channels, out_channels=5)
     torch.nn.init.normal_(split.bias)
-    features = noise(2, channels, n_fft // 2, frames * r)
+    features = noise(2, channels, frames * r, n_fft // 2)
     expected = np.zeros((2, 5, 9, frames))
     for band, (low, high) in enumerate(band_edges(ZONES, r)):
         for item in range(2):
             for frame in range(frames):
                 patch = [
-                    float(features[item, channel, bin_, frame * r + column])
+                    float(features[item, channel, frame * r + column, bin_])
                     for channel in range(channels)
                     for column in range(r)
                     for bin_ in range(low, high)
@@ -69,12 +69,12 @@ def test_every_bin_and_column_reaches_its_own_band_and_frame_alone(n_fft: int) -
     torch.manual_seed(0)
     r, bins = 4096 // n_fft, n_fft // 2
     split = BandSplit(ZONES, n_fft, in_channels=1, out_channels=2)
-    features = torch.eye(bins)[:, None, :, None].expand(-1, -1, -1, r)  # (a bin each, 1, bins, one frame)
+    features = torch.eye(bins)[:, None, None].expand(-1, -1, r, -1)  # (a bin each, 1, one frame, bins)
     owner = [band for band, (low, high) in enumerate(band_edges(ZONES, r)) for _ in range(low, high)]
     answered = split(features).abs().sum(dim=1)[..., 0] > 0  # (bins, bands)
     assert torch.equal(answered, torch.nn.functional.one_hot(torch.tensor(owner), 9).bool())
 
-    columns = torch.eye(3 * r)[:, None, None, :].expand(-1, -1, bins, -1)  # (a column each, 1, bins, columns)
+    columns = torch.eye(3 * r)[:, None, :, None].expand(-1, -1, -1, bins)  # (a column each, 1, columns, bins)
     answered = split(columns).abs().sum(dim=(1, 2)) > 0  # (columns, frames)
     assert torch.equal(answered, torch.eye(3).repeat_interleave(r, dim=0).bool())
 

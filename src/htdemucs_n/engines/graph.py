@@ -6,8 +6,7 @@ segment (2, T) -> pad -> scale to an RMS of 1 -> STFTs -> graph -> masks x spect
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,10 +15,8 @@ from numpy.typing import NDArray
 
 from htdemucs_n.engines.engine import ran_out_of_memory
 from htdemucs_n.engines.stft import STFT, Samples, Spectrum
-from htdemucs_n.models.graph_info import AUDIO, MASKS, SPECTRA, WAVEFORMS, GraphInfo, spectrum_name
-
-Arrays = Mapping[str, NDArray[np.float32]]
-"""The inputs or the outputs of a graph, by their names."""
+from htdemucs_n.engines.zones import Arrays, Written, spectrum_of
+from htdemucs_n.models.graph_info import AUDIO, WAVEFORMS, Framing, GraphInfo, spectrum_name
 
 Run = Callable[[Arrays], Arrays]
 """Runs a graph. The caller may overwrite the outputs."""
@@ -53,92 +50,59 @@ class GraphEngine:
         self.name, self.precision, self.segment = name, precision, segment
         self.sources, self.samplerate = infos[0].sources, infos[0].samplerate
         self.overlap = min(info.overlap for info in infos)
-        pool = ThreadPoolExecutor(threads)
-        self._groups = [_Group(info, alike, segment, pool) for info, alike in _by_transforms(graphs)]
+        self._graphs = graphs
+        self._pool = ThreadPoolExecutor(threads)
+        windows = {(n_fft, info.edges) for info in infos for n_fft in (*info.n_ffts, info.output_n_fft)}
+        self._stfts = {window: STFT(*window) for window in windows}
 
     def separate(self, mixture: Samples) -> Samples:
         """As `Engine`."""
         try:
-            return np.stack([sum(group.separate(item) for group in self._groups) for item in mixture])
+            return np.stack([self._separate(item) for item in mixture])
         except Exception as error:
             if ran_out_of_memory(error):
                 raise MemoryError(str(error)) from error
             raise
 
+    def _separate(self, mixture: Samples) -> Samples:
+        """The stems `(S, 2, T)` of `(2, T)`."""
+        groups: dict[Framing, list[LoadedGraph]] = {}
+        for graph in self._graphs:
+            groups.setdefault(graph.info.framing(mixture.shape[-1], self.segment), []).append(graph)
+        stems: Samples = sum(self._separate_alike(mixture, *group) for group in groups.items())  # type: ignore[assignment]
+        return stems
 
-class _Group:
-    """Graphs with the same transforms, which they share: their masks are averaged in place of their stems."""
-
-    def __init__(
-        self, info: GraphInfo, graphs: Sequence[LoadedGraph], segment: float, pool: ThreadPoolExecutor
-    ) -> None:
-        self._info, self._graphs, self._segment, self._pool = info, graphs, segment, pool
-        self._share = np.float32(sum(graph.share for graph in graphs))
-        self._stfts = {n_fft: STFT(n_fft, info.edges) for n_fft in {*info.n_ffts, info.output_n_fft}}
-
-    def separate(self, mixture: Samples) -> Samples:
-        """The stems `(S, 2, T)` of `(2, T)`, times the share of these graphs."""
-        info, length = self._info, mixture.shape[-1]
-        audio = np.zeros((len(mixture), info.padded_length(length, self._segment)), np.float32)
-        audio[:, :length] = mixture
-        scale = np.sqrt(np.mean(np.square(audio))) + np.float32(1e-5) if info.level else np.float32(1)
+    def _separate_alike(self, mixture: Samples, framing: Framing, graphs: Sequence[LoadedGraph]) -> Samples:
+        """The stems of graphs that share their transforms, times their share: what they write is averaged first."""
+        audio = np.zeros((len(mixture), framing.samples), np.float32)
+        audio[:, : mixture.shape[-1]] = mixture
+        scale = np.sqrt(np.mean(np.square(audio))) + np.float32(1e-5) if framing.level else np.float32(1)
         audio /= scale
-        spectra = {n_fft: self._transform(stft, audio) for n_fft, stft in self._stfts.items()}
-        inputs = {spectrum_name(n_fft): _pairs(spectra[n_fft])[None] for n_fft in info.n_ffts}
-        if AUDIO in info.inputs:
-            inputs[AUDIO] = audio[None]
-        stems = self._synthesised(_average(self._graphs, inputs), spectra[info.output_n_fft], audio)
-        if info.consistency:
-            stems += (audio * self._share - stems.sum(axis=0)) / np.float32(len(stems))
-        return stems[..., :length] * scale
+        windows = {framing.output_n_fft}.union(*(graph.info.n_ffts for graph in graphs))
+        spectra = {n_fft: self._transform(self._stfts[n_fft, framing.edges], audio) for n_fft in windows}
+        inputs = {AUDIO: audio[None]} | {spectrum_name(n): _pairs(spectrum)[None] for n, spectrum in spectra.items()}
+        written = []
+        stems = np.zeros((len(self.sources), *audio.shape), np.float32)
+        for graph in graphs:
+            outputs = graph.run({name: inputs[name] for name in graph.info.inputs})
+            if WAVEFORMS in outputs:
+                stems += np.float32(graph.share) * outputs[WAVEFORMS][0]
+            written.append(Written(outputs, graph.share))
+
+        def add(stem: int) -> None:
+            spectrum = spectrum_of(written, stem, spectra[framing.output_n_fft])
+            stems[stem] += self._stfts[framing.output_n_fft, framing.edges].inverse(spectrum)[:, : framing.samples]
+
+        if any(part.zones for part in written):
+            list(self._pool.map(add, range(len(stems))))
+        if framing.consistency:
+            share = np.float32(sum(graph.share for graph in graphs))
+            stems += (audio * share - stems.sum(axis=0)) / np.float32(len(stems))
+        return stems[..., : mixture.shape[-1]] * scale
 
     def _transform(self, stft: STFT, audio: Samples) -> Spectrum:
         """The spectrum `(C, frames, n_fft/2)` of `(C, T)`, a thread for each channel."""
         return np.concatenate(list(self._pool.map(stft.forward, audio[:, None])))
-
-    def _synthesised(self, outputs: Arrays, spectrum: Spectrum, audio: Samples) -> Samples:
-        """The stems `(S, C, T)` from the outputs of the graphs, a thread for each stem."""
-        info = self._info
-        if WAVEFORMS in outputs:
-            stems = outputs[WAVEFORMS][0]
-        else:
-            stems = np.zeros((len(info.sources), *audio.shape), np.float32)
-        stft = self._stfts[info.output_n_fft]
-
-        def add(stem: int, written: Spectrum) -> None:
-            if MASKS in outputs:
-                written *= spectrum
-            stems[stem] += stft.inverse(written)[:, : audio.shape[-1]]
-
-        for name in {MASKS, SPECTRA} & set(outputs):
-            written = outputs[name][0].view(np.complex64)[..., 0]
-            list(self._pool.map(add, range(len(written)), written))
-        return stems
-
-
-def _by_transforms(graphs: Iterable[LoadedGraph]) -> list[tuple[GraphInfo, list[LoadedGraph]]]:
-    """Graphs in groups whose descriptions differ in nothing but where the weights come from."""
-    groups: list[tuple[GraphInfo, list[LoadedGraph]]] = []
-    for graph in graphs:
-        info = dataclasses.replace(graph.info, facts={})
-        for known, alike in groups:
-            if known == info:
-                alike.append(graph)
-                break
-        else:
-            groups.append((info, [graph]))
-    return groups
-
-
-def _average(graphs: Sequence[LoadedGraph], inputs: Arrays) -> Arrays:
-    """The outputs of the graphs, each times its share, added up."""
-    total: dict[str, NDArray[np.float32]] = {}
-    for graph in graphs:
-        for name, values in graph.run(inputs).items():
-            if graph.share != 1:
-                values *= np.float32(graph.share)
-            total[name] = total[name].__iadd__(values) if name in total else values
-    return total
 
 
 def _pairs(spectrum: Spectrum) -> NDArray[np.float32]:

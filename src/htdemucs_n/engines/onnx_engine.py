@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,9 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as states
 
 from htdemucs_n.engines.engine import EngineOptions
-from htdemucs_n.engines.graph import Arrays, GraphEngine, LoadedGraph
+from htdemucs_n.engines.graph import GraphEngine, LoadedGraph
 from htdemucs_n.engines.graph_files import check_alike, check_cpu, graph_files, segment_of, thread_count
+from htdemucs_n.engines.zones import Arrays
 from htdemucs_n.errors import ModelError, OptionError
 from htdemucs_n.models.graph_info import GraphInfo
 
@@ -26,7 +29,9 @@ def load_onnx_engine(options: EngineOptions) -> GraphEngine:
         raise OptionError(f"the engine onnx computes in fp32: use --engine {others} for {options.precision}")
     count = thread_count(options.threads)
     files = graph_files(options, (".onnx",))
-    sessions = [_session(file.path, count) for file in files]
+    _share_memory()
+    with ThreadPoolExecutor(len(files)) as pool:
+        sessions = list(pool.map(lambda file: _session(file.path, count), files))
     infos = [
         GraphInfo.from_metadata(session.get_modelmeta().custom_metadata_map, str(file.path))
         for session, file in zip(sessions, files, strict=True)
@@ -39,6 +44,15 @@ def load_onnx_engine(options: EngineOptions) -> GraphEngine:
     return GraphEngine("onnx", "fp32", graphs, segment_of(infos, options.segment), count)
 
 
+@functools.cache
+def _share_memory() -> None:
+    """Let all sessions of this process take their memory from one place, since they run one after the other."""
+    memory = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    onnxruntime.create_and_register_allocator(memory, None)
+
+
 def _session(path: Path, threads: int) -> Any:
     """A session whose threads sleep while they wait.
 
@@ -49,6 +63,8 @@ def _session(path: Path, threads: int) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    options.enable_mem_pattern = False  # it keeps one block for all that a run needs, which is larger than the parts
     options.log_severity_level = 4  # errors are raised as well
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import openvino
 
 from htdemucs_n.engines.engine import EngineOptions
-from htdemucs_n.engines.graph import Arrays, GraphEngine, LoadedGraph
+from htdemucs_n.engines.graph import GraphEngine, LoadedGraph
 from htdemucs_n.engines.graph_files import check_alike, check_cpu, graph_files, segment_of, thread_count
 from htdemucs_n.engines.user_cache import cache_folder
+from htdemucs_n.engines.zones import Arrays
 from htdemucs_n.errors import ModelError, OptionError
 from htdemucs_n.models.graph_info import AUDIO, GraphInfo, spectrum_name
 
@@ -41,10 +43,9 @@ def load_openvino_engine(options: EngineOptions) -> GraphEngine:
     }
     if (folder := cache_folder("openvino")) is not None:
         settings["CACHE_DIR"] = str(folder)  # the compiled network is read from there the next time
-    graphs = [
-        LoadedGraph(_runner(core, network, info, seconds, settings), file.share, info)
-        for network, info, file in zip(networks, infos, files, strict=True)
-    ]
+    with ThreadPoolExecutor(len(files)) as pool:
+        runners = pool.map(lambda network, info: _runner(core, network, info, seconds, settings), networks, infos)
+    graphs = [LoadedGraph(runner, file.share, info) for runner, file, info in zip(runners, files, infos, strict=True)]
     return GraphEngine("openvino", chosen, graphs, seconds, count)
 
 

@@ -47,17 +47,20 @@ class Graph(nn.Module):
 
 
 class BandTransformerGraph(Graph):
-    """Spectra `(1, C, frames, n_fft/2, 2)` to masks `(1, S, C, frames', bins', 2)`."""
+    """Spectra `(1, C, frames, n_fft/2, 2)` to masks, a zone of bands each, `(n, 1, frames', S, C, k, 2)`."""
 
     def __init__(self, network: BandTransformer, facts: Mapping[str, Any]) -> None:
         super().__init__(network)
         config = network.config
         inputs = tuple(map(spectrum_name, config.n_ffts))
-        self.info = graph_info(config, inputs=inputs, outputs=(MASKS,), output_n_fft=config.mask_n_fft, facts=facts)
+        outputs = zone_names(MASKS, config)
+        self.info = graph_info(config, inputs=inputs, outputs=outputs, output_n_fft=config.mask_n_fft, facts=facts)
 
     def forward(self, *spectra: Tensor) -> tuple[Tensor, ...]:
         """The masks of the stems."""
-        return (side_by_side(self.network.mask_values([compressed(pairs) for pairs in spectra])).tanh(),)
+        heads = self.network.mask_values([compressed(pairs) for pairs in spectra])
+        # tanh before they are put together, where it needs no memory of its own
+        return tuple(torch.stack([stem.tanh() for stem in zone], dim=3) for zone in zip(*heads, strict=True))
 
 
 class HybridGraph(Graph):
@@ -66,7 +69,8 @@ class HybridGraph(Graph):
     def __init__(self, network: HTDemucs_n, facts: Mapping[str, Any]) -> None:
         super().__init__(network)
         config = network.config
-        written = {"none": (), "mapping": (SPECTRA,)}.get(config.spectral_head, (MASKS,))
+        kind = SPECTRA if config.spectral_head == "mapping" else MASKS
+        written = () if config.spectral_head == "none" else zone_names(kind, config)
         self.windows = sorted({*config.n_ffts, N_FFT})
         self.info = graph_info(
             config,
@@ -83,7 +87,8 @@ class HybridGraph(Graph):
         features = [phasor_features(read[n_fft]) for n_fft in self.network.config.n_ffts]
         stems, grid, tokens = self.network.branches(audio, features, compressed(read[N_FFT]))
         head = self.network.spectral_head
-        return (stems,) if head is None else (stems, bounded(head.kind, side_by_side(head.zones(grid, tokens))))
+        zones = [] if head is None else [bounded(head.kind, zone, stems=3) for zone in head.zones(grid, tokens)]
+        return (stems, *zones)
 
 
 def network_graph(network: BandTransformer | HTDemucs_n, facts: Mapping[str, Any]) -> Graph:
@@ -107,6 +112,6 @@ def graph_info(config: NetworkSizes, **values: Any) -> GraphInfo:
     )
 
 
-def side_by_side(zones: list[Tensor]) -> Tensor:
-    """Bands `(n, B, frames, S, C, k, 2)` of all zones to the bins in their order, `(B, S, C, frames, bins, 2)`."""
-    return torch.cat([zone.permute(1, 3, 4, 2, 0, 5, 6).flatten(4, 5) for zone in zones], dim=4).float()
+def zone_names(kind: str, config: NetworkSizes) -> tuple[str, ...]:
+    """The names of the outputs that hold the masks or spectra: one for each zone of bands."""
+    return tuple(f"{kind}_{number}" for number in range(len(config.band_zones)))

@@ -46,7 +46,7 @@ class OfficialGraph(Graph):
             segment=float(network.segment),
             overlap=model.overlap,
             inputs=(AUDIO, spectrum_name(network.nfft)),
-            outputs=(WAVEFORMS, SPECTRA),
+            outputs=(WAVEFORMS, f"{SPECTRA}_0"),
             n_ffts=(network.nfft,),
             output_n_fft=network.nfft,
             edges="reflect",
@@ -58,7 +58,7 @@ class OfficialGraph(Graph):
         )
 
     def forward(self, audio: Tensor, spectrum: Tensor) -> tuple[Tensor, ...]:
-        """The stems' share of the time branch `(1, S, C, T)`, and their spectra `(1, S, C, frames, bins, 2)`."""
+        """The stems' share of the time branch `(1, S, C, T)`, and their spectra `(1, 1, frames, S, C, bins, 2)`."""
         written: list[Tensor] = []
         network = self.network
         network._spec = lambda mixture: spectrum
@@ -67,4 +67,4 @@ class OfficialGraph(Graph):
         network._ispec = lambda _, length: 0.0
         waveforms = network(audio)
         pairs = written[0].unflatten(2, (-1, 2))  # (B, S, C, 2, bins, frames)
-        return waveforms, pairs.permute(0, 1, 2, 5, 4, 3).contiguous()
+        return waveforms, pairs.permute(0, 5, 1, 2, 4, 3).unsqueeze(0).contiguous()

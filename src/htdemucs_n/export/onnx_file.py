@@ -43,6 +43,7 @@ def export_onnx(path: Path, graph: Graph, weights: Path | None = None, dtype: to
 
     model = _traced(graph)
     _remove_traces(model)
+    _remove_zeros(model.graph)
     stored = None if weights is None else _Stored(weights)
     _store_weights(model, dtype, stored)
     for key, value in graph.info.to_metadata().items():
@@ -127,6 +128,23 @@ def _remove_traces(model: Any) -> None:
     for tensor in graph.initializer:
         tensor.name = tensor.name.removeprefix(_PREFIX)
     del graph.value_info[:]
+
+
+def _remove_zeros(graph: Any) -> None:
+    """Remove the zeros that the exporter adds in each run where a convolution has no bias.
+
+    They hide from the runtimes that a batch norm can be folded into the convolution.
+    """
+    zeros = {name for node in graph.node if node.op_type == "Expand" for name in node.output}
+    for node in graph.node:
+        if node.op_type == "Conv" and zeros.intersection(node.input[2:]):
+            del node.input[2]
+    used = {output.name for output in graph.output}
+    for node in reversed(graph.node):
+        if used.isdisjoint(node.output):
+            graph.node.remove(node)
+        else:
+            used.update(node.input)
 
 
 class _Stored:

@@ -4,6 +4,9 @@
                                                                                       |
     stems <- inverse STFT <- complex masks <- a matrix a band <- a hidden layer a stem <-+
 
+Tokens are `(bands, B, frames, C)`, so that the frames of a band are a sequence in memory, the map across bands is one
+product with a matrix, and the matrices of the bands read and write without a copy.
+
 The weights of a block are shared by all bands and frames, as in the band-split networks of Luo and Yu (2023) and
 Tong et al. (2024), so few parameters are trained on much data; differences between bands are learnt by the first and
 last matrices and by the layer across bands.
@@ -12,6 +15,7 @@ last matrices and by the layer across bands.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -64,7 +68,7 @@ class BandTransformerConfig(NetworkSizes):
 class AlongFrames(nn.Module):
     """Attention over the frames of each band, beside a depthwise convolution that gives it positions.
 
-    Shape: `(B, frames, bands, C)` -> the same.
+    Shape: `(bands, B, frames, C)` -> the same.
     """
 
     def __init__(self, config: BandTransformerConfig) -> None:
@@ -77,19 +81,28 @@ class AlongFrames(nn.Module):
         self.attention = ATTENTION[config.time_attention](channels, config.heads, config.dim_head)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add the attention over frames to `(B, frames, bands, C)`."""
-        batch = x.shape[0]
+        """Add the attention over frames to `(bands, B, frames, C)`."""
         normed = self.norm(x)
-        normed = normed + self.position(normed.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        sequences = normed.transpose(1, 2).flatten(0, 1)  # (B * bands, frames, C)
-        attended = self.attention(sequences).unflatten(0, (batch, -1)).transpose(1, 2)
-        return x + attended
+        sequences = (normed + self._positions(normed)).flatten(0, 1)  # (bands * B, frames, C)
+        return x + self.attention(sequences).view_as(x)
+
+    def _positions(self, x: Tensor) -> Tensor:
+        """The convolution over frames and bands of `(bands, B, frames, C)`."""
+        if self.position.kernel_size[1] == 1:  # each band is a picture by itself, and nothing is transposed
+            pictures = x.flatten(0, 1).unsqueeze(2)
+            return self._convolved(pictures).view_as(x)
+        return self._convolved(x.permute(1, 2, 0, 3)).permute(2, 0, 1, 3)
+
+    def _convolved(self, pictures: Tensor) -> Tensor:
+        """`(N, frames, bands, C)` -> the same."""
+        convolved: Tensor = self.position(pictures.permute(0, 3, 1, 2))
+        return convolved.permute(0, 2, 3, 1)
 
 
 class AcrossBands(nn.Module):
     """A two-layer map over the bands of a frame, the same for all channels (Tolstikhin et al., 2021).
 
-    Shape: `(B, frames, bands, C)` -> the same.
+    Shape: `(bands, B, frames, C)` -> the same.
     """
 
     def __init__(self, config: BandTransformerConfig) -> None:
@@ -99,15 +112,21 @@ class AcrossBands(nn.Module):
         self.widen = nn.Linear(config.band_mixer_width, config.bands)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add the mix of all bands to `(B, frames, bands, C)`."""
-        columns = self.norm(x).transpose(2, 3)  # (B, frames, C, bands)
-        return x + self.widen(F.gelu(self.narrow(columns))).transpose(2, 3)
+        """Add the mix of all bands to `(bands, B, frames, C)`."""
+        columns = self.norm(x).flatten(1)  # (bands, B * frames * C)
+        hidden = F.gelu(_from_left(self.narrow, columns))
+        return x + _from_left(self.widen, hidden).view_as(x)
+
+
+def _from_left(layer: nn.Linear, columns: Tensor) -> Tensor:
+    """A linear layer over the rows of `(in_features, N)`, `(out_features, N)`: one product, and nothing transposed."""
+    return torch.addmm(layer.bias.unsqueeze(1), layer.weight, columns)
 
 
 class AttentionAcrossBands(nn.Module):
     """Softmax attention over the bands of a frame, with an embedding a band.
 
-    Shape: `(B, frames, bands, C)` -> the same.
+    Shape: `(bands, B, frames, C)` -> the same.
     """
 
     def __init__(self, config: BandTransformerConfig) -> None:
@@ -118,9 +137,9 @@ class AttentionAcrossBands(nn.Module):
         self.attention = SoftmaxAttention(channels, config.heads, config.dim_head)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add the attention over bands to `(B, frames, bands, C)`."""
-        tokens = self.norm(x) + self.place
-        return x + self.attention(tokens.flatten(0, 1)).view_as(x)
+        """Add the attention over bands to `(bands, B, frames, C)`."""
+        tokens = self.norm(x).flatten(1, 2).transpose(0, 1) + self.place  # (B * frames, bands, C)
+        return x + self.attention(tokens).transpose(0, 1).unflatten(1, x.shape[1:3])
 
 
 class FeedForward(nn.Module):
@@ -172,25 +191,25 @@ class BandTransformer(SeparationNetwork):
         """The stems `(B, S, C, T)` of scaled and padded audio `(B, C, T)`, before they are made to add up."""
         spectrum = self.stft(audio)  # (B, C, 2048, frames)
         spectra = (spectrum if stft.n_fft == self.stft.n_fft else stft(audio) for stft in self.stfts)
-        zones = self.mask_values([compressed(real_pairs(read)) for read in spectra])
-        return masked_synthesis(zones, spectrum, self.stft)
+        heads = self.mask_values([compressed(real_pairs(read)) for read in spectra])
+        return masked_synthesis([torch.stack(zone, dim=3) for zone in zip(*heads, strict=True)], spectrum, self.stft)
 
-    def mask_values(self, features: list[Tensor]) -> list[Tensor]:
-        """Features of each STFT, `(B, 2C, n_fft/2, frames)`, to the values of the masks before tanh.
+    def mask_values(self, features: list[Tensor]) -> list[list[Tensor]]:
+        """Features of each STFT, `(B, 2C, frames, n_fft/2)`, to the values of the masks before tanh.
 
-        They are a zone each, `(n, B, frames, S, C, k, 2)`: the k bins of each of n bands.
+        They are a list a stem, of a zone each, `(n, B, frames, C, k, 2)`: the k bins of each of n bands.
         """
-        grids = [split(read) for read, split in zip(features, self.split, strict=True)]
+        splits = cast(list[BandSplit], list(self.split))
+        grids = [split.by_band(read) for read, split in zip(features, splits, strict=True)]
         grid = torch.stack(grids).sum(dim=0) if len(grids) > 1 else grids[0]
         if torch.is_autocast_enabled(grid.device.type):
             grid = grid.to(torch.get_autocast_dtype(grid.device.type))
-        x = self.blocks(grid.permute(0, 3, 2, 1))  # (B, frames, bands, channels)
-        heads = [head(x) for head in self.heads]  # a list a stem of zones (n, B, frames, C, k, 2)
-        return [torch.stack(zone, dim=3) for zone in zip(*heads, strict=True)]
+        x = self.blocks(grid)  # (bands, B, frames, channels)
+        return [head(x) for head in self.heads]
 
 
 class _MaskHead(nn.Module):
-    """Tokens `(B, frames, bands, C)` to the mask values of one stem, a zone each: `(n, B, frames, C, k, 2)`."""
+    """Tokens `(bands, B, frames, C)` to the mask values of one stem, a zone each: `(n, B, frames, C, k, 2)`."""
 
     def __init__(self, config: BandTransformerConfig) -> None:
         super().__init__()
@@ -202,7 +221,7 @@ class _MaskHead(nn.Module):
         self.merge = BandMerge(zones, config.head_channels, config.audio_channels * self.frames_per_step)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        zones = self.merge.by_zone(self.hidden(x).permute(0, 3, 2, 1))
+        zones = self.merge.by_zone(self.hidden(x))
         if self.frames_per_step == 1:
             return zones
         # (n, B, steps, r C, k, 2): the r frames of a step follow each other.

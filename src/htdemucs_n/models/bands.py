@@ -25,7 +25,7 @@ Zones = tuple[tuple[int, int], ...]
 class BandSplit(nn.Module):
     """Spectral features of one STFT to the common grid, a linear map a band.
 
-    Shape: `(B, C, n_fft/2, frames * 4096/n_fft)` -> `(B, out_channels, bands, frames)`.
+    Shape: `(B, C, frames * 4096/n_fft, n_fft/2)` -> `(B, out_channels, bands, frames)`.
     """
 
     def __init__(self, zones: Zones, n_fft: int, in_channels: int, out_channels: int) -> None:
@@ -36,19 +36,22 @@ class BandSplit(nn.Module):
         self.bias = nn.Parameter(torch.zeros(sum(n for n, _ in zones), 1, out_channels))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Map `(B, C, n_fft/2, frames * r)` to `(B, out_channels, bands, frames)`, r = 4096 / n_fft."""
-        batch, channels, _, columns = features.shape
+        """Map `(B, C, frames * r, n_fft/2)` to `(B, out_channels, bands, frames)`, r = 4096 / n_fft."""
+        return self.by_band(features).permute(1, 3, 0, 2)
+
+    def by_band(self, features: Tensor) -> Tensor:
+        """The same values as the matrices leave them: `(bands, B, frames, out_channels)`."""
+        batch, channels, columns, _ = features.shape
         r = self.frames_per_step
         frames = columns // r
         mapped, start = [], 0
         for (n, k), weight in zip(self.zones, self.weights, strict=True):
             bins = k // r
-            zone = features[:, :, start : start + n * bins]
-            patches = zone.unflatten(2, (n, bins)).unflatten(-1, (frames, r)).permute(2, 0, 4, 1, 5, 3)
+            zone = features[..., start : start + n * bins]
+            patches = zone.unflatten(3, (n, bins)).unflatten(2, (frames, r)).permute(4, 0, 2, 1, 3, 5)
             mapped.append(patches.reshape(n, batch * frames, channels * k) @ weight)
             start += n * bins
-        grid = torch.cat(mapped) + self.bias  # (bands, B * frames, out)
-        return grid.unflatten(1, (batch, frames)).permute(1, 3, 0, 2)
+        return (torch.cat(mapped) + self.bias).unflatten(1, (batch, frames))
 
 
 class BandMerge(nn.Module):
@@ -65,15 +68,18 @@ class BandMerge(nn.Module):
 
     def forward(self, grid: Tensor) -> Tensor:
         """Map `(B, C, bands, frames)` to `(B, out_channels, 2048, frames, 2)`."""
-        zones = [zone.permute(1, 3, 2, 0, 4, 5).flatten(3, 4) for zone in self.by_zone(grid)]
+        zones = [zone.permute(1, 3, 2, 0, 4, 5).flatten(3, 4) for zone in self.by_zone(grid.permute(2, 0, 3, 1))]
         return torch.cat(zones, dim=3).float().transpose(2, 3)
 
-    def by_zone(self, grid: Tensor) -> list[Tensor]:
-        """The same values as the matrices leave them: a zone of n bands, k bins wide, `(n, B, frames, out, k, 2)`."""
-        batch, channels, _, frames = grid.shape
+    def by_zone(self, tokens: Tensor) -> list[Tensor]:
+        """The same values as the matrices leave them: a zone of n bands, k bins wide, `(n, B, frames, out, k, 2)`.
+
+        Shape: tokens `(bands, B, frames, C)`, the grid in another order.
+        """
+        _, batch, frames, channels = tokens.shape
         mapped, start = [], 0
         for (n, k), weight in zip(self.zones, self.weights, strict=True):
-            zone = grid[:, :, start : start + n].permute(2, 0, 3, 1).reshape(n, batch * frames, channels)
+            zone = tokens[start : start + n].reshape(n, batch * frames, channels)
             mapped.append((zone @ weight).reshape(n, batch, frames, self.out_channels, k, 2))
             start += n
         return mapped

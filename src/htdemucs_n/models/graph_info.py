@@ -5,8 +5,9 @@ writes masks, spectra or waveforms of the stems:
 
     input   audio            (1, C, T)
     input   spectrum_4096    (1, C, frames, 2048, 2)     real and imaginary parts; one such input for each STFT
-    output  masks            (1, S, C, frames, 2048, 2)  complex masks for the mixture's spectrum
-    output  spectra          (1, S, C, frames, 2048, 2)  the stems' spectra, in place of masks
+    output  masks_0          (n, 1, frames, S, C, k, 2)  complex masks for the mixture's spectrum, k bins of n bands;
+                                                         masks_1 and so on have the bands above
+    output  spectra_0        (n, 1, frames, S, C, k, 2)  the stems' spectra, in place of masks
     output  waveforms        (1, S, C, T)                added to what the spectra give
 """
 
@@ -16,7 +17,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from htdemucs_n.errors import ModelError
 from htdemucs_n.models.config import HOP
@@ -24,7 +25,7 @@ from htdemucs_n.models.config import HOP
 FORMAT = "htdemucs_n-graph"
 """The value of the metadata key `format`."""
 
-VERSION = 1
+VERSION = 2
 """Of the conventions of this file. It is raised when older code could not run a newer graph."""
 
 AUDIO, MASKS, SPECTRA, WAVEFORMS = "audio", "masks", "spectra", "waveforms"
@@ -33,6 +34,19 @@ AUDIO, MASKS, SPECTRA, WAVEFORMS = "audio", "masks", "spectra", "waveforms"
 def spectrum_name(n_fft: int) -> str:
     """The name of the input that takes the spectrum of window `n_fft`."""
     return f"spectrum_{n_fft}"
+
+
+class Framing(NamedTuple):
+    """What is done with a segment around a graph: graphs that agree in it share their transforms.
+
+    `samples` is the length after padding; the other fields are those of `GraphInfo`.
+    """
+
+    samples: int
+    level: bool
+    edges: str
+    output_n_fft: int
+    consistency: bool
 
 
 @dataclass(frozen=True)
@@ -78,6 +92,10 @@ class GraphInfo:
         multiple = HOP * self.frame_multiple
         return -(-length // multiple) * multiple
 
+    def framing(self, length: int, segment: float) -> Framing:
+        """What is done around the graph with `length` samples, in segments of `segment` seconds."""
+        return Framing(self.padded_length(length, segment), self.level, self.edges, self.output_n_fft, self.consistency)
+
     def to_metadata(self) -> dict[str, str]:
         """As the metadata of an ONNX file, text by key."""
         return {"format": FORMAT, "version": str(VERSION), "graph": json.dumps(dataclasses.asdict(self))}
@@ -92,8 +110,11 @@ class GraphInfo:
         if metadata.get("format") != FORMAT:
             raise ModelError(f"{file} was not made by `htdemucs-n export`: export a checkpoint of yours with it")
         try:
-            if int(metadata["version"]) > VERSION:
-                raise ModelError(f"{file} was exported by a newer htdemucs-n: install that version")
+            if (version := int(metadata["version"])) != VERSION:
+                mend = (
+                    "a newer htdemucs-n: install that version" if version > VERSION else "an older one: export it again"
+                )
+                raise ModelError(f"{file} was exported by {mend}")
             values = json.loads(metadata["graph"])
             tuples = {key: tuple(values[key]) for key in ("sources", "inputs", "outputs", "n_ffts")}
             return cls(**{**values, **tuples})

@@ -99,7 +99,7 @@ class HTDemucs_n(SeparationNetwork):
         """The network without its transforms.
 
         Shape: audio `(B, C, T)`, features of the STFTs as `MultiResolutionSTFT` gives them and complex ones
-        `(B, 2C, 2048, frames)` -> the stems of the time branch `(B, S, C, T)`, the grid `(B, base, bands, frames)` and
+        `(B, 2C, frames, 2048)` -> the stems of the time branch `(B, S, C, T)`, the grid `(B, base, bands, frames)` and
         the fused tokens `(B, dim, frames)`.
         """
         grid = self._encode_frequency(features, complex_features)

@@ -20,7 +20,7 @@ _LOUDNESS = 1000.0
 
 
 def phasor_features(pairs: Tensor) -> Tensor:
-    """Log magnitude and unit phasor of a spectrum: `(B, C, frames, bins, 2)` -> `(B, 3C, bins, frames)`.
+    """Log magnitude and unit phasor of a spectrum: `(B, C, frames, bins, 2)` -> `(B, 3C, frames, bins)`.
 
     The phase goes in as (cos, sin): an angle jumps at +-pi where the sound does not. Silence has phasor 0.
     """
@@ -28,14 +28,14 @@ def phasor_features(pairs: Tensor) -> Tensor:
     magnitude = (real.square() + imaginary.square()).sqrt()
     loudness = torch.log1p(_LOUDNESS * magnitude) / math.log1p(_LOUDNESS)
     shrink = (magnitude + 1e-6).reciprocal()
-    return torch.cat([loudness, real * shrink, imaginary * shrink], dim=1).transpose(-1, -2)
+    return torch.cat([loudness, real * shrink, imaginary * shrink], dim=1)
 
 
 class MultiResolutionSTFT(nn.Module):
     """STFTs of several window lengths in parallel; no parameters.
 
     Shape: audio `(B, C, T)`, T a multiple of 1024 -> a list, one entry a window length, of
-    log magnitudes and unit phasors `(B, 3C, n_fft/2, T / (n_fft/4))`.
+    log magnitudes and unit phasors `(B, 3C, T / (n_fft/4), n_fft/2)`.
     """
 
     def __init__(self, n_ffts: Sequence[int] = (512, 1024, 2048, 4096)) -> None:
@@ -53,7 +53,7 @@ class MultiResolutionEncoder(nn.Module):
     `fusion_method`: `attention` scales each resolution by its weight before they are concatenated,
     `concat` leaves the weights out, `add` sums the resolutions.
 
-    Shape: list of `(B, 3C, n_fft/2, frames * 4096/n_fft)` -> `(B, output_channels, bands, frames)`.
+    Shape: list of `(B, 3C, frames * 4096/n_fft, n_fft/2)` -> `(B, output_channels, bands, frames)`.
     """
 
     def __init__(

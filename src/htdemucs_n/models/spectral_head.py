@@ -17,12 +17,15 @@ _TOKEN_CHANNELS = 4
 """Channels a band that the tokens add to the grid."""
 
 
-def bounded(kind: str, values: Tensor) -> Tensor:
-    """The values (a, b) of all stems `(B, S, ..., 2)` to the real and imaginary parts that a kind of head defines."""
+def bounded(kind: str, values: Tensor, stems: int) -> Tensor:
+    """The values (a, b), `(..., 2)`, to the real and imaginary parts that a kind of head defines.
+
+    `stems` is the dimension of the stems.
+    """
     if kind == "mapping":
         return values
     if kind == "softmax":
-        return torch.stack([values[..., 0].softmax(dim=1), values[..., 1].tanh()], dim=-1)
+        return torch.stack([values[..., 0].softmax(dim=stems), values[..., 1].tanh()], dim=-1)
     return values.tanh()
 
 
@@ -54,7 +57,7 @@ class SpectralHead(nn.Module):
 
     def forward(self, grid: Tensor, tokens: Tensor, spectrum: Tensor) -> Tensor:
         """Write the stems' spectra `(B, S, C, 2048, frames)`."""
-        values = bounded(self.kind, self.merge(self._join_tokens(grid, tokens)).unflatten(1, (self.stems, -1)))
+        values = bounded(self.kind, self.merge(self._join_tokens(grid, tokens)).unflatten(1, (self.stems, -1)), stems=1)
         written = torch.view_as_complex(values)
         return written if self.kind == "mapping" else written * spectrum.unsqueeze(1)
 
@@ -66,7 +69,7 @@ class SpectralHead(nn.Module):
 
     def zones(self, grid: Tensor, tokens: Tensor) -> list[Tensor]:
         """The values (a, b) as the matrices leave them, a zone each, `(n, B, frames, S, C, k, 2)`."""
-        zones = self.merge.by_zone(self._join_tokens(grid, tokens))
+        zones = self.merge.by_zone(self._join_tokens(grid, tokens).permute(2, 0, 3, 1))
         return [zone.unflatten(3, (self.stems, -1)) for zone in zones]
 
     def _join_tokens(self, grid: Tensor, tokens: Tensor) -> Tensor:

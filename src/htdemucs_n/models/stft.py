@@ -94,13 +94,13 @@ def real_pairs(spectrum: Tensor) -> Tensor:
 
 
 def compressed(pairs: Tensor) -> Tensor:
-    """Square-root magnitudes with the phase kept: `(B, C, frames, F, 2)` -> `(B, 2C, F, frames)`.
+    """Square-root magnitudes with the phase kept: `(B, C, frames, F, 2)` -> `(B, 2C, frames, F)`.
 
     The treble, 40 dB below the bass, comes in 20 dB below.
     """
     real, imaginary = pairs.unbind(-1)
     shrink = ((real.square() + imaginary.square()).sqrt() + 1e-6).rsqrt()
-    return torch.cat([real * shrink, imaginary * shrink], dim=1).transpose(-1, -2)
+    return torch.cat([real * shrink, imaginary * shrink], dim=1)
 
 
 class _OverlapAdd(torch.autograd.Function):

@@ -35,7 +35,7 @@ class MatrixAttention(SoftmaxAttention):
     """Softmax attention with its N x N matrix a head written out. Shape: `(B, N, dim)` -> `(B, N, dim)`."""
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Queries, keys and values `(B, heads, N, d)` -> the weighted values, those of `SoftmaxAttention`."""
+        """Queries, keys and values `(..., N, d)` -> the weighted values, those of `SoftmaxAttention`."""
         return (q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5).softmax(dim=-1) @ v
 
 
