@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,18 @@ def test_a_song_is_separated_and_its_stems_can_be_fetched(tmp_path: Path) -> Non
             assert np.abs(samples(stem.content) - gain * TONES).max() < 2 / 32768
             assert "attachment" in stem.headers["content-disposition"]
         assert client.get(JOBS).json() == [job]
+
+
+def test_all_results_in_one_zip_file(tmp_path: Path) -> None:
+    with service(tmp_path) as client:
+        assert client.get(f"{JOBS}/nothing/zip").status_code == 404
+        job = ended(client, submit(client, name="Ä.wav").json()["id"])["id"]
+        answer = client.get(f"{JOBS}/{job}/zip")
+        assert answer.headers["content-disposition"].endswith("%C3%84.zip")
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as packed:
+            assert packed.testzip() is None and sorted(packed.namelist()) == sorted(f"{name}.wav" for name in SOURCES)
+            assert packed.read("bass.wav") == client.get(f"{JOBS}/{job}/files/bass").content
+        assert not list((tmp_path / "uploads").iterdir())
 
 
 def test_a_range_of_a_result(tmp_path: Path) -> None:
@@ -236,6 +250,7 @@ def test_the_schema_names_every_route_with_its_meaning(tmp_path: Path) -> None:
         assert client.get("/docs").status_code == client.get("/redoc").status_code == 404
     assert set(paths) == {
         "/api/v1/events", "/api/v1/jobs", "/api/v1/jobs/from-path", "/api/v1/jobs/{job}/peaks/{name}",
+        "/api/v1/jobs/{job}/zip",
         "/api/v1/jobs/{job}", "/api/v1/jobs/{job}/cancel",
         "/api/v1/jobs/{job}/events", "/api/v1/jobs/{job}/files/{name}", "/health", "/metrics", "/ready",
     }  # fmt: skip

@@ -10,6 +10,7 @@ from fastapi import APIRouter, File, Form, Response, UploadFile, status
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 from sse_starlette import EventSourceResponse
+from starlette.background import BackgroundTask
 
 from htdemucs_n.audio import SUFFIXES, open_audio
 from htdemucs_n.errors import AudioError, UserError
@@ -60,6 +61,7 @@ class Api:
         router.add_api_route(
             "/jobs/{job}/files/{name}", self.file, methods=["GET"], response_class=FileResponse, responses=wrong
         )
+        router.add_api_route("/jobs/{job}/zip", self.zip, methods=["GET"], response_class=FileResponse, responses=wrong)
         router.add_api_route(
             "/jobs/{job}/peaks/{name}", self.peaks, methods=["GET"], response_class=Response, responses=wrong
         )
@@ -142,9 +144,12 @@ class Api:
         """A result by its name, whole or a range of its bytes."""
         of, path = self._library.result(job, name)
         suffix = path.name.partition(".")[2]
-        ending = Path(of.name).suffix
-        song = of.name.removesuffix(ending) if ending.lower() in SUFFIXES else of.name
-        return FileResponse(path, filename=f"{safe_name(song)} - {name}.{suffix}")
+        return FileResponse(path, filename=f"{_title(of)} - {name}.{suffix}")
+
+    def zip(self, job: str) -> FileResponse:
+        """All results in one zip file, as they are."""
+        of, path = self._library.packed(job)
+        return FileResponse(path, filename=f"{_title(of)}.zip", background=BackgroundTask(path.unlink, missing_ok=True))
 
     def _submit(self, response: Response, file: BinaryIO, name: str, options: Options) -> Job:
         name = Path(name.replace("\\", "/")).name[:_LONGEST_NAME] or "song"
@@ -184,3 +189,9 @@ class Api:
         except (OSError, ValueError, RuntimeError):
             pass
         raise UserError("there is no such file in the allowed folder")
+
+
+def _title(job: Job) -> str:
+    """What a song is called, as a name for a file, without the suffix of its own."""
+    suffix = Path(job.name).suffix
+    return safe_name(job.name.removesuffix(suffix) if suffix.lower() in SUFFIXES else job.name)

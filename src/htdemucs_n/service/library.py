@@ -21,6 +21,7 @@ import os
 import shutil
 import time
 import uuid
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,6 +169,21 @@ class Library:
         if stem not in job.files:
             raise NoSuchJob(f"the job has no such result: it has {', '.join(job.files) or 'none yet'}")
         return job, self.stems(job) / job.files[stem]
+
+    def packed(self, name: str) -> tuple[Job, Path]:
+        """All results of a finished job in a new zip file, which the caller removes.
+
+        Raises:
+            UserError: there are none, or it cannot be written.
+        """
+        job = self.job(name)
+        if not job.files:
+            raise NoSuchJob("the job has no results yet")
+        path = self._folder / "uploads" / uuid.uuid4().hex
+        with whole_file(path) as part, zipfile.ZipFile(part, "w") as packed:
+            for file in job.files.values():
+                packed.write(self.stems(job) / file, file)
+        return job, path
 
     def peaks(self, name: str, stem: str) -> bytes:
         """The outline of a result, which is computed once. Raises `NoSuchJob` where there is none."""

@@ -23,6 +23,8 @@ export const remove = (id) => ask("DELETE", `/jobs/${id}`);
 export const rename = (id, name) => ask("PATCH", `/jobs/${id}`, { name });
 export const fileAddress = (id, name) => `${ROOT}/jobs/${id}/files/${name}`;
 
+export const zipAddress = (id) => `${ROOT}/jobs/${id}/zip`;
+
 /** The bytes of a result. */
 export async function file(id, name, signal) {
   const answer = await fetch(fileAddress(id, name), { signal });

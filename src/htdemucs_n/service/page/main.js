@@ -41,6 +41,7 @@ async function open(job) {
   songs.choose(job.id);
   at("player").hidden = false;
   at("playing").textContent = job.name;
+  at("zip").href = api.zipAddress(job.id);
   try {
     const outlines = await Promise.all(names.map((name) => api.peaks(job.id, name, signal)));
     const stems = [];
@@ -116,5 +117,26 @@ document.ondragleave = (event) => {
 document.ondrop = (event) => {
   event.preventDefault();
   at("drop").classList.remove("over");
-  for (const file of event.dataTransfer.files) songs.submit(file);
+  // The list is empty once this function has returned, so all entries are taken before the first is read.
+  const dropped = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile());
+  for (const each of dropped) {
+    if (each instanceof File) songs.submit(each);
+    else if (each) submitEntry(each);
+  }
 };
+
+/** Submit a file, or the songs of a folder and its subfolders. */
+function submitEntry(entry, inFolder = false) {
+  if (entry.isDirectory) {
+    const reader = entry.createReader();
+    const more = () => reader.readEntries((found) => { // some at a time, until there are none
+      for (const inside of found) submitEntry(inside, true);
+      if (found.length) more();
+    });
+    more();
+  } else {
+    entry.file((file) => {
+      if (!inFolder || /^(audio|video)\//.test(file.type)) songs.submit(file);
+    });
+  }
+}

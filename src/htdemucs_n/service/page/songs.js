@@ -31,8 +31,9 @@ export class Songs {
     draw(0);
     this.#none.hidden = true;
     try {
-      this.show(await api.submit(file, draw));
+      const job = await api.submit(file, draw);
       row.remove();
+      if (!this.#items.has(job.id)) this.show(job); // the events may have come first, and are newer
     } catch (error) {
       const dismiss = this.#button("again", () => { row.remove(); this.#count(); });
       this.#fill(row, file.name, { text: say("failed", error.message || say("lost")), wrong: true, buttons: [dismiss] });
