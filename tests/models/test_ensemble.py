@@ -46,15 +46,18 @@ def test_without_weights_it_is_the_mean() -> None:
 
 
 def test_it_takes_no_more_at_once_than_each_member() -> None:
-    both = Ensemble([Scale(1.0, 0.5), Scale(1.0, 0.25)])
+    longer = Scale(1.0, 0.5)
+    both = Ensemble([longer, Scale(1.0, 0.25)])
     assert (both.sources, both.samplerate, both.segment, both.max_segment) == (("a", "b"), 44100, 0.25, 0.5)
+    assert [member.segment for member in both.members] == [0.25] * 2, "no member pads its input to a longer segment"
+    assert longer.segment == 0.5, "the model of the caller is as it was"
 
 
 def test_a_copy_for_another_segment_shares_the_weights() -> None:
     both = Ensemble([Scale(1.0, 0.5), Scale(1.0, 0.25)])
     copied = with_segment(both, 0.2)
     assert [copied.segment, *(member.segment for member in copied.members)] == [0.2] * 3
-    assert [both.segment, *(member.segment for member in both.members)] == [0.25, 0.5, 0.25]
+    assert [both.segment, *(member.segment for member in both.members)] == [0.25] * 3
     assert copied.weights is both.weights
 
 

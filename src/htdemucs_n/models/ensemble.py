@@ -28,11 +28,11 @@ class Ensemble(nn.Module):
         first: Any = members[0]
         for member in members[1:]:
             _check_alike(first, member)
-        self.members = nn.ModuleList(members)
         self.sources: tuple[str, ...] = tuple(first.sources)
         self.samplerate: int = int(first.samplerate)
         self.segment: float = min(float(member.segment) for member in members)  # type: ignore[arg-type]
         """Seconds that all members take at once."""
+        self.members = nn.ModuleList(with_segment(member, self.segment) for member in members)
         self.overlap: float = min(float(member.overlap) for member in members)  # type: ignore[arg-type]
         self.max_segment: float = min(getattr(member, "max_segment", float("inf")) for member in members)
         self.full_precision: bool = any(getattr(member, "full_precision", False) for member in members)
