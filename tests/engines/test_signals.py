@@ -14,6 +14,7 @@ separators = [Separator("bands", engine=sys.argv[1], device="cpu")]
 thread = threading.Thread(target=separators.clear)
 thread.start()
 thread.join()
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a process in the background may have it off
 try:
     signal.raise_signal(signal.SIGINT)
 except KeyboardInterrupt:

@@ -276,7 +276,7 @@ def test_samples_by_channels_are_one_clear_line() -> None:
 
 @pytest.mark.parametrize("given", [b"RIFF", 5, open])
 def test_what_is_no_file_is_named(given: object) -> None:
-    with pytest.raises(UserError, match=r"give a path, or put bytes into io\.BytesIO"):
+    with pytest.raises(UserError, match=r"give a path, or put the bytes into io\.BytesIO"):
         Separator(SplitEngine()).separate_file(given)  # type: ignore[arg-type]
 
 
