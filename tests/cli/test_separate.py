@@ -118,13 +118,14 @@ def test_options_reach_their_places(
     assert "note" not in capsys.readouterr().out
 
 
-def test_two_stems(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("given", "rest"), [("vocals", "no_vocals"), ("instrumental", "instrumental")])
+def test_two_stems(given: str, rest: str, monkeypatch: pytest.MonkeyPatch) -> None:
     song("a.wav")
-    assert run(monkeypatch, "separate", "a.wav", "--two-stems", "vocals") == 0
+    assert run(monkeypatch, "separate", "a.wav", "--two-stems", given) == 0
     folder = Path("separated") / DEFAULT_MODEL / "a"
-    assert files(folder) == {"vocals.wav", "no_vocals.wav"}
+    assert files(folder) == {"vocals.wav", f"{rest}.wav"}
     assert np.abs(stem(folder / "vocals.wav") - 0.4 * TONES).max() < 1 / 32768
-    assert np.abs(stem(folder / "no_vocals.wav") - 0.6 * TONES).max() < 1 / 32768
+    assert np.abs(stem(folder / f"{rest}.wav") - 0.6 * TONES).max() < 1 / 32768
 
 
 @pytest.mark.parametrize(
@@ -193,15 +194,6 @@ def test_two_formats(
     assert run(monkeypatch, "separate", "a.wav", "--mp3", *others) == 2
     assert "exclude each other" in capsys.readouterr().err
     assert not Path("separated").exists()
-
-
-def test_instrumental(monkeypatch: pytest.MonkeyPatch) -> None:
-    song("a.wav")
-    assert run(monkeypatch, "separate", "a.wav", "--two-stems", "instrumental") == 0
-    folder = Path("separated") / DEFAULT_MODEL / "a"
-    assert files(folder) == {"instrumental.wav", "vocals.wav"}
-    assert np.abs(stem(folder / "vocals.wav") - 0.4 * TONES).max() < 1 / 32768
-    assert np.abs(stem(folder / "instrumental.wav") - 0.6 * TONES).max() < 1 / 32768
 
 
 @pytest.mark.parametrize("channels", [1, 2])

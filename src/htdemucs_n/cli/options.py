@@ -42,6 +42,11 @@ Device = Annotated[
 ]
 """A device for `Separator`."""
 
+Threads = Annotated[
+    int | None, typer.Option(min=1, max=1024, help="CPU threads of the model.", show_default="one per core")
+]
+"""Threads for `Separator`."""
+
 Trust = Annotated[
     bool,
     typer.Option("--trust-checkpoint", help="Open a pickled official checkpoint. Opening it can execute any code."),

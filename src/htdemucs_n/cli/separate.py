@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from htdemucs_n.cli.options import Device, EngineName, ModelNames, Trust, model_names
+from htdemucs_n.cli.options import Device, EngineName, ModelNames, Threads, Trust, model_names
 from htdemucs_n.errors import OptionError
 
 Tracks = Annotated[
@@ -92,9 +92,6 @@ Tags = Annotated[bool, typer.Option("--tags/--no-tags", help="Copy title, artist
 Force = Annotated[bool, typer.Option("--force", help="Replace stems that exist.")]
 SkipExisting = Annotated[bool, typer.Option("--skip-existing", help="Do not list songs whose stems exist.")]
 Jobs = Annotated[int, typer.Option("-j", "--jobs", min=1, help="Songs that are separated at the same time.")]
-Threads = Annotated[
-    int | None, typer.Option(min=1, max=1024, help="CPU threads of the model.", show_default="one per core")
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for each song.")]
 
 

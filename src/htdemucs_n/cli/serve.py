@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from htdemucs_n.cli.options import Device, EngineName, ModelNames, model_names
+from htdemucs_n.cli.options import Device, EngineName, ModelNames, Threads, model_names
 from htdemucs_n.errors import require_packages
 
 Library = Annotated[
@@ -42,9 +42,6 @@ MaxUpload = Annotated[float, typer.Option(metavar="MIB", help="Size of a song, a
 MaxMinutes = Annotated[float, typer.Option(metavar="MINUTES", help="Length of a song, at most, in minutes.")]
 MaxQueue = Annotated[int, typer.Option(metavar="JOBS", help="Jobs that may wait.")]
 MaxLibrary = Annotated[float, typer.Option(metavar="GIB", help="Size of the library, at most, in GiB.")]
-Threads = Annotated[
-    int | None, typer.Option(min=1, max=1024, help="CPU threads of the model.", show_default="one per core")
-]
 
 
 def serve(

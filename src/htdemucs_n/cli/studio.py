@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from htdemucs_n.cli.options import Device, EngineName, ModelNames, model_names
-from htdemucs_n.cli.serve import Library, Threads
+from htdemucs_n.cli.options import Device, EngineName, ModelNames, Threads, model_names
+from htdemucs_n.cli.serve import Library
 from htdemucs_n.errors import require_packages
 
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")]
