@@ -1,4 +1,7 @@
 // The requests of the page to the service.
+//
+// The page without a server (`web/`) has a module of its own in place of this one, and all other scripts are the same.
+// So no other script asks the service for anything, and the page hides what its module does not export.
 
 const ROOT = "/api/v1";
 
@@ -21,13 +24,14 @@ async function reason(answer) {
 export const cancel = (id) => ask("POST", `/jobs/${id}/cancel`);
 export const remove = (id) => ask("DELETE", `/jobs/${id}`);
 export const rename = (id, name) => ask("PATCH", `/jobs/${id}`, { name });
-export const fileAddress = (id, name) => `${ROOT}/jobs/${id}/files/${name}`;
 
-export const zipAddress = (id) => `${ROOT}/jobs/${id}/zip`;
+/** Where a result, or all of a job, are saved from: properties of a link. */
+export const fileLink = (id, name) => ({ href: `${ROOT}/jobs/${id}/files/${name}` });
+export const zipLink = (id) => ({ href: `${ROOT}/jobs/${id}/zip` });
 
 /** The bytes of a result. */
 export async function file(id, name, signal) {
-  const answer = await fetch(fileAddress(id, name), { signal });
+  const answer = await fetch(fileLink(id, name).href, { signal });
   if (!answer.ok) throw new Error(await reason(answer));
   return answer.arrayBuffer();
 }

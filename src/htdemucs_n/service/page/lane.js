@@ -1,6 +1,6 @@
 // A lane: the waveform of a stem with its solo, mute and volume.
 
-import { fileAddress } from "./api.js";
+import { fileLink } from "./api.js";
 import { element } from "./songs.js";
 import { say } from "./words.js";
 
@@ -25,7 +25,7 @@ export class Lane {
     volume.ariaLabel = say("volumeOf", name);
     volume.oninput = () => player.change(stem, { volume: Number(volume.value) });
     volume.ondblclick = () => { volume.value = 1; volume.oninput(); };
-    const save = element("a", { href: fileAddress(job.id, stem.name), textContent: "↓", title: say("save", name) });
+    const save = element("a", { ...fileLink(job.id, stem.name), textContent: "↓", title: say("save", name) });
     save.ariaLabel = save.title;
     this.#canvas.role = "img";
     this.#canvas.ariaLabel = say("waveOf", name);

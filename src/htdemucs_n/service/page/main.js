@@ -41,7 +41,7 @@ async function open(job) {
   songs.choose(job.id);
   at("player").hidden = false;
   at("playing").textContent = job.name;
-  at("zip").href = api.zipAddress(job.id);
+  Object.assign(at("zip"), api.zipLink(job.id));
   try {
     const outlines = await Promise.all(names.map((name) => api.peaks(job.id, name, signal)));
     const stems = [];

@@ -84,6 +84,11 @@ export function say(key, ...values) {
   return (WORDS[language][key] ?? key).replace(/\{(\d)\}/g, (_, number) => values[number]);
 }
 
+/** Add the words of another page, by language. */
+export function addWords(more) {
+  for (const [name, words] of Object.entries(more)) Object.assign(WORDS[name], words);
+}
+
 /** Put the words into the elements that name theirs. */
 export function fillIn(root) {
   document.documentElement.lang = language;
