@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import uuid
 from collections.abc import Iterator
@@ -80,6 +81,16 @@ def folder_entries(folder: Path) -> list[Path]:
         return sorted(folder.iterdir())
     except OSError as error:
         raise AudioError(f"'{folder}' cannot be read ({error.strerror}): check its permissions") from None
+
+
+def folder_size(folder: Path) -> int:
+    """Bytes of all files in a folder and its folders."""
+    total = 0
+    for place, _, files in os.walk(folder):
+        for file in files:
+            with contextlib.suppress(OSError):  # removed just now
+                total += os.stat(os.path.join(place, file)).st_size  # noqa: PTH116, PTH118 - many files
+    return total
 
 
 def as_url(path: str | Path) -> str | None:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from browser_helpers import chromium, opened_page, until
 from htdemucs_n.service.page import FOLDER
 from htdemucs_n.service.peaks import POINTS, outline
 from service_helpers import JOBS, ended, running, service, song, submit
 
-CHROMIUM = shutil.which("chromium")
 FILES = sorted(path.name for path in FOLDER.iterdir())
 
 
@@ -48,7 +47,7 @@ def test_all_words_are_in_both_languages() -> None:
     ))  # fmt: skip
     assert english == chinese and len(english) > 30
     used = {key for name in FILES if name.endswith(".js") for key in re.findall(
-        r"say\(\"(\w+)\"", (FOLDER / name).read_text(encoding="utf-8")
+        r"(?:say|button)\(\"(\w+)\"", (FOLDER / name).read_text(encoding="utf-8")
     )}  # fmt: skip
     used |= set(re.findall(r"data-(?:word|label)=\"(\w+)\"", (FOLDER / "index.html").read_text(encoding="utf-8")))
     assert used and used <= english
@@ -76,25 +75,12 @@ def test_the_outline_of_a_result_is_kept(tmp_path: Path) -> None:
 
 @pytest.fixture
 def browser() -> Iterator[Any]:
-    """Debian's Chromium, driven by Playwright."""
-    if CHROMIUM is None:
-        pytest.skip("Debian's chromium is not installed")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as started:
         yield started
-        started.close()
 
 
-def opened_page(browser: Any, url: str, **options: Any) -> tuple[Any, list[str]]:
-    """A page, and the list of what goes wrong in it."""
-    page = browser.new_page(locale="en-GB", **options)
-    wrong: list[str] = []
-    page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.goto(url)
-    return page, wrong
-
+POSITION = ".transport input"
+SILENT = ".lane.silent:not([data-stem=original])"
 
 DROP_WORDS = """
 const dataTransfer = new DataTransfer();
@@ -102,15 +88,6 @@ dataTransfer.items.add(new File(["words ".repeat(1000)], "words.wav"));
 document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
 """
 """Drops a file that is no audio."""
-
-
-def until(page: Any, true: Callable[[], bool]) -> None:
-    """Wait until something is true of a page, whose policy forbids Playwright's own way of waiting for it."""
-    for _ in range(400):
-        if true():
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError("it did not become true")
 
 
 @pytest.mark.browser
@@ -121,29 +98,30 @@ def test_drop_a_song_play_it_and_find_it_again(tmp_path: Path, browser: Any) -> 
         page.set_input_files("#files", tmp_path / "Lied 歌 <b>.wav")
         name = page.get_by_role("button", name="Play the stems of Lied 歌 <b>.wav")
         name.click(timeout=30_000)
-        page.wait_for_selector(".lane >> nth=3")
-        assert page.locator(".lane .label span").all_text_contents() == ["Drums", "Bass", "Other", "Vocals"]
-        assert page.inner_text("#time") == "0:00 / 0:30"
+        page.wait_for_selector(".lane >> nth=4")
+        lanes = ["Drums", "Bass", "Other", "Vocals", "Original"]
+        assert page.locator(".lane .label span").all_text_contents() == lanes
+        assert page.inner_text(".time") == "0:00 / 0:30"
 
-        page.click("#play")
-        until(page, lambda: float(page.input_value("#position")) > 20)
-        page.click("#play")
-        stood = page.input_value("#position")
+        page.get_by_role("button", name="Play", exact=True).click()
+        until(page, lambda: float(page.input_value(POSITION)) > 20)
+        page.get_by_role("button", name="Pause").click()
+        stood = page.input_value(POSITION)
         page.wait_for_timeout(200)
-        assert page.input_value("#position") == stood
+        assert page.input_value(POSITION) == stood
 
         page.get_by_role("button", name="Mute: Vocals").click()
-        assert page.locator(".lane.silent").get_attribute("data-stem") == "vocals"
+        assert page.locator(SILENT).get_attribute("data-stem") == "vocals"
         page.get_by_role("button", name="Solo: Bass").click()
-        assert page.locator(".lane.silent").count() == 3
+        assert page.locator(SILENT).count() == 3
         page.keyboard.press("2")  # the solo of the second stem again
-        assert page.locator(".lane.silent").count() == 1
+        assert page.locator(SILENT).count() == 1
         page.keyboard.press("Shift+4")
-        assert page.locator(".lane.silent").count() == 0
+        assert page.locator(SILENT).count() == 0
 
-        page.locator("canvas").first.click(position={"x": 5, "y": 10})
+        page.locator(".lane canvas").first.click(position={"x": 5, "y": 10})
         page.keyboard.press("ArrowRight")
-        assert page.inner_text("#time").startswith("0:05")
+        assert page.inner_text(".time").startswith("0:05")
 
         with page.expect_download() as download:
             page.get_by_role("link", name="Save Bass").click()

@@ -123,21 +123,25 @@ def separate_track(
             chosen = (_stacked(choice, wanted, block) for block in separated)
             clipped = clip_blocks(chosen, mode, rate, levels, folder)
             targets = [_target(files[name]) for name in wanted]
-        _write(clipped, targets, rate, encoding, tags)
+        write_files(clipped, targets, rate, encoding, tags)
     outcome.seconds, outcome.gain = counter.samples / stream.sample_rate, levels.gain
     outcome.elapsed = time.perf_counter() - start
     outcome.notes = _notes(stream, counter.samples, rate, encoding, output, mode, levels)
     return outcome
 
 
-def _write(
+def write_files(
     blocks: Iterable[NDArray[np.float32]],
     targets: Sequence[Path | BinaryIO],
     rate: int,
     encoding: Encoding,
-    tags: Tags,
+    tags: Tags = NO_TAGS,
 ) -> None:
-    """Write blocks `(S, C, n)`, one file per stem, each by a thread of its own while the next block is made."""
+    """Write blocks `(S, C, n)`, one file per stem, each by a thread of its own while the next block is made.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
     with ExitStack() as stack:
         writers: list[AudioWriter] = []
         pool = stack.enter_context(ThreadPoolExecutor(len(targets)))

@@ -1,4 +1,4 @@
-"""The HTTP API: submit songs, follow, cancel, rename and delete jobs, fetch results."""
+"""The HTTP API: submit songs; follow, cancel, rename and delete jobs."""
 
 from __future__ import annotations
 
@@ -7,18 +7,16 @@ from pathlib import Path
 from typing import Annotated, BinaryIO
 
 from fastapi import APIRouter, File, Form, Response, UploadFile, status
-from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 from sse_starlette import EventSourceResponse
-from starlette.background import BackgroundTask
 
-from htdemucs_n.audio import SUFFIXES, open_audio
+from htdemucs_n.audio import open_audio
 from htdemucs_n.errors import AudioError, UserError
-from htdemucs_n.separation.names import safe_name
 from htdemucs_n.service.job import Job, Options
 from htdemucs_n.service.library import Library, Upload, check_room, without_path
 from htdemucs_n.service.progress import Changes
 from htdemucs_n.service.queue import Queue
+from htdemucs_n.service.results import Results
 from htdemucs_n.service.settings import Settings
 
 _LONGEST_NAME = 200
@@ -58,13 +56,7 @@ class Api:
         router.add_api_route(
             "/jobs/{job}/events", self.events, methods=["GET"], response_class=EventSourceResponse, responses=wrong
         )
-        router.add_api_route(
-            "/jobs/{job}/files/{name}", self.file, methods=["GET"], response_class=FileResponse, responses=wrong
-        )
-        router.add_api_route("/jobs/{job}/zip", self.zip, methods=["GET"], response_class=FileResponse, responses=wrong)
-        router.add_api_route(
-            "/jobs/{job}/peaks/{name}", self.peaks, methods=["GET"], response_class=Response, responses=wrong
-        )
+        Results(self._library, self._settings.limits).add_to(router)
         return router
 
     def upload(
@@ -136,21 +128,6 @@ class Api:
 
         return EventSourceResponse(stream())
 
-    def peaks(self, job: str, name: str) -> Response:
-        """The outline of a result: 2000 pairs of int8, the lowest and the highest sample of equal parts."""
-        return Response(self._library.peaks(job, name), media_type="application/octet-stream")
-
-    def file(self, job: str, name: str) -> FileResponse:
-        """A result by its name, whole or a range of its bytes."""
-        of, path = self._library.result(job, name)
-        suffix = path.name.partition(".")[2]
-        return FileResponse(path, filename=f"{_title(of)} - {name}.{suffix}")
-
-    def zip(self, job: str) -> FileResponse:
-        """All results in one zip file, as they are."""
-        of, path = self._library.packed(job)
-        return FileResponse(path, filename=f"{_title(of)}.zip", background=BackgroundTask(path.unlink, missing_ok=True))
-
     def _submit(self, response: Response, file: BinaryIO, name: str, options: Options) -> Job:
         name = Path(name.replace("\\", "/")).name[:_LONGEST_NAME] or "song"
         upload = self._library.receive(file)
@@ -189,9 +166,3 @@ class Api:
         except (OSError, ValueError, RuntimeError):
             pass
         raise UserError("there is no such file in the allowed folder")
-
-
-def _title(job: Job) -> str:
-    """What a song is called, as a name for a file, without the suffix of its own."""
-    suffix = Path(job.name).suffix
-    return safe_name(job.name.removesuffix(suffix) if suffix.lower() in SUFFIXES else job.name)

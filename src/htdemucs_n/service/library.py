@@ -6,6 +6,7 @@
     library/jobs/ID/job.json    a job; it is there if this file is
     library/jobs/ID/stems/...   its results
     library/jobs/ID/peaks/...   their outlines, for a page
+    library/jobs/ID/renderings/...  what was computed from them, as long as there is room
     library/uploads/            files that are being received
 
 Everything appears under its name by a rename, so that the death of the process at any moment leaves whole jobs. What a
@@ -17,12 +18,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
-import os
 import shutil
 import time
 import uuid
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
@@ -33,7 +33,7 @@ from pydantic import ValidationError
 
 from htdemucs_n.audio import make_folder
 from htdemucs_n.errors import OutputError, UserError
-from htdemucs_n.files import whole_file, write_whole
+from htdemucs_n.files import folder_size, whole_file, write_whole
 from htdemucs_n.service.job import WAITING, Job, Options, job_id
 from htdemucs_n.service.peaks import outline
 
@@ -193,14 +193,35 @@ class Library:
             write_whole(kept, outline(path))
         return kept.read_bytes()
 
+    def renderings(self, name: str) -> Path:
+        """The folder for what is computed from the results of a job."""
+        return self._job_folder(name) / "renderings"
+
+    def all_renderings(self, name: str = "*") -> list[Path]:
+        """The folders in `renderings` of one job, or of all."""
+        return [place for place in (self._folder / "jobs").glob(f"{name}/renderings/*") if place.is_dir()]
+
+    @contextlib.contextmanager
+    def new_folder(self, place: Path) -> Iterator[Path]:
+        """A folder to write to, of a job that is there, which becomes `place` when the block ends well.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        part = self._folder / "uploads" / uuid.uuid4().hex
+        make_folder(part)
+        try:
+            yield part
+            make_folder(place.parent)
+            part.rename(place)
+        except OSError as error:
+            raise OutputError(f"cannot write '{place}' ({error.strerror or error}): make room") from None
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
     def size(self) -> int:
         """Bytes of all files of the library."""
-        total = 0
-        for folder, _, files in os.walk(self._folder):
-            for file in files:
-                with contextlib.suppress(OSError):  # removed just now
-                    total += os.stat(os.path.join(folder, file)).st_size  # noqa: PTH116, PTH118 - many files
-        return total
+        return folder_size(self._folder)
 
     def _store(self, job: Job) -> Job:
         write_whole(self._job_folder(job.id) / "job.json", job.model_dump_json(indent=1) + "\n")
@@ -225,7 +246,10 @@ class Library:
     def _load(self) -> None:
         """Read all jobs; remove what a process that died has left, and let its jobs wait again."""
         for leftover in (self._folder / "uploads").iterdir():
-            leftover.unlink()
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink()
         all_read = True
         for folder in (self._folder / "jobs").iterdir():
             file = folder / "job.json"

@@ -25,22 +25,26 @@ export const cancel = (id) => ask("POST", `/jobs/${id}/cancel`);
 export const remove = (id) => ask("DELETE", `/jobs/${id}`);
 export const rename = (id, name) => ask("PATCH", `/jobs/${id}`, { name });
 
-/** Where a result, or all of a job, are saved from: properties of a link. */
+/** Where a lane, or all results of a job, are saved from: properties of a link. */
 export const fileLink = (id, name) => ({ href: `${ROOT}/jobs/${id}/files/${name}` });
 export const zipLink = (id) => ({ href: `${ROOT}/jobs/${id}/zip` });
 
-/** The bytes of a result. */
-export async function file(id, name, signal) {
-  const answer = await fetch(fileLink(id, name).href, { signal });
+/** An answer whose status says that all is well, or an error with the one line of the service. */
+async function fetched(place, signal) {
+  const answer = await fetch(place, { signal });
   if (!answer.ok) throw new Error(await reason(answer));
-  return answer.arrayBuffer();
+  return answer;
 }
 
-/** The outline of a result: pairs of the lowest and highest sample, full scale 127. */
+/** The names of the lanes of a job, with their sample rate and length in samples. */
+export const lanes = async (id, signal) => (await fetched(`${ROOT}/jobs/${id}/lanes`, signal)).json();
+
+/** The bytes of a lane, which may be `original`, the song itself. */
+export const file = async (id, name, signal) => (await fetched(fileLink(id, name).href, signal)).arrayBuffer();
+
+/** The outline of a lane: pairs of the lowest and highest sample, full scale 127. */
 export async function peaks(id, name, signal) {
-  const answer = await fetch(`${ROOT}/jobs/${id}/peaks/${name}`, { signal });
-  if (!answer.ok) throw new Error(await reason(answer));
-  return new Int8Array(await answer.arrayBuffer());
+  return new Int8Array(await (await fetched(`${ROOT}/jobs/${id}/peaks/${name}`, signal)).arrayBuffer());
 }
 
 /** Submit a file; `onProgress` gets the part that was sent. Resolves to its job. */

@@ -1,8 +1,10 @@
-// A lane: the waveform of a stem with its solo, mute and volume.
+// A lane: the waveform of a stem, or of the song itself, with what can be done with it.
 
-import { fileLink } from "./api.js";
-import { element } from "./songs.js";
+import { button, element, paintOn, slider } from "./dom.js";
+import { followPointer } from "./dragging.js";
 import { say } from "./words.js";
+
+const BAR = 3; // pixels of a bar of the waveform, with the gap behind it
 
 export class Lane {
   #player;
@@ -10,41 +12,36 @@ export class Lane {
   #peaks;
   #loudest; // of all lanes, which share one scale
   #canvas = element("canvas");
-  #solo;
-  #mute;
+  #solo = null;
+  #mute = null;
+  #listen = null;
 
-  constructor(player, stem, peaks, loudest, job) {
+  /**
+   * A lane of a player: `peaks` are pairs of the lowest and highest sample, of which `loudest` is the greatest of all
+   * lanes. `save` are properties of a link that saves the stem, or null. The original has `onListen` in place of
+   * solo, mute, volume and pan.
+   */
+  constructor(player, stem, { peaks, loudest, save = null, onListen = null }) {
     this.#player = player;
     this.#stem = stem;
     this.#peaks = peaks;
     this.#loudest = loudest;
     const name = say(stem.name);
-    this.#solo = this.#toggle("solo", name, "soloOf");
-    this.#mute = this.#toggle("mute", name, "muteOf");
-    const volume = element("input", { type: "range", min: 0, max: 1.5, step: 0.01, value: 1 });
-    volume.ariaLabel = say("volumeOf", name);
-    volume.oninput = () => player.change(stem, { volume: Number(volume.value) });
-    volume.ondblclick = () => { volume.value = 1; volume.oninput(); };
-    const save = element("a", { ...fileLink(job.id, stem.name), textContent: "↓", title: say("save", name) });
-    save.ariaLabel = save.title;
+    const label = element("div", { className: "label" }, element("span", { textContent: name }));
+    const controls = element("div", { className: "controls" }, label);
+    if (save) label.append(saveLink(save, name));
+    if (onListen) {
+      this.#listen = button("listen", onListen, { name: say("listenTo", name) });
+      controls.append(element("div", { className: "buttons" }, this.#listen));
+    } else {
+      this.#solo = button("solo", () => this.press("solo"), { name: say("soloOf", name) });
+      this.#mute = button("mute", () => this.press("mute"), { name: say("muteOf", name) });
+      controls.append(element("div", { className: "buttons" }, this.#solo, this.#mute), ...this.#faders(name));
+    }
     this.#canvas.role = "img";
     this.#canvas.ariaLabel = say("waveOf", name);
-    this.#canvas.onpointerdown = (event) => {
-      const place = this.#canvas.getBoundingClientRect();
-      player.seek((event.clientX - place.left) / place.width * player.duration);
-    };
-    this.root = element(
-      "div",
-      { className: "lane" },
-      element(
-        "div",
-        {},
-        element("div", { className: "label" }, element("span", { textContent: name }), save),
-        element("div", { className: "buttons" }, this.#solo, this.#mute),
-        volume,
-      ),
-      this.#canvas,
-    );
+    followPointer(this.#canvas, player);
+    this.root = element("div", { className: "lane" }, controls, this.#canvas);
     this.root.dataset.stem = stem.name;
     new ResizeObserver(() => this.draw()).observe(this.#canvas);
   }
@@ -57,44 +54,75 @@ export class Lane {
 
   /** Show the state of the player. */
   draw() {
-    this.#solo.ariaPressed = String(this.#stem.solo);
-    this.#mute.ariaPressed = String(this.#stem.muted);
-    this.root.classList.toggle("silent", !this.#player.isHeard(this.#stem));
-    const scale = devicePixelRatio;
-    const width = Math.round(this.#canvas.clientWidth * scale);
-    const height = Math.round(this.#canvas.clientHeight * scale);
-    if (!width || !height) return;
-    if (this.#canvas.width !== width || this.#canvas.height !== height) Object.assign(this.#canvas, { width, height });
-    const paint = this.#canvas.getContext("2d");
-    const colour = getComputedStyle(this.#canvas).color;
-    const played = this.#player.duration ? this.#player.position / this.#player.duration * width : 0;
-    paint.clearRect(0, 0, width, height);
-    paint.fillStyle = colour;
-    const bars = Math.max(1, Math.floor(width / (3 * scale)));
-    const points = this.#peaks.length / 2;
+    this.#showState();
+    const canvas = paintOn(this.#canvas);
+    if (!canvas) return;
+    const { paint, width, height, scale } = canvas;
+    const length = this.#player.length || 1;
+    const played = this.#player.position / this.#player.duration * width || 0;
+    const loop = this.#player.drawnLoop ?? this.#player.loop;
+    const [from, to] = loop ? [loop.start / length * width, loop.end / length * width] : [0, width];
+    const bars = Math.max(1, Math.floor(width / (BAR * scale)));
     for (let bar = 0; bar < bars; bar++) {
-      const from = Math.floor(bar * points / bars);
-      const to = Math.max(from + 1, Math.floor((bar + 1) * points / bars));
-      let low = 0;
-      let high = 0;
-      for (let point = from; point < to; point++) {
-        low = Math.min(low, this.#peaks[2 * point]);
-        high = Math.max(high, this.#peaks[2 * point + 1]);
-      }
+      const [low, high] = this.#extremes(bar, bars);
       const x = bar * width / bars;
       const top = height / 2 * (1 - 0.94 * high / this.#loudest);
       const bottom = height / 2 * (1 - 0.94 * low / this.#loudest);
-      paint.globalAlpha = x < played ? 1 : 0.5;
-      paint.fillRect(x, top - scale / 2, 2 * scale, Math.max(scale, bottom - top + scale));
+      paint.globalAlpha = (x < played ? 1 : 0.5) * (x < from || x >= to ? 0.35 : 1);
+      paint.fillRect(x, top - scale / 2, (BAR - 1) * scale, Math.max(scale, bottom - top + scale));
     }
     paint.globalAlpha = 1;
     paint.fillRect(Math.min(width - 2 * scale, played), 0, 2 * scale, height);
   }
 
-  #toggle(kind, name, label) {
-    const button = element("button", { type: "button", textContent: say(kind) });
-    button.ariaLabel = say(label, name);
-    button.onclick = () => this.press(kind);
-    return button;
+  #showState() {
+    if (this.#listen) {
+      this.#listen.ariaPressed = String(this.#player.hearsOriginal);
+      this.root.classList.toggle("silent", !this.#player.hearsOriginal);
+      return;
+    }
+    this.#solo.ariaPressed = String(this.#stem.solo);
+    this.#mute.ariaPressed = String(this.#stem.muted);
+    this.root.classList.toggle("silent", this.#player.hearsOriginal || !this.#player.isHeard(this.#stem));
   }
+
+  /** The lowest and the highest sample of one of the bars. */
+  #extremes(bar, bars) {
+    const points = this.#peaks.length / 2;
+    const from = Math.floor(bar * points / bars);
+    const to = Math.max(from + 1, Math.floor((bar + 1) * points / bars));
+    let low = 0;
+    let high = 0;
+    for (let point = from; point < to; point++) {
+      low = Math.min(low, this.#peaks[2 * point]);
+      high = Math.max(high, this.#peaks[2 * point + 1]);
+    }
+    return [low, high];
+  }
+
+  #faders(name) {
+    const { volume, pan } = this.#stem;
+    const set = (field) => (value) => this.#player.change(this.#stem, { [field]: value });
+    const volumes = slider(say("volumeOf", name), { min: 0, max: 1.5, step: 0.01, value: 1 }, set("volume"));
+    const pans = slider(say("panOf", name), { min: -1, max: 1, step: 0.02, value: 0 }, set("pan"));
+    volumes.value = volume;
+    pans.value = pan;
+    const show = () => { pans.ariaValueText = panText(Number(pans.value)); };
+    pans.addEventListener("input", show);
+    show();
+    return [volumes, element("div", { className: "pan" }, sign("L"), pans, sign("R"))];
+  }
+}
+
+const sign = (text) => element("span", { textContent: text, ariaHidden: "true" });
+
+function panText(pan) {
+  if (!pan) return say("middle");
+  return say(pan < 0 ? "leftBy" : "rightBy", Math.round(100 * Math.abs(pan)));
+}
+
+function saveLink(properties, name) {
+  const link = element("a", { ...properties, textContent: "↓", title: say("save", name) });
+  link.ariaLabel = link.title;
+  return link;
 }

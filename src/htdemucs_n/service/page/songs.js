@@ -1,14 +1,8 @@
 // The list of songs: what is being read, what waits, what is separated.
 
 import * as api from "./api.js";
+import { element } from "./dom.js";
 import { clock, say } from "./words.js";
-
-/** An element with properties and children. */
-export function element(tag, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
 
 export class Songs {
   #list;

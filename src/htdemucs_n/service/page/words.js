@@ -34,9 +34,22 @@ const WORDS = {
     waveOf: "Waveform: {0}",
     save: "Save {0}",
     zip: "Save all stems",
-    keys: "Space plays and pauses. The arrows move by 5 seconds. 1 to 9 solo a stem, with Shift they mute it.",
+    panOf: "Left and right: {0}",
+    middle: "middle",
+    leftBy: "{0} % left",
+    rightBy: "{0} % right",
+    listen: "Listen",
+    listenTo: "Listen: {0}",
+    loadingOriginal: "Loading the original",
+    loop: "Loop",
+    loop_start: "Start of the loop",
+    loop_end: "End of the loop",
+    compare: "A/B",
+    keysTitle: "Keys",
+    keys: "Space plays and pauses. The arrows move by 5 seconds. 1 to 9 solo a stem, with Shift they mute it. L loops, [ and ] set its start and end here. A compares with the original. A drag over the waveforms makes a loop.",
     lost: "The studio does not answer. Songs go on when it is back.",
     drums: "Drums", bass: "Bass", other: "Other", vocals: "Vocals", instrumental: "Instrumental",
+    original: "Original", no_drums: "Without drums", no_bass: "Without bass", no_other: "Without other", no_vocals: "Without vocals",
   },
   zh: {
     drop: "把歌曲拖到这里",
@@ -71,9 +84,22 @@ const WORDS = {
     waveOf: "波形：{0}",
     save: "保存 {0}",
     zip: "保存全部分轨",
-    keys: "空格键播放和暂停，方向键移动 5 秒，数字键 1 到 9 独奏分轨，同时按 Shift 则静音。",
+    panOf: "左右声像：{0}",
+    middle: "居中",
+    leftBy: "偏左 {0} %",
+    rightBy: "偏右 {0} %",
+    listen: "试听",
+    listenTo: "试听：{0}",
+    loadingOriginal: "正在载入原曲",
+    loop: "循环",
+    loop_start: "循环起点",
+    loop_end: "循环终点",
+    compare: "A/B",
+    keysTitle: "快捷键",
+    keys: "空格键播放和暂停，方向键移动 5 秒，数字键 1 到 9 独奏分轨，同时按 Shift 则静音。L 键循环，[ 和 ] 把循环起点和终点设在当前位置。A 键与原曲对比。在波形上拖动可设定循环。",
     lost: "服务没有响应。恢复后歌曲会继续处理。",
     drums: "鼓", bass: "贝斯", other: "其他", vocals: "人声", instrumental: "伴奏",
+    original: "原曲", no_drums: "去鼓", no_bass: "去贝斯", no_other: "去其他", no_vocals: "去人声",
   },
 };
 
@@ -100,4 +126,10 @@ export function fillIn(root) {
 export function clock(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+/** Seconds as 1:05.250. */
+export function exactClock(seconds) {
+  const milliseconds = Math.max(0, Math.round(1000 * seconds));
+  return `${clock(Math.floor(milliseconds / 1000))}.${String(milliseconds % 1000).padStart(3, "0")}`;
 }

@@ -1,0 +1,99 @@
+"""The routes to what a job has given: its lanes, their outlines, and files made of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Response
+from fastapi.responses import FileResponse
+from starlette.background import BackgroundTask
+
+from htdemucs_n.audio import SUFFIXES
+from htdemucs_n.separation.names import safe_name
+from htdemucs_n.service.export import Export, Exported, Exports
+from htdemucs_n.service.job import Job
+from htdemucs_n.service.lanes import Sound
+from htdemucs_n.service.library import Library, check_room
+from htdemucs_n.service.renderings import Renderings
+from htdemucs_n.service.settings import Limits
+from htdemucs_n.service.versions import Version, Versions
+
+_PART = 10
+"""Part of the library that computed files may fill: a tenth."""
+
+
+def _version(
+    tempo: Annotated[float, Query(ge=0.5, le=2, description="times as fast")] = 1.0,
+    pitch: Annotated[float, Query(ge=-12, le=12, description="semitones higher")] = 0.0,
+) -> Version:
+    return Version(round(tempo, 3), round(pitch, 2))
+
+
+Asked = Annotated[Version, Depends(_version)]
+
+
+class Results:
+    """The routes of one service below those of a job."""
+
+    def __init__(self, library: Library, limits: Limits) -> None:
+        self._library, self._limits = library, limits
+        renderings = Renderings(library, limits.library // _PART)
+        self._versions = Versions(library, renderings)
+        self._exports = Exports(library, self._versions, renderings)
+
+    def add_to(self, router: APIRouter) -> None:
+        """Add the routes to those of the API."""
+        wrong: dict[int | str, dict[str, object]] = {404: {"description": "There is no such job or result."}}
+        get, job = ["GET"], "/jobs/{job}"
+        router.add_api_route(f"{job}/lanes", self.lanes, methods=get, response_model=Sound, responses=wrong)
+        router.add_api_route(
+            f"{job}/files/{{name}}", self.file, methods=get, response_class=FileResponse, responses=wrong
+        )
+        router.add_api_route(f"{job}/zip", self.zip, methods=get, response_class=FileResponse, responses=wrong)
+        router.add_api_route(f"{job}/peaks/{{name}}", self.peaks, methods=get, response_class=Response, responses=wrong)
+        router.add_api_route(
+            f"{job}/exports", self.export, methods=["POST"], status_code=201, response_model=Exported, responses=wrong
+        )
+        router.add_api_route(
+            f"{job}/exports/{{export}}", self.exported, methods=get, response_class=FileResponse, responses=wrong
+        )
+
+    def lanes(self, job: str, version: Asked) -> Sound:
+        """The names of the lanes, their sample rate and their length."""
+        return self._versions.sound(job, version)
+
+    def file(self, job: str, name: str, version: Asked) -> FileResponse:
+        """A result by its name, or the song itself as `original`: whole or a range of its bytes.
+
+        In another tempo or pitch, all lanes are computed when the first is asked for.
+        """
+        check_room(self._library, self._limits.library)
+        path = self._versions.path(job, name, version)
+        suffix = path.name.partition(".")[2]
+        return FileResponse(path, filename=f"{_title(self._library.job(job))} - {name}.{suffix}")
+
+    def peaks(self, job: str, name: str, version: Asked) -> Response:
+        """The outline of a lane: 2000 pairs of int8, the lowest and the highest sample of equal parts."""
+        return Response(self._versions.peaks(job, name, version), media_type="application/octet-stream")
+
+    def zip(self, job: str) -> FileResponse:
+        """All results in one zip file, as they are."""
+        of, path = self._library.packed(job)
+        return FileResponse(path, filename=f"{_title(of)}.zip", background=BackgroundTask(path.unlink, missing_ok=True))
+
+    def export(self, job: str, export: Export) -> Exported:
+        """Make a file of the lanes: a mix, stems in another format, or a part of them. Its `id` fetches it."""
+        check_room(self._library, self._limits.library)
+        return self._exports.make(job, export)
+
+    def exported(self, job: str, export: str) -> FileResponse:
+        """A file that was made, as long as it is kept."""
+        path = self._exports.file(job, export)
+        return FileResponse(path, filename=f"{_title(self._library.job(job))} - {path.name}")
+
+
+def _title(job: Job) -> str:
+    """What a song is called, as a name for a file, without the suffix of its own."""
+    suffix = Path(job.name).suffix
+    return safe_name(job.name.removesuffix(suffix) if suffix.lower() in SUFFIXES else job.name)

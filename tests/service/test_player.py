@@ -1,0 +1,187 @@
+"""The player of the page: what comes out of its audio graph, sample by sample, and how it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from browser_helpers import chromium, opened_page, until
+from htdemucs_n.service.mix import Fader, mixed, panned
+from service_helpers import ended, running, song, submit
+
+pytestmark = pytest.mark.browser
+
+RATE = 44100
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A studio with one song of 10 s, and a page that has it open."""
+    folder = tmp_path_factory.mktemp("studio")
+    with chromium() as browser, running(folder, "--no-browser", verb="studio") as (process, client):
+        ended(client, submit(client, song(10.0), "Song.wav").json()["id"])  # type: ignore[arg-type]
+        page, wrong = opened_page(browser, process.url, viewport={"width": 1180, "height": 900})
+        page.get_by_role("button", name="Play the stems of Song.wav").click()
+        page.locator(".lane").nth(4).wait_for()
+        yield page
+        assert not wrong
+
+
+@pytest.fixture
+def page(studio: Any) -> Any:
+    """The page as it is when the song was opened."""
+    studio.get_by_role("button", name="Play the stems of Song.wav").click()
+    studio.locator(".lane").nth(4).wait_for()
+    return studio
+
+
+RECORD = """async ({ stems, original, faders, loop, seconds, compare }) => {
+  const { Player } = await import("/page/player.js");
+  const context = new OfflineAudioContext(2, 44100 * seconds, 44100);
+  const buffer = (channels) => {
+    const made = new AudioBuffer({ length: channels[0].length, numberOfChannels: channels.length, sampleRate: 44100 });
+    channels.forEach((samples, channel) => made.copyToChannel(Float32Array.from(samples), channel));
+    return made;
+  };
+  context.resume = async () => {};  // it runs when it is told to render
+  const player = new Player();
+  player.open(44100, context);
+  player.setStems(stems.map((channels, number) => [`${number}`, buffer(channels)]));
+  if (original) player.setOriginal(buffer(original));
+  player.stems.forEach((stem, number) => player.change(stem, faders?.[number] ?? {}));
+  if (loop) player.setLoop(loop);
+  if (compare) await player.compare(true);
+  await player.play();
+  const rendered = await context.startRendering();
+  return { gain: player.originalGain, sound: [0, 1].map((channel) => Array.from(rendered.getChannelData(channel))) };
+}"""
+"""Play stems `(S, C, T)` of the sample rate 44100 into memory."""
+
+START = round(0.05 * RATE)
+"""The sample at which the player starts."""
+
+
+def record(page: Any, stems: np.ndarray, seconds: float = 0.2, **options: Any) -> tuple[np.ndarray, float]:
+    """The sound `(2, T)` from its start, and the gain of the original."""
+    values = {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in options.items()}
+    found = page.evaluate(RECORD, {"stems": stems.tolist(), "seconds": seconds, **values})
+    return np.array(found["sound"])[:, START:], found["gain"]
+
+
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(sum(shape)).uniform(-0.2, 0.2, shape).astype(np.float32)
+
+
+def test_the_lanes_start_at_one_sample_and_add_up(page: Any) -> None:
+    stems = noise(4, 2, 4000)
+    sound, _ = record(page, stems)
+    np.testing.assert_allclose(sound[:, :4000], stems.sum(axis=0), atol=1e-6)
+    assert not sound[:, 4000:].any()
+
+
+def test_a_loop_is_exact_in_samples(page: Any) -> None:
+    stems = noise(3, 2, 4000)
+    sound, _ = record(page, stems, loop={"start": 1234, "end": 2345})
+    looped = np.tile(stems.sum(axis=0)[:, 1234:2345], 7)[:, : sound.shape[1]]
+    assert looped.shape[1] > 6000
+    np.testing.assert_allclose(sound[:, : looped.shape[1]], looped[:, : sound.shape[1]], atol=2e-5)
+
+
+def test_the_mix_of_the_service_is_that_of_the_graph(page: Any) -> None:
+    stems = noise(4, 2, 3000)
+    faders = [Fader(volume=0.5, pan=-0.4), Fader(volume=1.5, pan=0.7), Fader(pan=1.0), Fader(volume=0.0)]
+    sound, _ = record(page, stems, faders=[fader.model_dump() for fader in faders])
+    np.testing.assert_allclose(sound[:, :3000], mixed(stems, faders), atol=1e-5)
+
+
+def test_mono_is_in_the_middle_and_as_loud(page: Any) -> None:
+    stems = noise(2, 1, 3000)
+    sound, _ = record(page, stems)
+    np.testing.assert_allclose(sound[:, :3000], np.repeat(stems.sum(axis=0), 2, axis=0), atol=1e-6)
+
+
+def test_the_original_is_heard_as_loud_as_the_mix(page: Any) -> None:
+    stems, original = noise(3, 2, 4000), noise(2, 4000)
+    stems[1] += 0.5 * stems[0]  # they are not independent
+    faders = [{"volume": 0.8, "pan": 0.3}, {"muted": True}, {"volume": 1.4, "pan": -0.9}]
+    heard = 0.8 * panned(0.3) @ stems[0] + 1.4 * panned(-0.9) @ stems[2]
+    expected = np.sqrt((heard**2).sum() / (original**2).sum())
+    sound, gain = record(page, stems, original=original, faders=faders, compare=True)
+    assert gain == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_allclose(sound[:, :4000], expected * original, atol=1e-5)
+    muted, _ = record(page, stems, original=original, faders=faders)
+    np.testing.assert_allclose(muted[:, :4000], heard, atol=1e-5)
+
+
+def test_a_silent_mix_leaves_the_original_as_it_is(page: Any) -> None:
+    _, gain = record(page, 0 * noise(2, 2, 100), original=noise(2, 100), compare=True)
+    assert gain == 1
+
+
+def test_a_drag_makes_a_loop_and_keys_change_it(page: Any) -> None:
+    place = page.locator(".lane canvas").nth(1).bounding_box()
+    page.mouse.move(place["x"] + 0.2 * place["width"], place["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(place["x"] + 0.6 * place["width"], place["y"] + 20, steps=3)
+    page.mouse.up()
+    start, end = (
+        page.get_by_role("slider", name="Start of the loop"),
+        page.get_by_role("slider", name="End of the loop"),
+    )
+    seconds = [float(handle.get_attribute("aria-valuenow")) for handle in (start, end)]
+    assert seconds == pytest.approx([2.0, 6.0], abs=0.05)
+    loop = page.get_by_role("button", name="Loop", exact=True)
+    assert loop.get_attribute("aria-pressed") == "true"
+
+    end.press("Shift+ArrowLeft")
+    moved = float(end.get_attribute("aria-valuenow"))
+    assert round((seconds[1] - moved) * RATE) == 1
+    start.press("ArrowRight")
+    assert float(start.get_attribute("aria-valuenow")) == pytest.approx(seconds[0] + 0.01, abs=1e-4)
+
+    page.keyboard.press("l")
+    assert loop.get_attribute("aria-pressed") == "false" and start.is_hidden()
+    page.keyboard.press("l")
+    assert float(end.get_attribute("aria-valuenow")) == moved
+
+    page.mouse.click(place["x"] + 0.85 * place["width"], place["y"] + 20)  # outside of it
+    assert loop.get_attribute("aria-pressed") == "false" and page.inner_text(".time").startswith("0:08")
+    page.keyboard.press("[")
+    assert [float(handle.get_attribute("aria-valuenow")) for handle in (start, end)] == pytest.approx(
+        [8.5, 10], abs=0.05
+    )
+
+
+def test_a_loop_is_played_again_and_again(page: Any) -> None:
+    page.keyboard.press("]")  # at the start, where a loop has one sample
+    assert page.get_by_role("slider", name="End of the loop").get_attribute("aria-valuetext") == "0:00.000"
+    place = page.locator(".ruler canvas").bounding_box()
+    page.mouse.move(place["x"] + 0.5 * place["width"], place["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(place["x"] + 0.52 * place["width"], place["y"] + 5, steps=3)
+    page.mouse.up()
+    page.keyboard.press("Space")
+    page.wait_for_timeout(700)  # longer than the loop of 0.2 s
+    assert page.get_by_role("button", name="Pause").is_visible()
+    assert page.inner_text(".time").startswith("0:05")
+    page.keyboard.press("Space")
+
+
+def test_a_key_compares_with_the_original(page: Any) -> None:
+    listen = page.get_by_role("button", name="Listen: Original")
+    assert listen.get_attribute("aria-pressed") == "false"
+    page.keyboard.press("a")
+    until(page, lambda: listen.get_attribute("aria-pressed") == "true")
+    assert page.locator(".lane.silent").count() == 4
+    page.get_by_role("button", name="A/B").click()
+    assert listen.get_attribute("aria-pressed") == "false" and page.locator(".lane.silent").count() == 1
+
+
+def test_a_pan_is_said(page: Any) -> None:
+    pan = page.get_by_role("slider", name="Left and right: Bass")
+    assert pan.evaluate("node => node.ariaValueText") == "middle"
+    pan.press("Home")
+    assert pan.evaluate("node => node.ariaValueText") == "100 % left"
