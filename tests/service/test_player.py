@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 from browser_helpers import chromium, opened_page, until
 from htdemucs_n.service.mix import Fader, mixed, panned
@@ -178,6 +180,106 @@ def test_a_key_compares_with_the_original(page: Any) -> None:
     assert page.locator(".lane.silent").count() == 4
     page.get_by_role("button", name="A/B").click()
     assert listen.get_attribute("aria-pressed") == "false" and page.locator(".lane.silent").count() == 1
+
+
+LANES_OF_A_VERSION = """async (job) => {
+  const api = await import("/page/api.js");
+  const { Player } = await import("/page/player.js");
+  const version = { tempo: 0.8, pitch: 3 };
+  const { sample_rate, length, lanes } = await api.lanes(job, undefined, version);
+  const sounds = [];
+  for (const heard of lanes) {
+    const context = new OfflineAudioContext(2, length + 0.05 * sample_rate, sample_rate);
+    context.resume = async () => {};
+    const player = new Player();
+    player.open(sample_rate, context);
+    const stems = [];
+    for (const name of lanes) stems.push([name, await player.decode(await api.file(job, name, undefined, version))]);
+    player.setStems(stems);
+    player.change(player.stems.find((stem) => stem.name === heard), { solo: true });
+    await player.play();
+    sounds.push(Array.from((await context.startRendering()).getChannelData(0)));
+  }
+  return sounds;
+}"""
+"""Each lane alone, as the graph plays it."""
+
+
+def test_clicks_are_at_the_same_sample_in_all_lanes_through_tempo_and_pitch(studio: Any) -> None:
+    sound = np.zeros((2 * RATE, 2), np.float32)
+    sound[RATE // 2 :: RATE // 2] = 0.8
+    file = io.BytesIO()
+    soundfile.write(file, sound, RATE, format="WAV")
+    studio.set_input_files("#files", [{"name": "Clicks.wav", "mimeType": "audio/wav", "buffer": file.getvalue()}])
+    studio.get_by_role("button", name="Play the stems of Clicks.wav").wait_for()
+    jobs = studio.evaluate("async () => (await fetch('/api/v1/jobs')).json()")
+    (job,) = (job["id"] for job in jobs if job["name"] == "Clicks.wav")
+    lanes = np.abs(np.array(studio.evaluate(LANES_OF_A_VERSION, job)))[:, START:]
+    assert lanes.shape == (4, round(2 * RATE / 0.8))
+    for click in range(1, 4):
+        at = round(click * RATE / 2 / 0.8)
+        places = lanes[:, at - 4000 : at + 4000].argmax(axis=1)
+        assert np.ptp(places) <= 1 and abs(places[0] - 4000) <= 0.001 * RATE
+    studio.get_by_role("button", name="Delete").first.click()
+
+
+def test_another_tempo_keeps_place_loop_and_faders(page: Any) -> None:
+    page.get_by_role("button", name="Mute: Bass").click()
+    page.get_by_role("button", name="Loop", exact=True).click()
+    page.get_by_role("slider", name="Position").fill("500")
+    page.get_by_role("slider", name="Tempo").fill("50")
+    page.get_by_role("slider", name="Pitch").fill("-3")
+    until(page, lambda: page.inner_text(".time") == "0:10 / 0:20")
+    page.locator(".lane").nth(4).wait_for()
+    assert page.get_by_role("button", name="Mute: Bass").get_attribute("aria-pressed") == "true"
+    assert float(page.get_by_role("slider", name="End of the loop").get_attribute("aria-valuenow")) == 20
+    page.get_by_role("slider", name="Pitch").dblclick()
+    page.get_by_role("slider", name="Tempo").dblclick()
+    until(page, lambda: page.inner_text(".time") == "0:05 / 0:10")
+
+
+def test_what_is_heard_is_saved(page: Any) -> None:
+    page.get_by_role("button", name="Mute: Vocals").click()
+    page.get_by_role("slider", name="Volume: Drums").fill("0.5")
+    page.get_by_role("slider", name="Left and right: Bass").press("Home")
+    page.keyboard.press("l")
+    page.get_by_role("slider", name="End of the loop").press("Shift+ArrowLeft")
+    page.get_by_role("button", name="Export").click()
+    page.get_by_label("Only the loop").check()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save", exact=True).click()
+    assert download.value.suggested_filename == "Song - mix.wav"
+    saved, _ = soundfile.read(download.value.path())
+    assert len(saved) == 10 * RATE - 1
+    stem = soundfile.read(io.BytesIO(song(10.0)))[0].T[:, :-1]
+    gains = [Fader(volume=0.05), Fader(volume=0.2, pan=-1.0), Fader(volume=0.3)]
+    np.testing.assert_allclose(saved.T, mixed(np.stack(3 * [stem]), gains), atol=2e-3)
+    page.get_by_text("The file is saved.").wait_for()
+
+    for what, name in (
+        ("karaoke", "Song - karaoke.mp3"),
+        ("stems", "Song - stems.zip"),
+        ("stem bass", "Song - bass.mp3"),
+    ):
+        page.get_by_label("Format").select_option("mp3")
+        page.get_by_label("What").select_option(what)
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Save", exact=True).click()
+        assert download.value.suggested_filename == name
+    page.get_by_label("What").select_option("stem.mp4")
+    assert page.get_by_label("Format").is_disabled()
+    page.keyboard.press("Escape")
+    assert page.get_by_role("dialog").count() == 0
+
+
+def test_nothing_that_is_heard_cannot_be_saved(page: Any) -> None:
+    for name in ("Drums", "Bass", "Other", "Vocals"):
+        page.get_by_role("button", name=f"Mute: {name}").click()
+    page.get_by_role("button", name="Export").click()
+    page.get_by_label("What").select_option("mix")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_text("no stem is heard").wait_for()
+    page.get_by_role("button", name="Close").click()
 
 
 def test_a_pan_is_said(page: Any) -> None:

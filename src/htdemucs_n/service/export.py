@@ -50,6 +50,7 @@ class Exported(BaseModel):
 
     id: str
     file: str = Field(description="its name")
+    sample_rate: int = Field(description="Hz")
     gain: float = Field(description="by which all was scaled, because it exceeded full scale; otherwise 1")
     notes: list[str]
 
@@ -114,7 +115,7 @@ class Exports:
         write_files(clipped, targets, rate, encoding, read_tags(self._library.song(found)))
         name = targets[0].name if len(targets) == 1 else _packed(targets).name
         notes = _notes(levels.gain, rate, sound.sample_rate, encoding)
-        about = Exported(id="", file=name, gain=levels.gain, notes=notes)
+        about = Exported(id="", file=name, sample_rate=rate, gain=levels.gain, notes=notes)
         write_whole(folder / _ABOUT, about.model_dump_json())
 
 

@@ -26,7 +26,7 @@ export const remove = (id) => ask("DELETE", `/jobs/${id}`);
 export const rename = (id, name) => ask("PATCH", `/jobs/${id}`, { name });
 
 /** Where a lane, or all results of a job, are saved from: properties of a link. */
-export const fileLink = (id, name) => ({ href: `${ROOT}/jobs/${id}/files/${name}` });
+export const fileLink = (id, name, version) => ({ href: `${ROOT}/jobs/${id}/files/${name}${query(version)}` });
 export const zipLink = (id) => ({ href: `${ROOT}/jobs/${id}/zip` });
 
 /** An answer whose status says that all is well, or an error with the one line of the service. */
@@ -36,15 +36,30 @@ async function fetched(place, signal) {
   return answer;
 }
 
+/** A version of the lanes, `{tempo, pitch}`, as an address has it; nothing for the song as it is. */
+const query = (version) => (version ? `?${new URLSearchParams(version)}` : "");
+
 /** The names of the lanes of a job, with their sample rate and length in samples. */
-export const lanes = async (id, signal) => (await fetched(`${ROOT}/jobs/${id}/lanes`, signal)).json();
+export const lanes = async (id, signal, version) => (await fetched(`${ROOT}/jobs/${id}/lanes${query(version)}`, signal)).json();
 
 /** The bytes of a lane, which may be `original`, the song itself. */
-export const file = async (id, name, signal) => (await fetched(fileLink(id, name).href, signal)).arrayBuffer();
+export const file = async (id, name, signal, version) => (await fetched(fileLink(id, name, version).href, signal)).arrayBuffer();
 
 /** The outline of a lane: pairs of the lowest and highest sample, full scale 127. */
-export async function peaks(id, name, signal) {
-  return new Int8Array(await (await fetched(`${ROOT}/jobs/${id}/peaks/${name}`, signal)).arrayBuffer());
+export async function peaks(id, name, signal, version) {
+  return new Int8Array(await (await fetched(`${ROOT}/jobs/${id}/peaks/${name}${query(version)}`, signal)).arrayBuffer());
+}
+
+/** Whether lanes can be had in another tempo and pitch. */
+export const hasVersions = true;
+
+/** The formats in which files can be made. */
+export const FORMATS = ["wav", "flac", "mp3", "ogg", "opus", "m4a", "stem.mp4"];
+
+/** Make a file of the lanes: the properties of its link, the gain that kept it in full scale, and its sample rate. */
+export async function makeFile(id, wanted) {
+  const made = await ask("POST", `/jobs/${id}/exports`, wanted);
+  return { link: { href: `${ROOT}/jobs/${id}/exports/${made.id}` }, gain: made.gain, sampleRate: made.sample_rate };
 }
 
 /** Submit a file; `onProgress` gets the part that was sent. Resolves to its job. */

@@ -12,6 +12,7 @@ export class Lane {
   #peaks;
   #loudest; // of all lanes, which share one scale
   #canvas = element("canvas");
+  #save = null;
   #solo = null;
   #mute = null;
   #listen = null;
@@ -29,7 +30,10 @@ export class Lane {
     const name = say(stem.name);
     const label = element("div", { className: "label" }, element("span", { textContent: name }));
     const controls = element("div", { className: "controls" }, label);
-    if (save) label.append(saveLink(save, name));
+    if (save) {
+      this.#save = saveLink(save, name);
+      label.append(this.#save);
+    }
     if (onListen) {
       this.#listen = button("listen", onListen, { name: say("listenTo", name) });
       controls.append(element("div", { className: "buttons" }, this.#listen));
@@ -44,6 +48,12 @@ export class Lane {
     this.root = element("div", { className: "lane" }, controls, this.#canvas);
     this.root.dataset.stem = stem.name;
     new ResizeObserver(() => this.draw()).observe(this.#canvas);
+  }
+
+  /** Show another version of the stem. */
+  exchange({ peaks, save }) {
+    this.#peaks = peaks;
+    Object.assign(this.#save ?? {}, save);
   }
 
   /** Solo or mute as a click on the button does. */

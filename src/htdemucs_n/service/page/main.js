@@ -1,68 +1,52 @@
 // The page: files dropped or chosen go to the service, separated songs to the player.
 
 import * as api from "./api.js";
+import { button } from "./dom.js";
 import { acceptDrops } from "./drop.js";
+import { ExportDialog } from "./exporting.js";
+import { Opener } from "./opener.js";
 import { Songs } from "./songs.js";
 import { Stage } from "./stage.js";
+import { Versions } from "./versions.js";
 import { fillIn, say } from "./words.js";
 
 const at = (id) => document.getElementById(id);
-const stage = new Stage();
-let opening = new AbortController();
-let opened = null;
+const versions = new Versions((version) => opener.change(version));
+const stage = new Stage(...(api.hasVersions ? [versions.root] : []));
+const opener = new Opener(stage, (text) => { at("state").textContent = text; });
 
 fillIn(document.body);
 at("stage").append(stage.root);
+if (api.makeFile) {
+  const dialog = new ExportDialog(stage.player, opener);
+  document.body.append(dialog.root);
+  at("actions").append(button("export", () => stage.player.length && dialog.open()));
+}
 const songs = new Songs(at("list"), at("none"), open);
 
 api.follow({
   onJob: (job) => {
     songs.show(job);
-    if (job.id === opened) at("playing").textContent = job.name;
+    if (job.id === opener.job?.id) at("playing").textContent = job.name;
   },
   onDeleted: (id) => {
     songs.forget(id);
-    if (id === opened) close();
+    if (id === opener.job?.id) close();
   },
   onConnection: (there) => { at("connection").textContent = there ? "" : say("lost"); },
 });
 
-/** Load the lanes of a job into the player. */
-async function open(job) {
-  close();
-  const { signal } = opening;
-  opened = job.id;
+function open(job) {
   songs.choose(job.id);
+  versions.reset();
   at("player").hidden = false;
   at("playing").textContent = job.name;
   Object.assign(at("zip"), api.zipLink(job.id));
-  try {
-    const { sample_rate: sampleRate, lanes } = await api.lanes(job.id, signal);
-    stage.player.open(sampleRate);
-    const outlines = await Promise.all(lanes.map((name) => api.peaks(job.id, name, signal)));
-    const stems = [];
-    for (const [number, name] of lanes.entries()) {
-      at("state").textContent = say("loading", number + 1, lanes.length);
-      const buffer = await stage.player.decode(await api.file(job.id, name, signal));
-      stems.push({ name, buffer, peaks: outlines[number], save: api.fileLink(job.id, name) });
-    }
-    if (signal.aborted) return;
-    stage.show(stems);
-    at("state").textContent = "";
-    const load = async () => stage.player.decode(await api.file(job.id, "original", signal));
-    const peaks = await api.peaks(job.id, "original", signal); // it is written first, which takes a while
-    if (!signal.aborted) stage.showOriginal({ peaks, load });
-  } catch (error) {
-    if (!signal.aborted) at("state").textContent = say("unplayable", error.message);
-  }
+  opener.open(job);
 }
 
 function close() {
-  opening.abort();
-  opening = new AbortController();
-  opened = null;
-  if (stage.player.length) stage.clear();
-  at("state").textContent = "";
+  opener.close();
   at("player").hidden = true;
   songs.choose(null);
 }

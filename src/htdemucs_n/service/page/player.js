@@ -61,6 +61,22 @@ export class Player {
     this.#settle();
   }
 
+  /** Play the stems in another version from now on, one buffer for each; place, loop and faders stay. */
+  exchange(buffers) {
+    this.#again(() => {
+      const factor = Math.max(...buffers.map((buffer) => buffer.length)) / this.#length;
+      const moved = (sample) => Math.round(sample * factor);
+      this.#stems.forEach((stem, number) => { stem.buffer = buffers[number]; });
+      this.#length = moved(this.#length);
+      this.#offset = Math.min(moved(this.#offset), this.#length);
+      this.#loop &&= { start: moved(this.#loop.start), end: Math.max(moved(this.#loop.end), moved(this.#loop.start) + 1) };
+      this.#powers = new Powers(buffers);
+      this.#original.buffer = null;
+      this.#hearsOriginal = false;
+    });
+    this.#settle();
+  }
+
   /** The song itself, as long as the stems. It is heard while `hearsOriginal`. */
   setOriginal(buffer) {
     this.#again(() => { this.#original.buffer = buffer; });

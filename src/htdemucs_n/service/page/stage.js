@@ -24,10 +24,11 @@ export class Stage {
   #time = element("output", { className: "time" });
   #note = element("p", { className: "small note", role: "status" });
 
-  constructor() {
+  /** `more` are elements that are shown below the transport. */
+  constructor(...more) {
     const transport = element("div", { className: "transport" }, this.#play, this.#position, this.#time, this.#loop, this.#compare);
     const keys = element("details", { className: "small keys" }, element("summary", { textContent: say("keysTitle") }), element("p", { textContent: say("keys") }));
-    this.root = element("div", { className: "stage" }, this.#ruler.root, this.#rows, transport, this.#note, keys);
+    this.root = element("div", { className: "stage" }, this.#ruler.root, this.#rows, transport, ...more, this.#note, keys);
     this.#position.ariaLabel = say("position");
     this.#position.oninput = () => this.player.seek(this.#position.value / 1000 * this.player.duration);
     this.#play.onclick = () => this.toggle();
@@ -48,14 +49,23 @@ export class Stage {
     const loudest = Math.max(...stems.map(({ peaks }) => loudestOf(peaks)));
     this.#lanes = player.stems.map((stem, number) => new Lane(player, stem, { ...stems[number], loudest }));
     this.#originalLane = null;
+    this.#lastLoop = null;
     this.#rows.replaceChildren(...this.#lanes.map((lane) => lane.root));
     this.say("");
     this.draw();
   }
 
+  /** Show the same stems in another version, as `show` takes them. */
+  exchange(stems) {
+    this.#lanes.forEach((lane, number) => lane.exchange(stems[number]));
+    this.#lastLoop = null;
+    this.player.exchange(stems.map(({ buffer }) => buffer));
+  }
+
   /** Show the song itself as a lane too. `load` gives the promise of its AudioBuffer when it is first heard. */
   showOriginal({ peaks, load }) {
     const { player } = this;
+    this.#originalLane?.root.remove();
     const onListen = () => this.compare();
     this.#loadOriginal = load;
     this.#originalLane = new Lane(player, player.original, { peaks, loudest: loudestOf(peaks), onListen });
