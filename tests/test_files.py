@@ -70,6 +70,22 @@ def test_a_block_that_fails_leaves_nothing(tmp_path: Path, writer: Callable[...,
     assert names(tmp_path) == ["a"]
 
 
+def test_folders_made_for_a_file_that_fails_go_with_it(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    for path in (tmp_path / "there" / "a", tmp_path / "there" / "new" / "deep" / "a"):
+        with pytest.raises(ValueError, match="no"), moved_into_place(path):
+            raise ValueError("no")
+    assert names(tmp_path) == ["there"]
+    assert names(tmp_path / "there") == []
+
+
+def test_a_folder_in_which_another_file_was_written_stays(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no"), moved_into_place(tmp_path / "new" / "a"):
+        (tmp_path / "new" / "b").touch()
+        raise ValueError("no")
+    assert names(tmp_path / "new") == ["b"]
+
+
 def test_two_writers_of_one_file_use_different_partial_files(tmp_path: Path) -> None:
     with whole_file(tmp_path / "a") as first, whole_file(tmp_path / "a") as second:
         first.write_text("first")

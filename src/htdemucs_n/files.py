@@ -19,9 +19,10 @@ _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\]+")
 def moved_into_place(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to: the file moves to `path` when the `with` block ends well, and goes if not.
 
-    The folder is made where it is missing. What was at `path` stays until then. `OSError` is left to the caller, as is
-    closing the file before the block ends.
+    The folder is made where it is missing, and removed again if the block fails and nothing else is in it. What was at
+    `path` stays until then. `OSError` is left to the caller, as is closing the file before the block ends.
     """
+    made = [folder for folder in path.parents if not is_folder(folder)]
     part = path.with_name(f".{uuid.uuid4().hex[:12]}.part")  # never longer than a name may be, whatever the target's is
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,9 +32,12 @@ def moved_into_place(path: Path) -> Iterator[Path]:
         if part.stat().st_mode != mode:  # safetensors puts a file of its own there, which only its owner may read
             part.chmod(mode)
         part.replace(path)
-    finally:
+    except BaseException:
         with contextlib.suppress(OSError):  # where the folder can't be made there is nothing to remove
             part.unlink(missing_ok=True)
+            for folder in made:
+                folder.rmdir()
+        raise
 
 
 @contextlib.contextmanager

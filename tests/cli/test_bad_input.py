@@ -223,6 +223,22 @@ def test_an_output_folder_that_cannot_be_written(
 
 
 @pytest.mark.usefixtures("known_model")
+def test_a_disk_that_is_full_at_once(
+    separate: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stems are written as they come (`clamp`), and not even the folder is left."""
+    soundfile.write("a.wav", TONES.T, 44100)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("htdemucs_n.audio.encode_wav.WavEncoder.write", full)
+    assert separate("a.wav", "-o", "out", "--clip-mode", "clamp") == 1
+    assert "No space left on device" in capsys.readouterr().err
+    assert not Path("out").exists()
+
+
+@pytest.mark.usefixtures("known_model")
 def test_a_full_disk(
     separate: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,7 +71,6 @@ class AudioWriter:
     def __enter__(self) -> AudioWriter:
         with self._explained(), contextlib.ExitStack() as opened:
             if isinstance(self._target, Path):
-                make_folder(self._target.parent)
                 part = opened.enter_context(moved_into_place(self._target))
                 self._file: BinaryIO = opened.enter_context(part.open("w+b"))
             else:
