@@ -1,43 +1,95 @@
-"""`song-maker`: songs in stems for training, from MIDI sets and sampled instruments."""
+"""`song-maker`: songs and drums in stems for training, from MIDI sets and sampled instruments."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from htdemucs_n.cli.progress import progress_bar
 from htdemucs_n.errors import UserError
 
+if TYPE_CHECKING:
+    from song_maker.library import Sources
 
-def make(
-    out: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the songs, one folder each.")],
+
+Out = Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the songs, one folder each.")]
+Grooves = Annotated[Path, typer.Option("--groove", help="Zip of the Groove MIDI data set: drumming.")]
+Count = Annotated[int, typer.Option(min=1, help="Number of songs in the folder at the end.")]
+Seconds = Annotated[float, typer.Option(min=4.0, max=60.0, help="Length of a song.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of all random choices; each seed gives other songs.")]
+Jobs = Annotated[int, typer.Option("-j", "--jobs", min=1, help="Songs made at the same time.")]
+Form = Annotated[str, typer.Option("--format", help="flac or wav.")]
+
+
+def songs(
+    out: Out,
     pop909: Annotated[Path, typer.Option(help="Zip of the POP909 data set: chords and melodies.")],
-    groove: Annotated[Path, typer.Option(help="Zip of the Groove MIDI data set: drumming.")],
+    groove: Grooves,
     voices: Annotated[
         Path | None,
         typer.Option(help="Folder of a voice bank, whose voices sing the melodies.", show_default="no vocals"),
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="Number of songs in the folder at the end.")] = 100,
-    seconds: Annotated[float, typer.Option(min=4.0, max=60.0, help="Length of a song.")] = 13.0,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of all random choices; each seed gives other songs.")] = 0,
-    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Songs made at the same time.")] = 1,
-    form: Annotated[str, typer.Option("--format", help="flac or wav.")] = "flac",
+    count: Count = 100,
+    seconds: Seconds = 13.0,
+    seed: Seed = 0,
+    jobs: Jobs = 1,
+    form: Form = "flac",
     cache: Annotated[
         Path | None, typer.Option(help="Folder that keeps the analysed voice bank.", show_default="DIR/.voices")
     ] = None,
 ) -> None:
-    """Make songs in stems for training. Existing songs are kept, so the same command continues a run.
+    """Make songs in the stems drums, bass, other and vocals. Existing songs are kept, so the command can be repeated.
 
     The same seed gives the same songs on the same computer. FluidSynth and SoundFonts must be installed.
     """
+    with _making():
+        from song_maker.library import SongSources
+        from song_maker.mma import find_mma
+
+    if find_mma() is None:
+        typer.echo("no song is accompanied by MMA: for its styles too, on Debian: apt install mma", err=True)
+    _make(SongSources(pop909, groove, voices, cache or out / ".voices"), out, count, seconds, seed, form, jobs)
+
+
+def drums(
+    out: Out,
+    groove: Grooves,
+    muldjord: Annotated[
+        Path | None, typer.Option(help="Folder of MuldjordKit, one folder a piece.", show_default="not used")
+    ] = None,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="Use the kits and performances that are never trained on.")
+    ] = False,
+    count: Count = 100,
+    seconds: Seconds = 13.0,
+    seed: Seed = 0,
+    jobs: Jobs = 1,
+    form: Form = "flac",
+) -> None:
+    """Make recordings of drums in the parts kick, snare, toms, hihat and cymbals, which add up to the recording."""
+    with _making():
+        from song_maker.library import DrumSources
+
+    _make(DrumSources(groove, muldjord, held_out), out, count, seconds, seed, form, jobs)
+
+
+@contextmanager
+def _making() -> Iterator[None]:
+    """Name the extra where one of its packages is missing."""
     try:
-        from song_maker.library import FORMATS, Request, Sources, make_songs
+        yield
     except ImportError as error:
         raise UserError(f"making songs needs extra packages ({error.name}): pip install 'htdemucs-n[make]'") from error
+
+
+def _make(sources: Sources, out: Path, count: int, seconds: float, seed: int, form: str, jobs: int) -> None:
+    from song_maker.library import FORMATS, Request, make_songs
 
     if form not in FORMATS:
         raise UserError(f"--format {form}: choose one of {', '.join(FORMATS)}")
@@ -46,7 +98,7 @@ def make(
     with progress_bar() as bar:
         task = bar.add_task(f"songs in {out}", total=count)
         made, failed = make_songs(
-            Sources(pop909, groove, voices, cache or out / ".voices"),
+            sources,
             Request(out, count, seconds, seed, form),
             jobs,
             lambda done, total: bar.update(task, completed=done, total=total),
@@ -58,7 +110,8 @@ def make(
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-app.command()(make)
+app.command()(songs)
+app.command()(drums)
 
 
 def main() -> None:

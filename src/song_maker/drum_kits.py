@@ -5,6 +5,7 @@ A kit turns the hits of one group of pieces into sound. Hydrogen's kits come wit
 
 from __future__ import annotations
 
+import functools
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import numpy as np
 import soundfile
 import soxr
 
+from htdemucs_n.errors import UserError
 from song_maker.effects import RATE, Signal, high_pass, low_pass, resample
 from song_maker.notes import Note
 from song_maker.soundfonts import Preset, SoundFonts
@@ -22,12 +24,16 @@ from song_maker.soundfonts import Preset, SoundFonts
 GROUPS = {
     "kick": (35, 36),
     "snare": (37, 38, 39, 40),
-    "hats": (42, 44, 46),
+    "hihat": (42, 44, 46),
     "toms": (41, 43, 45, 47, 48, 50),
     "cymbals": (49, 51, 52, 53, 55, 57, 59),
     "percussion": (54, 56, 58, *range(60, 71), 73, 74, 75, 76, 77, 78, 79, 80, 81, 82),
 }
 """General MIDI numbers of the pieces that share a channel of the mixing desk."""
+
+
+HYDROGEN = Path("/usr/share/hydrogen/data/drumkits")
+"""Where Debian keeps the kits of `hydrogen-drumkits`."""
 
 
 class Kit(Protocol):
@@ -52,7 +58,7 @@ class SoundFontKit:
         return self.fonts.play(self.preset, longer, seconds, self.tuning)
 
 
-def _place(hits: Sequence[Note], seconds: float, sound_of: dict[Note, Signal]) -> Signal:
+def place_hits(hits: Sequence[Note], seconds: float, sound_of: dict[Note, Signal]) -> Signal:
     """Put the sound of each hit on a track; a hat damps the hat before it."""
     total = round(seconds * RATE)
     track = np.zeros((2, total))
@@ -67,6 +73,28 @@ def _place(hits: Sequence[Note], seconds: float, sound_of: dict[Note, Signal]) -
             track[:, first : first + length] += sound[:, :length]
     return track
 
+
+@functools.lru_cache(maxsize=512)
+def read_hit(path: Path, ratio: float = 1.0) -> Signal:
+    """A hit `(2, T)` at `RATE`, played `ratio` times as fast; it fades out where it is longer than five seconds.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    try:
+        frames, rate = soundfile.read(path, always_2d=True)
+    except (OSError, soundfile.SoundFileError) as error:
+        raise UserError(f"cannot read '{path}' ({error}): get the kit again") from None
+    frames = frames if rate == RATE else soxr.resample(frames, rate, RATE)
+    if len(frames) > _LONGEST:
+        frames = frames[:_LONGEST]
+        frames[-_FADE:] *= np.linspace(1, 0, _FADE)[:, None]
+    stereo = np.stack([frames[:, 0], frames[:, -1]])
+    return resample(stereo, ratio) if abs(ratio - 1) > 0.01 else stereo
+
+
+_LONGEST, _FADE = 5 * RATE, RATE // 4
+"""Samples of a hit that are kept, and those at their end over which it fades out."""
 
 _KEYWORDS = {
     35: ("kick", "bass", "bd", "drum 1"),
@@ -111,11 +139,10 @@ class HydrogenKit:
             layers = [layer for layer in layers if layer[1].is_file()]
             if layers:
                 self._layers.setdefault(name, sorted(layers))
-        self._cache: dict[Path, Signal] = {}
 
     def play(self, hits: Sequence[Note], seconds: float) -> Signal:
         """See `Kit`; pieces that the kit lacks are silent."""
-        return _place(hits, seconds, {hit: self._sound(hit, _STAND_INS.get(hit.pitch, hit.pitch)) for hit in hits})
+        return place_hits(hits, seconds, {hit: self._sound(hit, _STAND_INS.get(hit.pitch, hit.pitch)) for hit in hits})
 
     def _sound(self, hit: Note, pitch: int) -> Signal:
         for word in _KEYWORDS.get(pitch, ()):
@@ -123,17 +150,8 @@ class HydrogenKit:
                 if word in name:
                     strength = hit.velocity / 127
                     path = next((path for top, path in layers if strength <= top + 1e-3), layers[-1][1])
-                    return self._load(path) * (0.3 + 0.7 * strength)
+                    return read_hit(path, self._ratio) * (0.3 + 0.7 * strength)
         return self._sound(hit, _SIMILAR[pitch]) if pitch in _SIMILAR else np.zeros((2, 1))
-
-    def _load(self, path: Path) -> Signal:
-        if path not in self._cache:
-            frames, rate = soundfile.read(path, always_2d=True, frames=RATE * 4)
-            if rate != RATE:
-                frames = soxr.resample(frames, rate, RATE)
-            stereo = np.stack([frames[:, 0], frames[:, -1]])
-            self._cache[path] = resample(stereo, self._ratio) if abs(self._ratio - 1) > 0.01 else stereo
-        return self._cache[path]
 
 
 class ElectronicKit:
@@ -149,7 +167,7 @@ class ElectronicKit:
         for hit in hits:
             if hit.pitch not in self._sounds:
                 self._sounds[hit.pitch] = self._make(hit.pitch)
-        return _place(hits, seconds, {hit: self._sounds[hit.pitch] * (hit.velocity / 127) for hit in hits})
+        return place_hits(hits, seconds, {hit: self._sounds[hit.pitch] * (hit.velocity / 127) for hit in hits})
 
     def _make(self, pitch: int) -> Signal:
         rng = self._rng

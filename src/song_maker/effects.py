@@ -89,7 +89,14 @@ _CONTROL = 32
 def compress(
     signal: Signal, threshold: float, ratio: float, attack: float = 0.01, release: float = 0.15, knee: float = 6.0
 ) -> Signal:
-    """Lower what is louder than `threshold` dB: `ratio` dB more at the input give 1 dB more at the output.
+    """Lower what is louder than `threshold` dB: `ratio` dB more at the input give 1 dB more at the output."""
+    return signal * compressor_gain(signal, threshold, ratio, attack, release, knee)
+
+
+def compressor_gain(
+    signal: Signal, threshold: float, ratio: float, attack: float = 0.01, release: float = 0.15, knee: float = 6.0
+) -> Signal:
+    """The gain `(T,)` by which `compress` multiplies `(..., T)`.
 
     One gain for all channels, from the peaks of 32 samples, smoothed with `attack` and `release` seconds; a soft
     knee of `knee` dB. Source: Giannoulis et al., "Digital dynamic range compressor design", JAES 60(6), 2012.
@@ -111,8 +118,8 @@ def compress(
     reduction[-1] = now
     gain = 10 ** (-reduction / 20)
     steps = np.linspace(0, 1, _CONTROL, endpoint=False)
-    smooth = gain[:-1, None] + steps * np.diff(gain)[:, None]
-    return signal * smooth.reshape(-1)[:length]
+    smooth: Signal = gain[:-1, None] + steps * np.diff(gain)[:, None]
+    return smooth.reshape(-1)[:length]
 
 
 def saturate(signal: Signal, drive: float) -> Signal:

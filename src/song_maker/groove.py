@@ -7,6 +7,7 @@ and metre.
 
 from __future__ import annotations
 
+import copy
 import io
 import re
 import zipfile
@@ -64,6 +65,13 @@ class GrooveSet:
             raise UserError(
                 f"'{self.path}' contains no drum takes (*_beat_4-4.mid): pass the zip of the Groove MIDI set"
             )
+
+    def split(self) -> tuple[GrooveSet, GrooveSet]:
+        """The set in two: nine of ten takes to train on, and every tenth, by name, to score on."""
+        parts = copy.copy(self), copy.copy(self)
+        parts[0]._members = [member for index, member in enumerate(self._members) if index % 10]
+        parts[1]._members = self._members[::10]
+        return parts
 
     def choose(self, styles: tuple[str, ...], rng: np.random.Generator) -> Groove:
         """A take in one of `styles`, or in any where the set has none of them."""

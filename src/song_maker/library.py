@@ -1,4 +1,4 @@
-"""Many songs on the disk: made in parallel, kept when they are there, never half-written.
+"""Many songs or recordings of drums on the disk: made in parallel, kept when they are there, never half-written.
 
 out/
   song-0-00000/             seed and number
@@ -17,14 +17,17 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from pathlib import Path
+from typing import Protocol
 
 import soundfile
 
 from htdemucs_n.audio import make_folder
 from htdemucs_n.audio.integers import to_integers
 from htdemucs_n.errors import UserError
+from song_maker.drum_recording import DrumRecorder
 from song_maker.effects import RATE, Signal
 from song_maker.groove import GrooveSet
+from song_maker.kit_list import held_out_kits, training_kits
 from song_maker.mma import find_mma
 from song_maker.pop909 import Pop909
 from song_maker.song import SongMaker
@@ -37,9 +40,25 @@ FORMATS = ("flac", "wav")
 """What songs can be written as. Both give the same bytes for the same samples, which Vorbis files don't."""
 
 
+class Maker(Protocol):
+    """Makes songs, each known by a seed and a number."""
+
+    def make(self, seed: int, number: int, seconds: float) -> dict[str, Signal]:
+        """The stems `(2, T)` of a song by name; silent ones are left out."""
+        ...
+
+
+class Sources(Protocol):
+    """What a maker needs, as values that another process can be given."""
+
+    def open(self) -> Maker:
+        """A maker. Raises `UserError` where a source is missing."""
+        ...
+
+
 @dataclass(frozen=True)
-class Sources:
-    """Where the songs come from."""
+class SongSources:
+    """What songs are made from."""
 
     pop909: Path
     groove: Path
@@ -49,9 +68,27 @@ class Sources:
     """Folder that keeps the analysed voice bank."""
 
     def open(self) -> SongMaker:
-        """A maker of songs. Raises `UserError` where a source is missing."""
+        """See `Sources`."""
         voices = None if self.voices is None else VoiceBank(self.voices, self.cache)
         return SongMaker(Pop909(self.pop909), GrooveSet(self.groove), SoundFonts(), voices, find_mma())
+
+
+@dataclass(frozen=True)
+class DrumSources:
+    """What recordings of drums are made from."""
+
+    groove: Path
+    muldjord: Path | None = None
+    """Folder of MuldjordKit."""
+    held_out: bool = False
+    """The kits and performances that are never trained on, in place of the others."""
+
+    def open(self) -> DrumRecorder:
+        """See `Sources`."""
+        training, scoring = GrooveSet(self.groove).split()
+        if self.held_out:
+            return DrumRecorder(scoring, held_out_kits(), as_played=True)
+        return DrumRecorder(training, training_kits(SoundFonts(), self.muldjord))
 
 
 @dataclass(frozen=True)
@@ -83,9 +120,7 @@ def make_songs(
     missing = [number for number in range(request.count) if not request.folder(number).is_dir()]
     done, failed = request.count - len(missing), []
     progress(done, request.count)
-    maker = sources.open()  # a missing source is said once, and here
-    if maker.mma is None:
-        log.warning("no song is accompanied by MMA: for its styles too, on Debian: apt install mma")
+    sources.open()  # a missing source is said once, and here
     # A fresh interpreter each: a fork would share the state of FluidSynth.
     with ProcessPoolExecutor(workers, get_context("spawn"), _open_in_worker, (sources,)) as pool:
         try:
@@ -99,7 +134,7 @@ def make_songs(
     return len(missing) - len(failed), sorted(failed)
 
 
-_maker: SongMaker | None = None
+_maker: Maker | None = None
 """The maker of this worker process."""
 
 
@@ -123,7 +158,7 @@ def _make_in_worker(number: int, request: Request) -> tuple[int, bool]:
     return _make_one(number, request, _maker)
 
 
-def _make_one(number: int, request: Request, maker: SongMaker) -> tuple[int, bool]:
+def _make_one(number: int, request: Request, maker: Maker) -> tuple[int, bool]:
     """Make a song and write it; whether it could be made."""
     try:
         stems = maker.make(request.seed, number, request.seconds)

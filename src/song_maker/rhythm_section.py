@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from song_maker import effects, synth
 from song_maker.amplifier import amplify
 from song_maker.arrangement import Arrangement
 from song_maker.bass_lines import bass_line
-from song_maker.drum_kits import GROUPS, ElectronicKit, HydrogenKit, Kit, SoundFontKit
+from song_maker.drum_desk import AUDIBLE, channel
+from song_maker.drum_kits import GROUPS, HYDROGEN, ElectronicKit, HydrogenKit, Kit, SoundFontKit
 from song_maker.effects import Signal
 from song_maker.notes import humanize, in_seconds
 from song_maker.soundfonts import DRUM_BANK, SoundFonts
-
-HYDROGEN = Path("/usr/share/hydrogen/data/drumkits")
-"""Where Debian keeps the kits of `hydrogen-drumkits`."""
 
 _HYDROGEN_ACOUSTIC = (
     "ForzeeStereo",
@@ -29,11 +25,6 @@ _HYDROGEN_ACOUSTIC = (
     "Audiophob",
 )
 _HYDROGEN_ELECTRONIC = ("ElectricEmpireKit", "HardElectro1", "VariBreaks", "rumpf_kit_z01_h2")
-
-_CHANNEL_LEVELS = {"kick": 1.1, "snare": 0.8, "hats": 0.18, "toms": 0.7, "cymbals": 0.35, "percussion": 0.25}
-"""Peak of the loudest hit of each group before the faders are moved by `_FADER` dB."""
-
-_FADER = 3.0
 
 
 def play_drums(plan: Arrangement, seconds: float, fonts: SoundFonts, rng: np.random.Generator) -> Signal:
@@ -53,14 +44,11 @@ def play_drums(plan: Arrangement, seconds: float, fonts: SoundFonts, rng: np.ran
             source = SoundFontKit(fonts, fonts.preset(0, rng, DRUM_BANK))
         for candidate in (source, SoundFontKit(fonts, fonts.kits(electronic=False)[0])):
             sound = candidate.play(played, seconds)
-            peak = float(np.abs(sound).max())
-            if peak > 1e-4:
+            if np.abs(sound).max() > AUDIBLE:
                 break
         else:
             continue
-        strongest = max(hit.velocity for hit in played) / 127
-        level = _CHANNEL_LEVELS[group] * strongest * effects.decibels(_FADER * rng.standard_normal())
-        sound = _channel(group, sound * (level / peak), rng)
+        sound = channel(group, sound, max(hit.velocity for hit in played), rng)
         bus += sound
         space += sound * (0.15 if group == "kick" else 1.0)
     return _drum_bus(bus, space, electronic, rng)
@@ -77,28 +65,6 @@ def choose_kit(electronic: bool, fonts: SoundFonts, rng: np.random.Generator) ->
         return HydrogenKit(folders[int(rng.integers(len(folders)))], tuning)
     presets = fonts.kits(electronic)
     return SoundFontKit(fonts, presets[int(rng.integers(len(presets)))], tuning) if presets else ElectronicKit(rng)
-
-
-def _channel(group: str, sound: Signal, rng: np.random.Generator) -> Signal:
-    """Equalizer, compressor and place of one group of drums."""
-    if group == "kick":
-        sound = effects.widen(sound, 0.0)
-        sound = effects.peaking(sound, rng.uniform(50, 90), rng.normal(3, 3), 1.2)
-        sound = effects.peaking(sound, rng.uniform(250, 500), rng.uniform(-8, 0), 1.0)
-        sound = effects.peaking(sound, rng.uniform(2500, 5000), rng.normal(3, 3), 0.8)
-    elif group == "snare":
-        sound = effects.widen(sound, rng.uniform(0, 0.8))
-        sound = effects.peaking(sound, rng.uniform(160, 260), rng.normal(2, 3), 1.0)
-        sound = effects.shelf(sound, 5000, rng.normal(3, 3), high=True)
-    elif group in ("hats", "cymbals"):
-        sound = effects.high_pass(sound, rng.uniform(200, 500), 2)
-        sound = effects.shelf(sound, 8000, rng.normal(1, 3), high=True)
-        sound = effects.widen(sound, rng.uniform(0.5, 1.5))
-    if group in ("kick", "snare", "toms") and rng.random() < 0.6:
-        peak = 20 * np.log10(np.abs(sound).max() + 1e-9)
-        sound = effects.compress(sound, peak - rng.uniform(6, 15), rng.uniform(2, 6), rng.uniform(0.003, 0.02), 0.1)
-    position = 0.0 if group == "kick" else float(np.clip(rng.normal(0, 0.35 if group == "hats" else 0.15), -0.8, 0.8))
-    return effects.pan(sound, position)
 
 
 def _drum_bus(bus: Signal, space: Signal, electronic: bool, rng: np.random.Generator) -> Signal:

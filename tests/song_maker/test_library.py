@@ -20,7 +20,7 @@ from song_maker import effects
 from song_maker.cli import app
 from song_maker.drum_kits import ElectronicKit, HydrogenKit
 from song_maker.effects import RATE
-from song_maker.library import Request, Sources, make_songs, write_song
+from song_maker.library import Request, SongSources, make_songs, write_song
 from song_maker.notes import Note
 from song_maker.song import LEVELS, mixed
 from song_maker.soundfonts import FOLDERS, SoundFonts
@@ -123,7 +123,7 @@ def test_fluidsynth_plays_in_tune_on_time_and_always_the_same() -> None:
 
 @needs_fonts
 def test_songs_depend_on_seed_and_number_alone(tmp_path: Path) -> None:
-    sources = Sources(pop909_zip(tmp_path / "p.zip"), groove_zip(tmp_path / "g.zip"))
+    sources = SongSources(pop909_zip(tmp_path / "p.zip"), groove_zip(tmp_path / "g.zip"))
     one, two = (Request(tmp_path / name, 2, 4.0, seed=5) for name in ("one", "two"))
     assert make_songs(sources, one, workers=1) == (2, [])
     (tmp_path / "one" / "song-5-00000" / "drums.flac").touch()
@@ -143,7 +143,7 @@ def test_songs_depend_on_seed_and_number_alone(tmp_path: Path) -> None:
 def test_command_names_what_is_missing(tmp_path: Path) -> None:
     from typer.testing import CliRunner
 
-    command = [str(tmp_path / "out"), "--pop909", str(tmp_path / "no.zip"), "--groove", "g.zip"]
+    command = ["songs", str(tmp_path / "out"), "--pop909", str(tmp_path / "no.zip"), "--groove", "g.zip"]
     result = CliRunner().invoke(app, command)
     assert isinstance(result.exception, UserError) and "no.zip" in str(result.exception)
     result = CliRunner().invoke(app, [*command, "--format", "mp3"])
@@ -161,6 +161,7 @@ def test_missing_soundfonts_are_named_with_their_packages(tmp_path: Path) -> Non
 def test_workers_end_when_the_command_is_killed(tmp_path: Path) -> None:
     pop909, groove = pop909_zip(tmp_path / "p.zip"), groove_zip(tmp_path / "g.zip")
     arguments = [
+        "songs",
         str(tmp_path / "out"),
         "--pop909",
         str(pop909),

@@ -6,7 +6,6 @@ import logging
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from types import SimpleNamespace
 
 import mido
 import numpy as np
@@ -16,10 +15,10 @@ from song_maker import backing, chords, effects, mma
 from song_maker.arrangement import Arrangement
 from song_maker.backing import read_backing, with_backing
 from song_maker.chords import Chord, chord_at
+from song_maker.cli import songs
 from song_maker.effects import RATE
 from song_maker.general_midi import play_part
 from song_maker.layers import Player
-from song_maker.library import Request, Sources, make_songs
 from song_maker.mma import Mma, MmaError, chart, find_mma, list_grooves
 from song_maker.notes import Note, Part
 from song_maker.rhythm_section import play_bass
@@ -156,17 +155,17 @@ def test_a_command_that_fails_costs_the_style_and_not_the_song(
 
 
 def test_without_the_command_songs_are_as_before_with_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert find_mma() is None
     command(tmp_path, "true")
     assert find_mma([tmp_path / "lib"]) is None  # a command without a library
-    monkeypatch.setattr(Sources, "open", lambda self: SimpleNamespace(mma=None))
-    with caplog.at_level(logging.WARNING):
-        make_songs(Sources(tmp_path / "p.zip", tmp_path / "g.zip"), Request(tmp_path / "out", 0, 4.0), workers=1)
-    assert [record.getMessage() for record in caplog.records if "apt install mma" in record.getMessage()]
-    assert len(caplog.records) == 1
+    monkeypatch.setattr("song_maker.library.make_songs", lambda *arguments: (100, []))
+    songs(tmp_path / "out", tmp_path / "p.zip", tmp_path / "g.zip")
+    captured = capsys.readouterr()
+    assert "apt install mma" in captured.err
+    assert len(captured.err.splitlines()) == 1
 
 
 @needs_fonts
