@@ -22,6 +22,7 @@ from htdemucs_n.cli.separate import separate
 from htdemucs_n.cli.serve import serve
 from htdemucs_n.cli.studio import studio
 from htdemucs_n.cli.train import train
+from htdemucs_n.cli.transcribe import transcribe
 from htdemucs_n.errors import OptionError, UserError
 from htdemucs_n.openmp import configure_openmp
 
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.command()(separate)
 app.command()(demo)
+app.command()(transcribe)
 app.command()(evaluate)
 app.command()(export)
 app.command()(models)
