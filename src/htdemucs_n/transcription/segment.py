@@ -30,13 +30,13 @@ _SILENT = -50.0
 _NEVER = -65.0
 """dB of full scale: what is softer is no note in any stem."""
 
-_LEAST_GROWTH = 1.0
+_LEAST_GROWTH = 0.7
 """dB that the spectrum grows at an onset, at least, above its mean around it."""
 
-_SHORTEST = 0.06
+_SHORTEST = 0.1
 """Seconds that a note lasts, at least."""
 
-_NEAR = 0.06
+_NEAR = 0.08
 """Seconds between an onset and the beginning of the note that it belongs to, at most."""
 
 _APART = 0.08
@@ -45,7 +45,7 @@ _APART = 0.08
 _SPREAD = 0.5
 """Semitones, standard deviation of the pitch around its note."""
 
-_FAR, _UNVOICED, _IGNORED, _CHANGE = 8.0, 1.5, 3.0, 6.0
+_FAR, _UNVOICED, _IGNORED, _CHANGE = 8.0, 3.0, 3.0, 4.0
 """Costs, negative logarithms of probabilities up to a constant: of a frame of another pitch, at most; of a frame
 without pitch in a note; of a frame with pitch in silence; and of a change of the state."""
 
@@ -120,7 +120,7 @@ def _runs(states: NDArray[np.intp]) -> Iterator[_Span]:
 def _divided(run: _Span, onsets: Values) -> Iterator[_Span]:
     """A note, from the onset near its beginning if there is one, divided at the onsets within it."""
     near = onsets[np.abs(onsets - run.start) <= _NEAR]
-    start = float(near[np.abs(near - run.start).argmin()]) if len(near) else run.start
+    start = float(near[-1]) if len(near) else run.start
     inside = onsets[(onsets > start + _APART) & (onsets < run.end - _APART)]
     for first, last in itertools.pairwise([start, *inside.tolist(), run.end]):
         if last - first >= _SHORTEST:
