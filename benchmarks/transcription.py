@@ -5,10 +5,10 @@
 A song is a passage of POP909 under a drum take of the Groove MIDI set, as the song maker arranges it: drums, bass and
 chords from SoundFonts, and a synthetic voice that sings the melody with glides, vibrato and consonants. Its stems are
 transcribed twice: as they are, and as the shipped model separates them from their sum. The score is the F-measure of
-`mir_eval`: a note counts where its onset lies within 50 ms of one of the true ones, each once (`onset`), and where its
-pitch is within half a semitone too (`onset and pitch`); the ends of notes don't count. Figures are means over songs. `tempo` is the share of songs whose
-tempo, or half or twice that, is found within 4 %.
-It needs the extras `make` and `transcribe`, FluidSynth, and SoundFonts of Debian.
+`mir_eval`: a note counts where its onset lies within 50 ms of a true one, each once (`onset`), and where its pitch is
+within half a semitone too (`onset and pitch`); the ends of notes don't count. Figures are means over songs. `tempo` is
+the share of songs whose tempo, or half or twice that, is found within 4 %. It needs the extras `make` and `transcribe`,
+`mir_eval`, FluidSynth, and SoundFonts of Debian.
 """
 
 from __future__ import annotations
@@ -199,7 +199,12 @@ def main() -> None:
     ]
     print("\n".join(table(rows)))
     if arguments.json:
-        facts = {"songs": arguments.songs, "seconds": arguments.seconds, "seed": arguments.seed}
+        facts = {
+            "engine": separator.engine.name,
+            "songs": arguments.songs,
+            "seconds": arguments.seconds,
+            "seed": arguments.seed,
+        }
         write_record(arguments.json, describe_machine(1) | facts, results=rows)
 
 
