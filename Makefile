@@ -30,10 +30,10 @@ format:
 	$(PYTHON) -m ruff format .
 
 # Every figure of docs/benchmarks.md, on a machine that does nothing else; SONGS is a folder of held-out songs in stems,
-# TRAIN one or more of songs to train on.
+# TRAIN one or more of songs to train on, MIDI a folder with pop909.zip and groove.zip.
 RESULTS := benchmarks/results
 
-bench: bench-complexity bench-attention bench-profile bench-speed bench-busy $(if $(SONGS),bench-quality) bench-report
+bench: bench-complexity bench-attention bench-profile bench-speed bench-busy $(if $(SONGS),bench-quality) $(if $(MIDI),bench-transcription) bench-report
 
 bench-slow: bench-speed-long bench-lengths bench-memory bench-fuzz $(if $(TRAIN),bench-ideas) bench-report
 
@@ -57,6 +57,9 @@ bench-busy:
 
 bench-quality:
 	$(PYTHON) benchmarks/quality.py "$(SONGS)" --bss --json $(RESULTS)/quality.json
+
+bench-transcription:
+	$(PYTHON) benchmarks/transcription.py "$(MIDI)/pop909.zip" "$(MIDI)/groove.zip" --json $(RESULTS)/transcription.json
 
 bench-speed-long:
 	$(PYTHON) benchmarks/speed.py --lengths 300 600 --json $(RESULTS)/speed_long.json

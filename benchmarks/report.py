@@ -21,6 +21,7 @@ from htdemucs_n.files import write_whole
 from ideas import table as ideas_table
 from published import ABOUT, published_table
 from speed import Row, table
+from transcription_table import transcription_table
 
 Record = dict[str, Any]
 
@@ -37,6 +38,7 @@ COMMANDS = {
     "memory": "python benchmarks/memory.py --tiny --threads 1 --minutes 5 600 --stems drums,vocals",
     "attention_scaling": "python benchmarks/attention_scaling.py",
     "quality": "python benchmarks/quality.py SONGS --bss",
+    "transcription": "python benchmarks/transcription.py POP909.zip GROOVE.zip",
     "ideas": "python benchmarks/ideas.py --train SONGS --valid OTHER_SONGS --minutes 5",
     "fuzz": "python benchmarks/fuzz.py",
 }
@@ -95,6 +97,7 @@ def page(results: Path, docs: Path) -> str:
         _section(records, "attention_scaling", "Linear and softmax attention", attention),
         _picture(docs, "attention-scaling.png", "Time and memory of an attention layer over the number of tokens"),
         _section(records, "quality", "Quality", quality),
+        _section(records, "transcription", "Notes of a song", transcription),
         _section(records, "ideas", "What each idea brings", ideas),
         [ABOUT, *published_table(), ""],
         _section(records, "fuzz", "Damaged files", fuzz),
@@ -267,6 +270,16 @@ def quality(record: Record) -> list[str]:
                 lines.append(f"| {shown} | {' | '.join(f'{row[column]:.2f}' for column in columns)} |")
             lines.append("")
     return lines[:-1]
+
+
+def transcription(record: Record) -> list[str]:
+    """Scores of the notes that are found in songs made from notes."""
+    about = (
+        f"`htdemucs-n transcribe` on {record['songs']} songs of {record['seconds']:g} s made from known notes: "
+        "the mean F-measure of the onsets, within 50 ms, and of the notes whose pitch is right too, within half a "
+        "semitone; and the share of songs whose tempo, or half or twice that, is found within 4 %."
+    )
+    return [*_wrapped(about), "", *transcription_table(record["results"])]
 
 
 def ideas(record: Record) -> list[str]:

@@ -42,9 +42,7 @@ from song_maker.rhythm_section import play_drums
 from song_maker.song import mixed
 from song_maker.soundfonts import SoundFonts
 from song_maker.synth import oscillator
-
-ABOUT = {"true stems": "the true stems", "separated": "the stems that the shipped model separates"}
-"""What is transcribed."""
+from transcription_table import transcription_table
 
 SCORES = ("onset", "onset and pitch")
 
@@ -161,16 +159,6 @@ def scored_song(
     return scores
 
 
-def table(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """The rows of a result as lines of Markdown."""
-    lines = ["| transcribed | stem | notes | onset | onset and pitch | tempo |", "|---|---|---|---|---|---|"]
-    return lines + [
-        f"| {ABOUT[row['transcribed']]} | {row['stem']} | {row['notes']:,} | {row['onset']:.3f} "
-        f"| {row['onset and pitch']:.3f} | {row['tempo']:.2f} |"
-        for row in rows
-    ]
-
-
 def main() -> None:
     """Print the table; write it as JSON if asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -197,7 +185,7 @@ def main() -> None:
         | {name: statistics.fmean(value[name] for value in values) for name in (*SCORES, "tempo")}
         for (kind, stem), values in scores.items()
     ]
-    print("\n".join(table(rows)))
+    print("\n".join(transcription_table(rows)))
     if arguments.json:
         facts = {
             "engine": separator.engine.name,

@@ -25,9 +25,9 @@ main()
 """Runs `htdemucs-n` with the arguments of the process."""
 
 EXTRAS = (
-    "demucs", "fastapi", "hydra", "matplotlib", "mido", "museval", "omegaconf", "onnx", "onnxscript", "openvino",
-    "pandas", "prometheus_client", "python_multipart", "scipy", "sse_starlette", "tensorboard", "torch", "uvicorn",
-    "yaml",
+    "demucs", "fastapi", "hydra", "librosa", "matplotlib", "mido", "museval", "omegaconf", "onnx", "onnxscript",
+    "openvino", "pandas", "prometheus_client", "python_multipart", "scipy", "sse_starlette", "tensorboard", "torch",
+    "uvicorn", "yaml",
 )  # fmt: skip
 """Packages that the core of htdemucs-n does not bring."""
 

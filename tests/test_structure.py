@@ -15,7 +15,7 @@ ROOT = Path(htdemucs_n.__file__).parent
 LEVELS = (
     {"cli"},
     {"service"},
-    {"training", "export"},
+    {"training", "export", "transcription"},
     {"evaluation", "profiling"},
     {"separation"},
     {"engines"},

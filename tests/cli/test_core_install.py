@@ -40,6 +40,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         ("serve --library library", "studio"),
         ("studio --no-browser", "studio"),
         ("train dset.train=[songs]", "train"),
+        ("transcribe song.wav", "transcribe"),
     ],
 )
 def test_a_verb_names_the_extra_that_it_needs(tmp_path: Path, arguments: str, extra: str) -> None:

@@ -49,7 +49,7 @@ def find_beats(flux: Values) -> Beats:
     """The beats of a song from its flux `(2 F,)`. Beats go on evenly before the first and so begin at time 0."""
     if flux.max(initial=0.0) <= 0.0:
         return Beats(np.array([0.0, 60 / _USUAL]))
-    _, frames = librosa.beat.beat_track(onset_envelope=flux, sr=RATE, hop_length=FLUX_HOP, bpm=_tempo(flux), trim=False)
+    _, frames = librosa.beat.beat_track(onset_envelope=flux, sr=RATE, hop_length=FLUX_HOP, bpm=_tempo(flux))
     found = _even(np.asarray(frames) * FLUX_HOP / RATE)
     return Beats(found if len(found) > 1 else np.array([0.0, 60 / _USUAL]))
 
@@ -74,7 +74,7 @@ def _even(times: Values) -> Values:
     if np.sqrt(np.mean((times - first - period * numbers) ** 2)) < _STEADY:
         lead = round(first / period)  # of less than half a beat, it becomes a part of the first
         return np.concatenate([[0.0], first + period * np.arange(1 if lead < 1 else -lead + 1, len(times))])
-    smooth = np.array([_fitted(times, number) for number in numbers])
+    smooth = np.array([_fitted(times, number) for number in numbers.tolist()])
     lead = max(0, round(smooth[0] / (smooth[1] - smooth[0])))
     before = np.linspace(0, smooth[0], lead + 1)[:-1] if lead else np.zeros(1)
     return np.concatenate([before, smooth if lead else smooth[1:]])

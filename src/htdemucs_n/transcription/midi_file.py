@@ -86,14 +86,15 @@ def _events(part: Part, beats: Beats, grid: int) -> Iterable[tuple[int, int, mid
     for note, start, end in _placed(part, beats, grid):
         yield start, 2, mido.Message("note_on", channel=channel, note=note.pitch, velocity=note.velocity)
         yield end, 0, mido.Message("note_off", channel=channel, note=note.pitch)
-        scale = (end - start) / (note.end - note.start)
+        first = beats.place(note.start)
+        scale = (end - start) / (beats.place(note.end) - first)
         for time, semitones in note.bends:
             pitch = max(-8192, min(8191, round(8192 * semitones / BEND_RANGE)))
-            tick = min(end - 1, start + max(0, round(scale * (time - note.start))))
+            tick = min(end - 1, start + max(0, round(scale * (beats.place(time) - first))))
             yield tick, 1, mido.Message("pitchwheel", channel=channel, pitch=pitch)
 
 
-def _placed(part: Part, beats: Beats, grid: int) -> Iterable[tuple[Note, int, int]]:
+def _placed(part: Part, beats: Beats, grid: int) -> list[tuple[Note, int, int]]:
     """The notes with the ticks where they begin and end.
 
     Of those that would begin on one tick the longest stays, and a note ends where the next begins; in a part with
@@ -106,6 +107,8 @@ def _placed(part: Part, beats: Beats, grid: int) -> Iterable[tuple[Note, int, in
         if (start, line) not in placed or placed[start, line][1] < end:
             placed[start, line] = note, end
     following: dict[int, int] = {}
+    result = []
     for (start, line), (note, end) in sorted(placed.items(), key=lambda item: item[0], reverse=True):
-        yield note, start, min(end, following.get(line, end))
+        result.append((note, start, min(end, following.get(line, end))))
         following[line] = start
+    return result[::-1]

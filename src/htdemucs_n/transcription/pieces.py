@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ MARGIN = 48 * FRAME
 """Samples before and after a piece, 1.1 s: what is computed of a piece then does not depend on where it was cut."""
 
 
-def mono_pieces(path: Path) -> Iterator[NDArray[np.float32]]:
+def mono_pieces(path: Path) -> Generator[NDArray[np.float32], None, None]:
     """The pieces of a file at `RATE`, `(MARGIN + PIECE + MARGIN,)`; zeros stand before its beginning and after its end.
 
     Raises:

@@ -52,6 +52,9 @@ without pitch in a note; of a frame with pitch in silence; and of a change of th
 _BEND_STEP = 0.05
 """Semitones by which the pitch must move before a bend is written."""
 
+_WIDEST = 1.0
+"""Semitones beside a note that are its bend; what is farther belongs to the note before or after."""
+
 
 def find_notes(voice: Voice, lowest: int, highest: int) -> list[Note]:
     """The notes of a stem of one voice, of MIDI numbers from `lowest` to `highest`, in order and without overlap."""
@@ -142,12 +145,13 @@ def _velocity(level: float) -> int:
 
 
 def _bends(pitch: Values, span: _Span, lowest: int) -> tuple[tuple[float, float], ...]:
-    """How the pitch moves around a note: the mean of three frames, where it has changed by `_BEND_STEP`."""
+    """How the pitch moves around a note: the median of three frames, where it has changed by `_BEND_STEP`."""
     frames = _inside(span)
-    heard = pitch[frames] - (lowest + span.state)
+    moved = pitch[frames] - (lowest + span.state)
+    moved[np.abs(moved) > _WIDEST] = np.nan
     bends: list[tuple[float, float]] = []
-    for index in np.flatnonzero(np.isfinite(heard)):
-        value = float(np.clip(np.nanmean(heard[max(0, index - 1) : index + 2]), -2.0, 2.0))
+    for index in np.flatnonzero(np.isfinite(moved)).tolist():
+        value = float(np.nanmedian(moved[max(0, index - 1) : index + 2]))
         if not bends or abs(value - bends[-1][1]) >= _BEND_STEP:
-            bends.append((max(span.start, (frames.start + int(index)) * _SECONDS), value))
+            bends.append((max(span.start, (frames.start + index) * _SECONDS), value))
     return tuple(bends)

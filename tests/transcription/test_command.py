@@ -1,0 +1,142 @@
+"""The verb `transcribe`: stems and songs in, one MIDI file each out, one line for what goes wrong."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import mido
+import numpy as np
+import pytest
+
+from audio_helpers import SplitEngine, use_engine
+from htdemucs_n.cli.main import main
+from htdemucs_n.separation.names import Track
+from htdemucs_n.transcription.songs import find_songs, stem_files
+from transcription_helpers import RATE, played, stem
+
+LINE = played([(0.3, 0.8, 45, 0.2), (1.0, 1.6, 52, 0.2)], 2.0)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
+    monkeypatch.setattr(sys, "argv", ["htdemucs-n", "transcribe", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    code = ended.value.code or 0
+    assert isinstance(code, int)
+    return code
+
+
+def pitches(file: Path, track: str) -> list[int]:
+    (found,) = [one for one in mido.MidiFile(file).tracks if one.name == track]
+    return [message.note for message in found if message.type == "note_on"]
+
+
+@pytest.fixture
+def song(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the stems of a song, in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "basic_pitch", None)  # as where it is not installed
+    monkeypatch.setattr("htdemucs_n.transcription.polyphony.find_spec", lambda _: None)
+    folder = Path("song")
+    folder.mkdir()
+    stem(folder, "bass", LINE)
+    stem(folder, "drums", np.zeros((2, 2 * RATE), np.float32))
+    stem(folder, "other", LINE)
+    return folder
+
+
+def test_a_folder_of_stems(song: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, song, "-o", "out") == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    first, *notes = out.splitlines()
+    assert first.startswith(f"song -> {Path('out/song.mid')} (bass: 2 notes, ")
+    assert notes == [
+        "  note: the drums are not transcribed: their parts are not told apart yet",
+        "  note: the stem other is not transcribed: it has several notes at a time, which needs the package "
+        "basic-pitch (pip install basic-pitch)",
+    ]
+    assert pitches(Path("out/song.mid"), "bass") == [45, 52]
+    assert [path.name for path in Path("out").iterdir()] == ["song.mid"]
+
+
+def test_a_song_is_separated_first(
+    song: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = SplitEngine()
+    use_engine(monkeypatch, engine)
+    (song / "bass.wav").rename("take.wav")
+    assert run(monkeypatch, "take.wav", "-o", "out") == 0
+    assert engine.lengths  # its stems are the song, each with its gain
+    assert pitches(Path("out/take.mid"), "bass") == pitches(Path("out/take.mid"), "vocals") == [45, 52]
+    assert "bass: 2 notes, vocals: 2 notes" in capsys.readouterr().out
+
+
+def test_existing_files_are_kept(
+    song: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("out").mkdir()
+    Path("out/song.mid").write_bytes(b"mine")
+    assert run(monkeypatch, song, "-o", "out") == 0
+    assert "it exists and is kept (--force replaces it)" in capsys.readouterr().out
+    assert Path("out/song.mid").read_bytes() == b"mine"
+    assert run(monkeypatch, song, "-o", "out", "--force") == 0
+    assert pitches(Path("out/song.mid"), "bass") == [45, 52]
+
+
+def test_failures_are_one_line_each_and_stop_nothing(
+    song: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use_engine(monkeypatch, SplitEngine())
+    Path("text.wav").write_text("no audio at all", encoding="utf-8")
+    Path("only").mkdir()
+    stem(Path("only"), "drums", LINE)
+    assert run(monkeypatch, "missing.wav", "text.wav", "only", song, "-o", "out") == 1
+    out, err = capsys.readouterr()
+    assert "song ->" in out
+    assert [line.split(":")[0] for line in err.splitlines()] == ["error"] * 3
+    assert "'missing.wav' does not exist" in err and "'text.wav'" in err and "nothing to transcribe" in err
+    assert [path.name for path in Path("out").iterdir()] == ["song.mid"]
+
+
+def test_chords_by_basic_pitch(song: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the interface of the package: its events are the notes of the part."""
+    package, inference = ModuleType("basic_pitch"), ModuleType("basic_pitch.inference")
+
+    def predict(path: str, model: str) -> Any:
+        print("Predicting MIDI")
+        assert (Path(path), model) == (song / "other.wav", "model")
+        return {}, None, [(0.5, 1.0, 64, 0.5, None), (0.5, 1.0, 60, 1.0, [0, 1])]
+
+    monkeypatch.setattr(package, "ICASSP_2022_MODEL_PATH", "model", raising=False)
+    monkeypatch.setattr(inference, "predict", predict, raising=False)
+    monkeypatch.setitem(sys.modules, "basic_pitch", package)
+    monkeypatch.setitem(sys.modules, "basic_pitch.inference", inference)
+    monkeypatch.setattr("htdemucs_n.transcription.polyphony.find_spec", lambda _: object())
+    assert run(monkeypatch, song, "-o", "out") == 0
+    out = capsys.readouterr().out
+    assert "other: 2 notes" in out and "Predicting" not in out and "basic-pitch" not in out
+    (track,) = [track for track in mido.MidiFile("out/song.mid").tracks if track.name == "other"]
+    assert [(m.note, m.velocity) for m in track if m.type == "note_on"] == [(60, 127), (64, 64)]
+
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("no\nkernel")
+
+    monkeypatch.setattr(inference, "predict", broken)
+    assert run(monkeypatch, song, "-o", "out", "--force") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: basic-pitch cannot transcribe") and "(no kernel)" in line
+
+
+def test_folders_of_stems_among_songs(tmp_path: Path) -> None:
+    for name in ("b/Bass.WAV", "b/vocals.flac", "b/notes.txt", "a.mp3", "deep/er/bass.wav", "deep/er/take 2.wav"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = [track for track in find_songs([tmp_path, tmp_path / "b"], tmp_path / "out") if isinstance(track, Track)]
+    assert [(track.path.relative_to(tmp_path).as_posix(), track.name) for track in found] == [
+        ("a.mp3", "a"), ("b", "b"), ("deep/er", "deep/er"), ("b", "b"),
+    ]  # fmt: skip
+    assert set(stem_files(tmp_path / "b")) == {"bass", "vocals"}
