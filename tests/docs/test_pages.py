@@ -177,7 +177,7 @@ def test_doctests(name: str) -> None:
     assert result.attempted and not result.failed
 
 
-@pytest.mark.parametrize("verb", ["separate", "serve", "studio", "profile", "evaluate"])
+@pytest.mark.parametrize("verb", ["separate", "serve", "studio", "transcribe", "profile", "evaluate"])
 def test_every_option_has_its_line_and_an_example(verb: str) -> None:
     page = Page(ROOT / "docs" / f"{'service' if verb == 'serve' else verb}.md")
     table = "\n".join(line for _, line in page.prose() if line[:1] == "|")
