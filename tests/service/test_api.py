@@ -249,7 +249,8 @@ def test_the_schema_names_every_route_with_its_meaning(tmp_path: Path) -> None:
         paths = client.get("/openapi.json").json()["paths"]
         assert client.get("/docs").status_code == client.get("/redoc").status_code == 404
     assert set(paths) == {
-        "/api/v1/events", "/api/v1/jobs", "/api/v1/jobs/from-path", "/api/v1/jobs/{job}/peaks/{name}",
+        "/api/v1/events", "/api/v1/library", "/api/v1/session",
+        "/api/v1/jobs", "/api/v1/jobs/from-path", "/api/v1/jobs/{job}/peaks/{name}",
         "/api/v1/jobs/{job}/zip", "/api/v1/jobs/{job}/lanes", "/api/v1/jobs/{job}/exports",
         "/api/v1/jobs/{job}/exports/{export}",
         "/api/v1/jobs/{job}", "/api/v1/jobs/{job}/cancel",

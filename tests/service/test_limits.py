@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import shutil
+import socket
 import struct
 import subprocess
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+import uvicorn
+from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from audio_helpers import SplitEngine
 from htdemucs_n.errors import OptionError
 from htdemucs_n.service import limits as limits_module
+from htdemucs_n.service import slow_headers
 from htdemucs_n.service.limits import LimitedBody
 from htdemucs_n.service.settings import Limits
 from service_helpers import JOBS, ended, service, song, submit
@@ -130,6 +136,48 @@ def test_a_disk_that_is_full_indeed(tmp_path: Path) -> None:
             assert client.get("/ready").status_code == 200
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_full_folder_for_uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with service(tmp_path) as client:
+
+        def full(*_: Any) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(UploadFile, "write", full)
+        response = submit(client, song(1.0))
+        assert response.status_code == 507 and "make room" in response.json()["detail"]
+        monkeypatch.undo()
+        assert ended(client, submit(client).json()["id"])["state"] == "done"
+
+
+def test_slow_headers_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the first request of a connection and of later ones; a request that is being answered has its time."""
+    monkeypatch.setattr(slow_headers, "SECONDS", 0.4)
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(0.8)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    async def ask() -> None:
+        config = uvicorn.Config(answer, http=slow_headers.ImpatientProtocol, lifespan="off", log_config=None)
+        server = uvicorn.Server(config)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            served = asyncio.create_task(server.serve(sockets=[listener]))
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            writer.write(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+            assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
+            for connection in ((reader, writer), await asyncio.open_connection(*listener.getsockname())):
+                connection[1].write(b"GET / HTTP/1.1\r\nHost: he")
+                start = time.monotonic()
+                assert await asyncio.wait_for(connection[0].read(), 10) == b""
+                assert time.monotonic() - start < 4  # less than the time of an idle connection, 5 s
+                connection[1].close()
+            server.should_exit = True
+            await served
+
+    asyncio.run(ask())
 
 
 @pytest.mark.parametrize("value", [0, -1])

@@ -131,6 +131,7 @@ def test_drop_a_song_play_it_and_find_it_again(tmp_path: Path, browser: Any) -> 
             page.get_by_role("link", name="Save all stems").click()
         assert download.value.suggested_filename == "Lied 歌 _b_.zip"
 
+        page.get_by_text(re.compile(r"The library has \d+ MB of 54 GB")).wait_for()
         page.reload()
         name.click()
         page.wait_for_selector(".lane >> nth=3")
@@ -161,6 +162,29 @@ def test_a_queue_is_cancelled_and_failures_are_said(tmp_path: Path, browser: Any
         row.get_by_text("Cancelled").wait_for()
         page.get_by_role("button", name="Play the stems of next.wav").wait_for(timeout=60_000)
         assert [text for text in wrong if "422" not in text] == []
+
+
+@pytest.mark.browser
+def test_the_page_of_the_service_asks_for_the_token_once(tmp_path: Path, browser: Any) -> None:
+    token = "correct horse battery staple"
+    (tmp_path / "token").write_text(token)
+    with running(tmp_path, "--token-file", str(tmp_path / "token")) as (process, _):
+        page, wrong = opened_page(browser, process.url)
+        page.locator("#token").fill("a wrong one, to begin with")
+        page.keyboard.press("Enter")
+        page.get_by_text("This is not the token").wait_for()
+        page.locator("#token").fill(token)
+        page.get_by_role("button", name="Enter").click()
+        page.set_input_files("#files", [{"name": "a.wav", "mimeType": "audio/wav", "buffer": song(1.0)}])
+        page.get_by_role("button", name="Play the stems of a.wav").click()
+        page.wait_for_selector(".lane >> nth=3")
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Save Bass").click()
+        assert Path(download.value.path()).stat().st_size > 44100
+        page.reload()
+        page.get_by_role("button", name="Play the stems of a.wav").wait_for()
+        assert page.get_by_role("dialog").count() == 0
+        assert [text for text in wrong if "401" not in text] == []
 
 
 @pytest.mark.browser

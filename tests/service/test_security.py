@@ -63,6 +63,30 @@ def test_without_the_token_nothing_is_answered(tmp_path: Path, header: str | Non
         assert client.get("/health").status_code == client.get("/ready").status_code == 200
 
 
+def test_a_browser_keeps_the_token_as_a_cookie_that_no_script_reads(tmp_path: Path) -> None:
+    with service(tmp_path, host="0.0.0.0", token=TOKEN) as client:
+        refused = client.post("/api/v1/session", headers={"Authorization": "Bearer a guessed token, wrong"})
+        assert refused.status_code == 401 and "set-cookie" not in refused.headers
+        answer = client.post("/api/v1/session", headers={"Authorization": f"Bearer {TOKEN}"})
+        cookie = answer.headers["set-cookie"]
+        assert answer.status_code == 204 and TOKEN not in cookie
+        assert {"HttpOnly", "SameSite=strict", "Path=/"} <= set(cookie.split("; "))
+        assert client.get(JOBS).json() == []  # with the cookie
+        assert client.get(JOBS, headers={"Origin": "https://evil.example"}).status_code == 403
+        client.cookies.clear()
+        for wrong in ("htdemucs_n_session=" + "0" * 64, "htdemucs_n_session=", "a b;=;", f"token={TOKEN}"):
+            assert client.get(JOBS, headers={"Cookie": wrong}).status_code == 401
+    with service(tmp_path, token=TOKEN + " of another day") as client:
+        assert client.get(JOBS, headers={"Cookie": cookie.partition(";")[0]}).status_code == 401
+
+
+def test_the_page_needs_no_token_and_shows_nothing_without_it(tmp_path: Path) -> None:
+    with service(tmp_path, host="0.0.0.0", token=TOKEN, page=True) as client:
+        assert client.get("/").status_code == client.get("/page/main.js").status_code == 200
+        for place in ("/page/../metrics", "/page/%2e%2e/metrics", "/page/%2e%2e%2fmetrics", "//metrics"):
+            assert client.get(place).status_code in (401, 404)
+
+
 def test_with_the_token(tmp_path: Path) -> None:
     with service(tmp_path, token=TOKEN) as client:
         assert client.get(JOBS, headers={"Authorization": f"Bearer {TOKEN}"}).json() == []

@@ -38,6 +38,7 @@ Certificate = Annotated[
     Path | None, typer.Option("--cert", metavar="FILE", help="Certificate for HTTPS, PEM.", show_default="none")
 ]
 Key = Annotated[Path | None, typer.Option("--key", metavar="FILE", help="Key of the certificate.", show_default="none")]
+Page = Annotated[bool, typer.Option("--page/--no-page", help="Serve the page of the studio, which asks for the token.")]
 MaxUpload = Annotated[float, typer.Option(metavar="MIB", help="Size of a song, at most, in MiB.")]
 MaxMinutes = Annotated[float, typer.Option(metavar="MINUTES", help="Length of a song, at most, in minutes.")]
 MaxQueue = Annotated[int, typer.Option(metavar="JOBS", help="Jobs that may wait.")]
@@ -53,6 +54,7 @@ def serve(
     token_file: TokenFile = None,
     certificate: Certificate = None,
     key: Key = None,
+    page: Page = True,
     max_upload: MaxUpload = 500,
     max_minutes: MaxMinutes = 60,
     max_queue: MaxQueue = 100,
@@ -81,6 +83,7 @@ def serve(
         folder=allow_folder,
         hosts=tuple(allow_host or ()),
         token=read_token(token_file),
+        page=page,
         certificate=certificate,
         key=key,
         limits=Limits(int(max_upload * 2**20), 60 * max_minutes, max_queue, int(max_library * 2**30)),

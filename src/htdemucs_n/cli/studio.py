@@ -28,6 +28,7 @@ def studio(
     Stop it with Ctrl-C; songs that have not ended go on at the next start.
     """
     require_packages("studio", "studio", "fastapi", "uvicorn", "python_multipart", "sse_starlette", "prometheus_client")
+    import logging
     import webbrowser
 
     from htdemucs_n.memory import keep_freed_memory
@@ -46,4 +47,4 @@ def studio(
         if browser:
             webbrowser.open(url)
 
-    serve(settings, separator, ",".join(names), show)
+    serve(settings, separator, ",".join(names), show, logging.WARNING)  # who looks at a page reads no log

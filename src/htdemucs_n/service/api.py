@@ -14,6 +14,7 @@ from htdemucs_n.audio import open_audio
 from htdemucs_n.errors import AudioError, UserError
 from htdemucs_n.service.job import Job, Options
 from htdemucs_n.service.library import Library, Upload, check_room, without_path
+from htdemucs_n.service.login import Login
 from htdemucs_n.service.progress import Changes
 from htdemucs_n.service.queue import Queue
 from htdemucs_n.service.results import Results
@@ -32,6 +33,14 @@ class Rename(BaseModel):
     """A new name of a song."""
 
     name: str = Field(min_length=1, max_length=_LONGEST_NAME)
+
+
+class Description(BaseModel):
+    """What a page shows of a service."""
+
+    bytes: int = Field(description="size of the library")
+    most: int = Field(description="what it may hold, bytes")
+    model: str = Field(description="the model of jobs that name none")
 
 
 class Api:
@@ -56,6 +65,8 @@ class Api:
         router.add_api_route(
             "/jobs/{job}/events", self.events, methods=["GET"], response_class=EventSourceResponse, responses=wrong
         )
+        router.add_api_route("/library", self.describe, methods=["GET"], response_model=Description)
+        Login(self._settings).add_to(router)
         Results(self._library, self._settings.limits).add_to(router)
         return router
 
@@ -85,6 +96,10 @@ class Api:
         check_room(self._library, self._settings.limits.library, size)
         with path.open("rb") as file:
             return self._submit(response, file, path.name, options)
+
+    def describe(self) -> Description:
+        """What the library holds and may hold."""
+        return Description(bytes=self._library.size(), most=self._settings.limits.library, model=self._model)
 
     def jobs(self) -> list[Job]:
         """All jobs, in the order in which they were submitted."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import AsyncIterator, Iterator
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
+from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
+from starlette.exceptions import HTTPException
 
 from htdemucs_n import __version__
 from htdemucs_n.errors import OutputError, UserError
@@ -22,6 +25,9 @@ from htdemucs_n.service.queue import JobRunning, Queue, QueueFull
 from htdemucs_n.service.request_log import RequestLog
 from htdemucs_n.service.security import Guard
 from htdemucs_n.service.settings import Settings
+
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+"""A full disk, and a quota that is used up, which Windows has not."""
 
 _STATUS = {NoSuchJob: 404, JobRunning: 409, QueueFull: 429, OutputError: 507}
 """The status of an error; 422 for all others that the client can correct."""
@@ -70,6 +76,7 @@ def _app(settings: Settings, api: Api, queue: Queue, metrics: Metrics) -> FastAP
     _add_state(app, queue, metrics)
     app.add_exception_handler(UserError, _explain)
     app.add_exception_handler(RequestValidationError, _explain_request)
+    app.add_exception_handler(HTTPException, _explain_http)
     app.add_middleware(LimitedBody, most=settings.limits.upload)
     app.add_middleware(Guard, settings=settings, metrics=metrics)
     app.add_middleware(RequestLog, metrics=metrics)
@@ -99,6 +106,14 @@ async def _explain(request: Request, error: Exception) -> JSONResponse:
     """What a client can correct, in one line."""
     status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 422)
     return JSONResponse({"detail": str(error)}, status, {"Retry-After": "60"} if status == 429 else None)
+
+
+async def _explain_http(request: Request, error: Exception) -> Response:
+    """What the framework says; a disk that is full while a song is received is not the client's mistake."""
+    assert isinstance(error, HTTPException)
+    if isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL:
+        return JSONResponse({"detail": "the disk for songs that are being received is full: make room"}, 507)
+    return await http_exception_handler(request, error)
 
 
 async def _explain_request(request: Request, error: Exception) -> JSONResponse:

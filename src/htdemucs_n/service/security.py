@@ -16,11 +16,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from htdemucs_n.service.login import has_session
 from htdemucs_n.service.metrics import Metrics
 from htdemucs_n.service.settings import Settings
 
-OPEN = ("/health", "/ready")
-"""What may be asked without a token."""
+OPEN = ("/health", "/ready", "/")
+"""What may be asked without a token, besides the files of the page, which are the same everywhere."""
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -78,7 +79,7 @@ class Guard:
             return _Refusal(403, "origin", "requests of other sites are refused")
         if headers.get("sec-fetch-site") == "cross-site":
             return _Refusal(403, "origin", "requests of other sites are refused")
-        if path not in OPEN and not self._is_authorised(headers.get("authorization", "")):
+        if path not in OPEN and not path.startswith("/page/") and not self._is_authorised(headers):
             return _Refusal(401, "token", "this needs the token of the service, in the header Authorization: Bearer")
         return None
 
@@ -95,9 +96,11 @@ class Guard:
             return False
         return True
 
-    def _is_authorised(self, header: str) -> bool:
+    def _is_authorised(self, headers: Headers) -> bool:
         if self._token is None:
             return True
-        kind, _, token = header.partition(" ")
+        kind, _, token = headers.get("authorization", "").partition(" ")
         given = token.strip().encode("utf-8", "replace")
-        return kind.lower() == "bearer" and hmac.compare_digest(given, self._token.encode())
+        if kind.lower() == "bearer" and hmac.compare_digest(given, self._token.encode()):
+            return True
+        return has_session(headers.get("cookie", ""), self._token)

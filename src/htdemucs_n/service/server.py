@@ -14,6 +14,7 @@ from htdemucs_n.separation import Separator
 from htdemucs_n.service.app import opened_app
 from htdemucs_n.service.logs import log_as_json
 from htdemucs_n.service.settings import Settings
+from htdemucs_n.service.slow_headers import ImpatientProtocol
 
 _CONNECTIONS = 256
 _SECONDS_TO_STOP = 10
@@ -21,19 +22,24 @@ _SECONDS_TO_STOP = 10
 
 
 def serve(
-    settings: Settings, separator: Separator, model: str, on_start: Callable[[str], object] = lambda url: None
+    settings: Settings,
+    separator: Separator,
+    model: str,
+    on_start: Callable[[str], object] = lambda url: None,
+    log_level: int = logging.INFO,
 ) -> None:
     """Answer requests until SIGINT or SIGTERM. A job that is running then waits in the library for the next start.
 
-    `on_start` is called with the address when it can be asked.
+    `on_start` is called with the address when it can be asked. Messages of `log_level` and above are logged.
 
     Raises:
         UserError: the address or the library cannot be used.
     """
-    log_as_json(logging.WARNING if settings.page else logging.INFO)  # who looks at a page reads no log
+    log_as_json(log_level)
     with opened_app(settings, separator, model) as app, _listening(settings) as listener:
         config = uvicorn.Config(
             app,
+            http=ImpatientProtocol,
             log_config=None,
             access_log=False,
             server_header=False,

@@ -21,6 +21,20 @@ async function reason(answer) {
   }
 }
 
+/** What the service is: the size of its library and more. Null where it wants the token first. */
+export async function describe() {
+  const answer = await fetch(`${ROOT}/library`);
+  if (answer.status === 401) return null;
+  if (!answer.ok) throw new Error(await reason(answer));
+  return answer.json();
+}
+
+/** Give the token, which the service then keeps as a cookie. Whether it is the right one. */
+export async function logIn(token) {
+  const answer = await fetch(`${ROOT}/session`, { method: "POST", headers: { Authorization: `Bearer ${token}` } });
+  return answer.ok;
+}
+
 export const cancel = (id) => ask("POST", `/jobs/${id}/cancel`);
 export const remove = (id) => ask("DELETE", `/jobs/${id}`);
 export const rename = (id, name) => ask("PATCH", `/jobs/${id}`, { name });

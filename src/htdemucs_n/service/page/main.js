@@ -4,11 +4,12 @@ import * as api from "./api.js";
 import { button } from "./dom.js";
 import { acceptDrops } from "./drop.js";
 import { ExportDialog } from "./exporting.js";
+import { askForToken } from "./login.js";
 import { Opener } from "./opener.js";
 import { Songs } from "./songs.js";
 import { Stage } from "./stage.js";
 import { Versions } from "./versions.js";
-import { fillIn, say } from "./words.js";
+import { bytes, fillIn, say } from "./words.js";
 
 const at = (id) => document.getElementById(id);
 const versions = new Versions((version) => opener.change(version));
@@ -23,18 +24,6 @@ if (api.makeFile) {
   at("actions").append(button("export", () => stage.player.length && dialog.open()));
 }
 const songs = new Songs(at("list"), at("none"), open);
-
-api.follow({
-  onJob: (job) => {
-    songs.show(job);
-    if (job.id === opener.job?.id) at("playing").textContent = job.name;
-  },
-  onDeleted: (id) => {
-    songs.forget(id);
-    if (id === opener.job?.id) close();
-  },
-  onConnection: (there) => { at("connection").textContent = there ? "" : say("lost"); },
-});
 
 function open(job) {
   songs.choose(job.id);
@@ -56,3 +45,38 @@ at("files").onchange = () => {
   at("files").value = "";
 };
 acceptDrops(at("drop"), (file) => songs.submit(file));
+
+/** Show the size of the library. */
+async function describe() {
+  const found = await api.describe?.();
+  if (found) at("size").textContent = say("size", bytes(found.bytes), bytes(found.most));
+  return found;
+}
+
+async function start() {
+  if (await describe() === null) {
+    await askForToken();
+    await describe();
+  }
+  api.follow({
+    onJob: (job) => {
+      songs.show(job);
+      if (job.id === opener.job?.id) at("playing").textContent = job.name;
+      if (job.state === "done") refresh();
+    },
+    onDeleted: (id) => {
+      songs.forget(id);
+      if (id === opener.job?.id) close();
+      refresh();
+    },
+    onConnection: (there) => { at("connection").textContent = there ? "" : say("lost"); },
+  });
+}
+
+/** Show the size again, once for many changes. */
+function refresh() {
+  clearTimeout(refresh.waiting);
+  refresh.waiting = setTimeout(() => describe().catch(() => {}), 500);
+}
+
+start().catch(() => { at("connection").textContent = say("lost"); });

@@ -45,6 +45,11 @@ const WORDS = {
     loop_start: "Start of the loop",
     loop_end: "End of the loop",
     compare: "A/B",
+    size: "The library has {0} of {1}.",
+    tokenTitle: "Token of the service",
+    token: "Token",
+    enter: "Enter",
+    wrongToken: "This is not the token of the service.",
     tempo: "Tempo",
     pitch: "Pitch",
     rendering: "Rendering all stems",
@@ -114,6 +119,11 @@ const WORDS = {
     loop_start: "循环起点",
     loop_end: "循环终点",
     compare: "A/B",
+    size: "曲库已用 {0}，上限 {1}。",
+    tokenTitle: "服务令牌",
+    token: "令牌",
+    enter: "进入",
+    wrongToken: "令牌不正确。",
     tempo: "速度",
     pitch: "音高",
     rendering: "正在渲染全部分轨",
@@ -170,4 +180,11 @@ export function clock(seconds) {
 export function exactClock(seconds) {
   const milliseconds = Math.max(0, Math.round(1000 * seconds));
   return `${clock(Math.floor(milliseconds / 1000))}.${String(milliseconds % 1000).padStart(3, "0")}`;
+}
+
+/** A number of bytes as 1.2 GB. */
+export function bytes(number) {
+  const [unit, name] = number < 1e9 ? [1e6, "MB"] : [1e9, "GB"];
+  const value = number / unit;
+  return `${value.toFixed(value < 10 ? 1 : 0)} ${name}`;
 }
