@@ -100,7 +100,7 @@ def test_drop_a_song_play_it_and_find_it_again(tmp_path: Path, browser: Any) -> 
         name.click(timeout=30_000)
         page.wait_for_selector(".lane >> nth=4")
         lanes = ["Drums", "Bass", "Other", "Vocals", "Original"]
-        assert page.locator(".lane .label span").all_text_contents() == lanes
+        assert page.locator(".lane .label .name").all_text_contents() == lanes
         assert page.inner_text(".time") == "0:00 / 0:30"
 
         page.get_by_role("button", name="Play", exact=True).click()

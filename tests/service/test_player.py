@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -182,7 +183,7 @@ def test_a_key_compares_with_the_original(page: Any) -> None:
     assert listen.get_attribute("aria-pressed") == "false" and page.locator(".lane.silent").count() == 1
 
 
-LANES_OF_A_VERSION = """async (job) => {
+LANES_OF_A_VERSION = """async ({ job, places }) => {
   const api = await import("/page/api.js");
   const { Player } = await import("/page/player.js");
   const version = { tempo: 0.8, pitch: 3 };
@@ -198,11 +199,13 @@ LANES_OF_A_VERSION = """async (job) => {
     player.setStems(stems);
     player.change(player.stems.find((stem) => stem.name === heard), { solo: true });
     await player.play();
-    sounds.push(Array.from((await context.startRendering()).getChannelData(0)));
+    const sound = (await context.startRendering()).getChannelData(0).map(Math.abs);
+    const loudest = (from, to) => sound.subarray(from, to).reduce((best, value, at, all) => (value > all[best] ? at : best), 0);
+    sounds.push({ length, places: places.map((at) => loudest(at - 4000, at + 4000) - 4000) });
   }
   return sounds;
 }"""
-"""Each lane alone, as the graph plays it."""
+"""How far from `places` each lane alone, as the graph plays it, is loudest, in samples."""
 
 
 def test_clicks_are_at_the_same_sample_in_all_lanes_through_tempo_and_pitch(studio: Any) -> None:
@@ -214,12 +217,11 @@ def test_clicks_are_at_the_same_sample_in_all_lanes_through_tempo_and_pitch(stud
     studio.get_by_role("button", name="Play the stems of Clicks.wav").wait_for()
     jobs = studio.evaluate("async () => (await fetch('/api/v1/jobs')).json()")
     (job,) = (job["id"] for job in jobs if job["name"] == "Clicks.wav")
-    lanes = np.abs(np.array(studio.evaluate(LANES_OF_A_VERSION, job)))[:, START:]
-    assert lanes.shape == (4, round(2 * RATE / 0.8))
-    for click in range(1, 4):
-        at = round(click * RATE / 2 / 0.8)
-        places = lanes[:, at - 4000 : at + 4000].argmax(axis=1)
-        assert np.ptp(places) <= 1 and abs(places[0] - 4000) <= 0.001 * RATE
+    clicks = [round(click * RATE / 2 / 0.8) for click in range(1, 4)]
+    lanes = studio.evaluate(LANES_OF_A_VERSION, {"job": job, "places": [START + click for click in clicks]})
+    assert [lane["length"] for lane in lanes] == 4 * [round(2 * RATE / 0.8)]
+    places = np.array([lane["places"] for lane in lanes])
+    assert np.ptp(places, axis=0).max() <= 1 and np.abs(places).max() <= 0.001 * RATE
     studio.get_by_role("button", name="Delete").first.click()
 
 
@@ -280,6 +282,43 @@ def test_nothing_that_is_heard_cannot_be_saved(page: Any) -> None:
     page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_text("no stem is heard").wait_for()
     page.get_by_role("button", name="Close").click()
+
+
+SPECTROGRAM = """async (sound) => {
+  const { spectrogram } = await import("/page/spectrogram.js");
+  const buffer = new AudioBuffer({ length: sound[0].length, numberOfChannels: 2, sampleRate: 44100 });
+  sound.forEach((samples, channel) => buffer.copyToChannel(Float32Array.from(samples), channel));
+  return Array.from(await spectrogram(buffer));
+}"""
+
+
+def test_a_spectrogram_is_that_of_numpy(page: Any) -> None:
+    time = np.arange(10000) / RATE
+    sound = np.stack(2 * [np.where(time < 0.1, np.sin(2 * np.pi * 440 * time), 0.1 * np.sin(2 * np.pi * 5000 * time))])
+    sound[0] += 0.01 * np.random.default_rng(0).standard_normal(len(time))
+    found = np.array(page.evaluate(SPECTROGRAM, sound.tolist())).reshape(1000, 128)
+    mono = np.pad(sound.mean(axis=0), 2048)
+    edges = np.floor(40 * 400 ** (np.arange(129) / 128) * 4096 / RATE + 0.5).astype(int)
+    for column in (0, 200, 700, 999):
+        start = int((column + 0.5) * 10 + 0.5)
+        window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(4096) / 4096)
+        power = np.abs(np.fft.rfft(window * mono[start : start + 4096])) ** 2 / 1024**2
+        bands = [power[low : max(low + 1, high)].max() for low, high in pairwise(edges)]
+        expected = np.clip(1 + 10 * np.log10(np.array(bands)) / 90, 0, 1) * 255
+        assert np.abs(found[column] - expected).max() <= 1
+    row = int(128 * np.log(440 / 40) / np.log(400))
+    assert abs(int(found[200].argmax()) - row) <= 1
+
+
+def test_a_click_shows_the_spectrogram(page: Any) -> None:
+    canvas = page.locator(".lane canvas").nth(4)
+    before = canvas.screenshot()
+    shown = page.get_by_role("button", name="Spectrogram: Original")
+    shown.click()
+    until(page, lambda: shown.get_attribute("aria-pressed") == "true")
+    assert canvas.screenshot() != before
+    shown.click()
+    until(page, lambda: shown.get_attribute("aria-pressed") == "false")
 
 
 def test_a_pan_is_said(page: Any) -> None:

@@ -2,6 +2,7 @@
 
 import { button, element, paintOn, slider } from "./dom.js";
 import { followPointer } from "./dragging.js";
+import { coloured, spectrogram } from "./spectrogram.js";
 import { say } from "./words.js";
 
 const BAR = 3; // pixels of a bar of the waveform, with the gap behind it
@@ -16,19 +17,24 @@ export class Lane {
   #solo = null;
   #mute = null;
   #listen = null;
+  #bands = null; // the button of the spectrogram
+  #picture = null; // of the spectrogram; null: the waveform is shown
+  #painted = null; // the picture as a canvas, in the colour under which it is kept
 
   /**
    * A lane of a player: `peaks` are pairs of the lowest and highest sample, of which `loudest` is the greatest of all
    * lanes. `save` are properties of a link that saves the stem, or null. The original has `onListen` in place of
-   * solo, mute, volume and pan.
+   * solo, mute, volume and pan; `load` gives the promise of its AudioBuffer where the stem has none yet.
    */
-  constructor(player, stem, { peaks, loudest, save = null, onListen = null }) {
+  constructor(player, stem, { peaks, loudest, save = null, onListen = null, load = async () => stem.buffer }) {
     this.#player = player;
     this.#stem = stem;
     this.#peaks = peaks;
     this.#loudest = loudest;
     const name = say(stem.name);
-    const label = element("div", { className: "label" }, element("span", { textContent: name }));
+    const label = element("div", { className: "label" }, element("span", { className: "name", textContent: name }));
+    this.#bands = button("spectrogram", () => this.#toggleSpectrogram(load), { sign: "▤", name: say("spectrogramOf", name) });
+    label.append(this.#bands);
     const controls = element("div", { className: "controls" }, label);
     if (save) {
       this.#save = saveLink(save, name);
@@ -53,6 +59,7 @@ export class Lane {
   /** Show another version of the stem. */
   exchange({ peaks, save }) {
     this.#peaks = peaks;
+    this.#picture = null;
     Object.assign(this.#save ?? {}, save);
   }
 
@@ -72,6 +79,13 @@ export class Lane {
     const played = this.#player.position / this.#player.duration * width || 0;
     const loop = this.#player.drawnLoop ?? this.#player.loop;
     const [from, to] = loop ? [loop.start / length * width, loop.end / length * width] : [0, width];
+    if (this.#picture) this.#drawPicture(paint, [0, from, to, width], height);
+    else this.#drawBars(canvas, played, from, to);
+    paint.globalAlpha = 1;
+    paint.fillRect(Math.min(width - 2 * scale, played), 0, 2 * scale, height);
+  }
+
+  #drawBars({ paint, width, height, scale }, played, from, to) {
     const bars = Math.max(1, Math.floor(width / (BAR * scale)));
     for (let bar = 0; bar < bars; bar++) {
       const [low, high] = this.#extremes(bar, bars);
@@ -81,11 +95,34 @@ export class Lane {
       paint.globalAlpha = (x < played ? 1 : 0.5) * (x < from || x >= to ? 0.35 : 1);
       paint.fillRect(x, top - scale / 2, (BAR - 1) * scale, Math.max(scale, bottom - top + scale));
     }
-    paint.globalAlpha = 1;
-    paint.fillRect(Math.min(width - 2 * scale, played), 0, 2 * scale, height);
+  }
+
+  /** The spectrogram, weaker outside the loop; `edges` are those of the lane and of the loop. */
+  #drawPicture(paint, edges, height) {
+    const colour = paint.fillStyle; // as #rrggbb, which the colour of the page has become
+    if (this.#painted?.colour !== colour) {
+      const parts = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
+      this.#painted = { colour, canvas: coloured(this.#picture, parts) };
+    }
+    const { canvas } = this.#painted;
+    const width = edges.at(-1);
+    for (const [number, left] of edges.slice(0, -1).entries()) {
+      const [right, scale] = [edges[number + 1], canvas.width / width];
+      paint.globalAlpha = number === 1 ? 1 : 0.35;
+      if (right > left) paint.drawImage(canvas, left * scale, 0, (right - left) * scale, canvas.height, left, 0, right - left, height);
+    }
+  }
+
+  /** Show the spectrogram in place of the waveform, or the waveform again. */
+  async #toggleSpectrogram(load) {
+    const picture = this.#picture ? null : await spectrogram(await load());
+    this.#picture = picture;
+    this.#painted = null;
+    this.draw();
   }
 
   #showState() {
+    this.#bands.ariaPressed = String(this.#picture !== null);
     if (this.#listen) {
       this.#listen.ariaPressed = String(this.#player.hearsOriginal);
       this.root.classList.toggle("silent", !this.#player.hearsOriginal);

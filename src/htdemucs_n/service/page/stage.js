@@ -13,6 +13,7 @@ export class Stage {
   #lanes = [];
   #originalLane = null;
   #loadOriginal = null;
+  #loading = null; // the promise of the original
   #lastLoop = null;
   #next = 0;
   #ruler = new Ruler(this.player);
@@ -66,9 +67,13 @@ export class Stage {
   showOriginal({ peaks, load }) {
     const { player } = this;
     this.#originalLane?.root.remove();
-    const onListen = () => this.compare();
     this.#loadOriginal = load;
-    this.#originalLane = new Lane(player, player.original, { peaks, loudest: loudestOf(peaks), onListen });
+    this.#originalLane = new Lane(player, player.original, {
+      peaks,
+      loudest: loudestOf(peaks),
+      onListen: () => this.compare(),
+      load: () => this.#needOriginal(),
+    });
     this.#rows.append(this.#originalLane.root);
     this.draw();
   }
@@ -116,23 +121,24 @@ export class Stage {
 
   /** Hear the original in place of the mix, or the mix again. */
   async compare() {
+    if (this.#originalLane && await this.#needOriginal()) await this.player.compare(!this.player.hearsOriginal);
+  }
+
+  /** The samples of the original, which are loaded when they are first needed; null where that fails. */
+  async #needOriginal() {
     const { player } = this;
-    if (!this.#originalLane) return;
-    if (!player.original.buffer) {
-      const load = this.#loadOriginal;
-      if (!load) return;
-      this.#loadOriginal = null;
-      this.say(say("loadingOriginal"));
-      try {
-        player.setOriginal(await load());
-        this.say("");
-      } catch (error) {
-        this.#loadOriginal = load;
-        this.say(say("unplayable", error.message));
-        return;
-      }
+    if (player.original.buffer) return player.original.buffer;
+    this.say(say("loadingOriginal"));
+    try {
+      this.#loading ??= this.#loadOriginal();
+      const buffer = await this.#loading;
+      if (player.original.buffer !== buffer) player.setOriginal(buffer);
+      this.say("");
+    } catch (error) {
+      this.say(say("unplayable", error.message));
     }
-    await player.compare(!player.hearsOriginal);
+    this.#loading = null;
+    return player.original.buffer;
   }
 
   /** Show the state of the player, and go on while it plays. */
