@@ -23,6 +23,7 @@ from htdemucs_n.cli.serve import serve
 from htdemucs_n.cli.studio import studio
 from htdemucs_n.cli.train import train
 from htdemucs_n.cli.transcribe import transcribe
+from htdemucs_n.cli.web import web
 from htdemucs_n.errors import OptionError, UserError
 from htdemucs_n.openmp import configure_openmp
 
@@ -44,6 +45,7 @@ app.command()(info)
 app.command()(profile)
 app.command()(studio)
 app.command()(serve)
+app.command()(web)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(train)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(average)
 app.add_typer(data, name="data")
