@@ -1,8 +1,9 @@
 // Put the page together in `dist`: the scripts of this folder and of the studio, ONNX Runtime, and the models.
+// Another folder can be named: node build.mjs FOLDER
 
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
@@ -10,7 +11,7 @@ const PACKAGE = join(HERE, "../src/htdemucs_n");
 const STUDIO = process.env.STUDIO ?? join(PACKAGE, "service/page");
 const WEIGHTS = join(PACKAGE, "models/weights");
 const RUNTIME = join(HERE, "node_modules/onnxruntime-web/dist");
-const OUT = join(HERE, "dist");
+const OUT = process.argv[2] ?? join(HERE, "dist");
 
 const OF_THE_STUDIO_ALONE = ["api.js", "index.html", "main.js"]; // this folder has its own
 const RUNTIMES = ["ort.wasm.min.mjs", "ort.webgpu.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm",
@@ -21,7 +22,7 @@ if (!existsSync(RUNTIME)) {
   console.error("onnxruntime-web is missing: run `npm ci` first");
   process.exit(1);
 }
-rmSync(OUT, { recursive: true, force: true });
+if (!process.argv[2]) rmSync(OUT, { recursive: true, force: true }); // a folder of others may hold more
 const copy = (from, names, to = "") => {
   mkdirSync(join(OUT, to), { recursive: true });
   for (const name of names) cpSync(join(from, name), join(OUT, to, name));
@@ -41,11 +42,11 @@ writeFileSync(index, readFileSync(index, "utf8").replace("{policy}", headers["Co
 // The service worker begins with what it has to know; another version of any file makes it another one.
 const files = readdirSync(OUT, { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile())
-  .map((entry) => join(entry.parentPath, entry.name).slice(OUT.length + 1).replaceAll("\\", "/"))
+  .map((entry) => relative(OUT, join(entry.parentPath, entry.name)).replaceAll("\\", "/"))
   .sort();
 const hash = createHash("sha256");
 for (const file of files) hash.update(file).update(readFileSync(join(OUT, file)));
 const known = { VERSION: hash.digest("hex").slice(0, 16), FILES: files.filter((file) => !FOR_LATER.test(file)), HEADERS: headers };
 const lines = Object.entries(known).map(([name, value]) => `const ${name} = ${JSON.stringify(value)};\n`);
 writeFileSync(join(OUT, "service_worker.js"), lines.join("") + readFileSync(join(HERE, "service_worker.js"), "utf8"));
-console.log(`${files.length + 1} files in web/dist: serve them with \`htdemucs-n web\`, or any static server`);
+console.log(`${files.length + 1} files in ${OUT}: serve them with \`htdemucs-n web\`, or any static server`);

@@ -66,7 +66,8 @@ async function open(job) {
       stems.push({ name, buffer, peaks: outline, save });
     }
     if (opened !== job.id) return;
-    stage.show({ stems, original: { peaks: results.outline, load: () => decode(file) } });
+    stage.show(stems);
+    stage.showOriginal({ peaks: results.outline, load: () => decode(file) });
     at("state").textContent = "";
   } catch (error) {
     if (opened === job.id) at("state").textContent = say("unplayable", error.message);

@@ -27,7 +27,7 @@ export function showModels(fieldset) {
 
 function option(type, name, checked) {
   const input = element("input", { type, name: type === "radio" ? "model" : name, value: name, checked });
-  const label = element("label", {}, input, element("span", { textContent: say(name) }),
+  const label = element("label", {}, input, element("span", { className: "name", textContent: say(name) }),
     element("span", { className: "small", textContent: say(`${name}More`) }));
   return { input, label };
 }

@@ -4,13 +4,13 @@ import { addWords } from "./words.js";
 
 addWords({
   en: {
-    title: "Stems in the browser",
+    title: "studio in a tab",
     dropMore: "They are separated in this tab and stay on this device. Save the stems before you close it.",
     model: "Model",
     bands: "Light",
     bandsMore: "8 MB",
     duo: "Better",
-    duoMore: "35 MB, takes longer",
+    duoMore: "35 MB, slower",
     webgpu: "Graphics card",
     webgpuMore: "experimental",
     licence: "The models may be used for research and other non-commercial purposes only.",
@@ -28,13 +28,13 @@ addWords({
     noAudio: "This browser has no Web Audio, which the player needs: use a newer one.",
   },
   zh: {
-    title: "浏览器中的分轨",
+    title: "标签页中的分轨",
     dropMore: "歌曲在此标签页中分离，不会离开这台设备。关闭前请保存分轨。",
     model: "模型",
     bands: "轻量",
     bandsMore: "8 MB",
     duo: "更好",
-    duoMore: "35 MB，耗时更长",
+    duoMore: "35 MB，较慢",
     webgpu: "显卡",
     webgpuMore: "实验性",
     licence: "模型仅可用于研究和其他非商业用途。",

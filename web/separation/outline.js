@@ -6,24 +6,34 @@ const FINE = 1024; // samples whose extremes are kept while parts are added
 export class Outline {
   #lows = [];
   #highs = [];
+  #room = 0; // samples until the last of these is full
   peak = 0;
 
   /** Add the next part, `[channel, ...]`. Throws an `Error` for samples that are no numbers. */
   add(channels) {
     const length = channels[0].length;
-    for (let start = 0; start < length; start += FINE) {
-      let [low, high] = [Infinity, -Infinity];
-      for (const channel of channels) {
-        for (const value of channel.subarray(start, start + FINE)) {
-          if (!Number.isFinite(value)) throw new Error("the song has samples that are no numbers");
-          if (value < low) low = value;
-          if (value > high) high = value;
-        }
+    for (let start = 0, end = 0; start < length; start = end) {
+      if (!this.#room) {
+        this.#lows.push(Infinity);
+        this.#highs.push(-Infinity);
+        this.#room = FINE;
       }
-      this.#lows.push(low);
-      this.#highs.push(high);
-      this.peak = Math.max(this.peak, high, -low);
+      end = Math.min(length, start + this.#room);
+      this.#room -= end - start;
+      for (const channel of channels) this.#measure(channel.subarray(start, end));
     }
+  }
+
+  #measure(samples) {
+    const last = this.#lows.length - 1;
+    let [low, high] = [this.#lows[last], this.#highs[last]];
+    for (const value of samples) {
+      if (!Number.isFinite(value)) throw new Error("the song has samples that are no numbers");
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+    [this.#lows[last], this.#highs[last]] = [low, high];
+    this.peak = Math.max(this.peak, high, -low);
   }
 
   /** Pairs of the lowest and the highest sample of POINTS equal parts, times a gain, full scale 127. */
