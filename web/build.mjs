@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const PACKAGE = join(HERE, "../src/htdemucs_n");
-const STUDIO = process.env.STUDIO ?? join(PACKAGE, "service/page");
+const STUDIO = join(PACKAGE, "service/page");
 const WEIGHTS = join(PACKAGE, "models/weights");
 const RUNTIME = join(HERE, "node_modules/onnxruntime-web/dist");
 const OUT = process.argv[2] ?? join(HERE, "dist");

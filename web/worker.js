@@ -56,7 +56,6 @@ async function runtime(kind) {
   const ort = await import(`./ort/ort.${kind}.min.mjs`);
   ort.env.wasm.wasmPaths = new URL("./ort/", import.meta.url).href;
   ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(MOST_THREADS, navigator.hardwareConcurrency) : 1;
-  ort.env.logLevel = "error";
   return ort;
 }
 

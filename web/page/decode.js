@@ -6,6 +6,7 @@ export const RATE = 44100; // of the networks, Hz
 
 const BYTES_A_SECOND = RATE * 4 * (2 + 4 * 2); // of the song and its four stems, while they are played
 const UNKNOWN_MEMORY = 4; // GiB, where the browser does not say it
+const MOST_MEMORY = 16; // GiB; of what this allows, the zip file still has less than 4 GiB
 const SHARE = 0.5; // of the memory that the page may take
 
 /** An `AudioBuffer` of a file, with one channel or two, at RATE. Throws an `Error` with one line for the user. */
@@ -26,7 +27,8 @@ export async function decode(file) {
 }
 
 function checkLength(seconds) {
-  const most = Math.floor(SHARE * 2 ** 30 * (navigator.deviceMemory ?? UNKNOWN_MEMORY) / BYTES_A_SECOND);
+  const memory = Math.min(navigator.deviceMemory ?? UNKNOWN_MEMORY, MOST_MEMORY);
+  const most = SHARE * 2 ** 30 * memory / BYTES_A_SECOND;
   if (seconds > most) throw new Error(say("tooLong", Math.floor(most / 60)));
 }
 

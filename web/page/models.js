@@ -18,7 +18,7 @@ export function showModels(fieldset) {
     fieldset.append(choice.label);
   }
   navigator.gpu?.requestAdapter().then((adapter) => {
-    if (!adapter) return;
+    if (!adapter || adapter.info?.isFallbackAdapter) return; // the processor is faster than a card that it imitates
     const choice = option("checkbox", "webgpu", false);
     choice.input.onchange = () => { provider = choice.input.checked ? "webgpu" : "wasm"; };
     fieldset.append(choice.label);

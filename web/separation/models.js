@@ -34,6 +34,7 @@ async function openRun(ort, { network, graph, weights }, provider) {
   const session = await ort.InferenceSession.create(graph, {
     executionProviders: [provider],
     externalData: [{ path: `${network}.safetensors`, data: weights }],
+    logSeverityLevel: 3, // errors are thrown as well
     enableMemPattern: false, // it keeps one block for all that a run needs, which is larger than the parts
   });
   return (inputs) => {
