@@ -24,6 +24,7 @@ from fastapi.testclient import TestClient
 from audio_helpers import ON_STAND_IN, SplitEngine, tones
 from htdemucs_n.separation import Separator
 from htdemucs_n.service.app import opened_app
+from htdemucs_n.service.separators import Load
 from htdemucs_n.service.settings import Limits, Settings
 
 JOBS = "/api/v1/jobs"
@@ -32,12 +33,16 @@ HERE = "http://127.0.0.1:8765"
 
 @contextlib.contextmanager
 def service(
-    library: Path, engine: SplitEngine | None = None, limits: Limits | None = None, **settings: Any
+    library: Path,
+    engine: SplitEngine | None = None,
+    limits: Limits | None = None,
+    load: Load | None = None,
+    **settings: Any,
 ) -> Iterator[TestClient]:
     """A client of a running service."""
     chosen = replace(Settings(library, **settings), limits=limits or Limits())
     with (
-        opened_app(chosen, Separator(engine or SplitEngine()), "split") as app,
+        opened_app(chosen, Separator(engine or SplitEngine()), "split", load) as app,
         TestClient(app, base_url=HERE) as client,
     ):
         yield client

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from audio_helpers import GAINS, SOURCES, SplitEngine, tones
+from htdemucs_n.errors import ModelError
+from htdemucs_n.separation import Separator
 from htdemucs_n.service.settings import Limits
 from service_helpers import JOBS, ended, samples, service, song, submit
 
@@ -257,3 +259,42 @@ def test_the_schema_names_every_route_with_its_meaning(tmp_path: Path) -> None:
         "/api/v1/jobs/{job}/events", "/api/v1/jobs/{job}/files/{name}", "/health", "/metrics", "/ready",
     }  # fmt: skip
     assert all(operation["description"] for path in paths.values() for operation in path.values())
+
+
+def test_a_job_names_its_model_and_engine(tmp_path: Path) -> None:
+    loaded: list[tuple[str, str]] = []
+
+    def load(model: str, engine: str) -> Separator:
+        loaded.append((model, engine))
+        return Separator(SplitEngine((0.7, 0.1, 0.1, 0.1)))
+
+    with service(tmp_path, load=load) as client:
+        found = client.get("/api/v1/library").json()
+        assert [model["name"] for model in found["models"]][:2] == ["split", "bands"]
+        assert "dB" in found["models"][1]["description"] and found["engines"][:2] == ["auto", "onnx"]
+        first = ended(client, submit(client).json()["id"])
+        other = ended(client, submit(client, model="bands", engine="onnx").json()["id"])
+        assert (first["model"], other["model"], other["engine"]) == ("split", "bands", "onnx")
+        assert first["id"] != other["id"] and loaded == [("bands", "onnx")]
+        levels = [
+            np.abs(samples(client.get(f"{JOBS}/{job['id']}/files/drums").content)).max() for job in (first, other)
+        ]
+        assert levels[1] == pytest.approx(7 * levels[0], rel=0.1)
+        ended(client, submit(client, song(0.3), model="bands", engine="onnx").json()["id"])
+        assert loaded == [("bands", "onnx")]  # it is kept
+        for wrong in ({"model": "/etc/passwd"}, {"model": "bandz"}, {"engine": "steam"}):
+            answer = submit(client, **wrong)
+            assert answer.status_code == 422 and "unknown" in answer.json()["detail"]
+    with service(tmp_path) as client:
+        assert [model["name"] for model in client.get("/api/v1/library").json()["models"]] == ["split"]
+        assert submit(client, model="bands").status_code == 422
+
+
+def test_a_model_that_cannot_be_loaded_fails_its_job(tmp_path: Path) -> None:
+    def load(model: str, engine: str) -> Separator:
+        raise ModelError("the model cannot be fetched: check the network")
+
+    with service(tmp_path, load=load) as client:
+        job = ended(client, submit(client, model="bands").json()["id"])
+        assert (job["state"], job["error"]) == ("failed", "the model cannot be fetched: check the network")
+        assert ended(client, submit(client).json()["id"])["state"] == "done"

@@ -16,7 +16,7 @@ from service_helpers import JOBS, ended, service, song, submit
 
 
 def add(library: Library, content: bytes = b"song", name: str = "a") -> str:
-    job, is_new = library.submit(library.receive(io.BytesIO(content)), name, Options(), "split", None)
+    job, is_new = library.submit(library.receive(io.BytesIO(content)), name, Options(), "split", "auto", None)
     assert is_new
     return job.id
 

@@ -79,6 +79,25 @@ def browser() -> Iterator[Any]:
         yield started
 
 
+PEAKS = """async (id) => Array.from(await (await import("/page/api.js")).peaks(id, "vocals"))"""
+
+FOLDER_ENTRIES = """async () => {
+  const { readEntry } = await import("/page/drop.js");
+  const file = (name, type) => ({ isDirectory: false, file: (give) => give(new File([], name, { type })) });
+  const folder = (entries) => {
+    const left = [...entries];
+    const reader = { readEntries: (give) => setTimeout(() => give(left.splice(0, 100))) };  // as Chromium gives them
+    return { isDirectory: true, createReader: () => reader };
+  };
+  const songs = Array.from({ length: 150 }, (_, number) => file(`${number}.wav`, "audio/wav"));
+  const names = [];
+  const inside = folder([file("deep.mp3", "audio/mpeg")]);
+  readEntry(folder([...songs, file("cover.jpg", "image/jpeg"), inside]), (found) => names.push(found.name));
+  while (names.length < 151) await new Promise((resolve) => setTimeout(resolve, 5));
+  return names;
+}"""
+"""The files that are taken from a folder of 150 songs, a picture, and another folder."""
+
 POSITION = ".transport input"
 SILENT = ".lane.silent:not([data-stem=original])"
 
@@ -185,6 +204,35 @@ def test_the_page_of_the_service_asks_for_the_token_once(tmp_path: Path, browser
         page.get_by_role("button", name="Play the stems of a.wav").wait_for()
         assert page.get_by_role("dialog").count() == 0
         assert [text for text in wrong if "401" not in text] == []
+
+
+@pytest.mark.browser
+def test_a_recording_is_a_song(tmp_path: Path) -> None:
+    arguments = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    with chromium(*arguments) as browser, running(tmp_path, "--no-browser", verb="studio") as (process, _):
+        page, wrong = opened_page(browser, process.url)
+        page.get_by_label("Model").select_option("bands")
+        page.get_by_role("button", name="Record", exact=True).click()
+        page.get_by_text("Recording 0:01").wait_for()
+        page.get_by_role("button", name="Stop").click()
+        page.get_by_role("button", name="Play the stems of Recording").click()
+        page.wait_for_selector(".lane >> nth=3")
+        assert page.inner_text(".time") in ("0:00 / 0:01", "0:00 / 0:02")
+        (job,) = page.evaluate("async () => (await fetch('/api/v1/jobs')).json()")
+        assert job["model"] == "bands" and max(page.evaluate(PEAKS, job["id"])) > 5  # the fake device beeps
+        page.evaluate("delete Navigator.prototype.mediaDevices")
+        page.get_by_role("button", name="Record", exact=True).click()
+        page.get_by_text("no microphone to pages over plain HTTP").wait_for()
+        assert not wrong
+
+
+@pytest.mark.browser
+def test_a_folder_is_dropped(tmp_path: Path, browser: Any) -> None:
+    with running(tmp_path, "--no-browser", verb="studio") as (process, _):
+        page, wrong = opened_page(browser, process.url)
+        names = page.evaluate(FOLDER_ENTRIES)
+        assert names == [f"{number}.wav" for number in range(150)] + ["deep.mp3"]
+        assert not wrong
 
 
 @pytest.mark.browser

@@ -200,7 +200,10 @@ LANES_OF_A_VERSION = """async ({ job, places }) => {
     player.change(player.stems.find((stem) => stem.name === heard), { solo: true });
     await player.play();
     const sound = (await context.startRendering()).getChannelData(0).map(Math.abs);
-    const loudest = (from, to) => sound.subarray(from, to).reduce((best, value, at, all) => (value > all[best] ? at : best), 0);
+    const loudest = (from, to) => {
+      const part = sound.subarray(from, to);
+      return part.indexOf(Math.max(...part));
+    };
     sounds.push({ length, places: places.map((at) => loudest(at - 4000, at + 4000) - 4000) });
   }
   return sounds;

@@ -90,4 +90,8 @@ def serve(
     )
     names = model_names(name or DEFAULT_MODEL)
     separator = Separator(names, engine=engine, device=device, threads=threads)
-    run(settings, separator, ",".join(names))
+
+    def load(model: str, engine: str) -> Separator:
+        return Separator(model, engine=engine, device=device, threads=threads)
+
+    run(settings, separator, ",".join(names), load=load)

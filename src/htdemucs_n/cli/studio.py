@@ -47,4 +47,8 @@ def studio(
         if browser:
             webbrowser.open(url)
 
-    serve(settings, separator, ",".join(names), show, logging.WARNING)  # who looks at a page reads no log
+    def load(model: str, engine: str) -> Separator:
+        return Separator(model, engine=engine, device=device, threads=threads)
+
+    # Who looks at a page reads no log.
+    serve(settings, separator, ",".join(names), show, logging.WARNING, load)

@@ -18,6 +18,7 @@ from htdemucs_n.service.login import Login
 from htdemucs_n.service.progress import Changes
 from htdemucs_n.service.queue import Queue
 from htdemucs_n.service.results import Results
+from htdemucs_n.service.separators import AUTO, KnownModel, Separators
 from htdemucs_n.service.settings import Settings
 
 _LONGEST_NAME = 200
@@ -26,6 +27,8 @@ _LONGEST_NAME = 200
 class PathRequest(Options):
     """A song in the folder that the service was given with `--allow-folder`."""
 
+    model: str | None = Field(default=None, description="one of `GET /library`")
+    engine: str = Field(default=AUTO, description="one of `GET /library`")
     path: str = Field(description="relative to the folder, or absolute inside of it")
 
 
@@ -40,15 +43,18 @@ class Description(BaseModel):
 
     bytes: int = Field(description="size of the library")
     most: int = Field(description="what it may hold, bytes")
-    model: str = Field(description="the model of jobs that name none")
+    models: list[KnownModel] = Field(description="what a job may name; the first is that of jobs that name none")
+    engines: list[str] = Field(description="what a job may name; auto suits the computer")
 
 
 class Api:
     """The routes of one service, with what they act on."""
 
-    def __init__(self, library: Library, queue: Queue, changes: Changes, settings: Settings, model: str) -> None:
+    def __init__(
+        self, library: Library, queue: Queue, changes: Changes, settings: Settings, separators: Separators
+    ) -> None:
         self._library, self._queue, self._changes = library, queue, changes
-        self._settings, self._model = settings, model
+        self._settings, self._separators = settings, separators
 
     def router(self) -> APIRouter:
         """All routes below `/api/v1`."""
@@ -78,28 +84,35 @@ class Api:
         depth: Annotated[str | None, Form()] = None,
         bitrate: Annotated[int | None, Form()] = None,
         two_stems: Annotated[str | None, Form()] = None,
+        model: Annotated[str | None, Form()] = None,
+        engine: Annotated[str, Form()] = AUTO,
     ) -> Job:
         """Submit a song. 201 for a new job; 200 for one that is there: the same content with the same options."""
         options = Options(format=format, depth=depth, bitrate=bitrate, two_stems=two_stems)
-        self._queue.check(options)
+        self._queue.check(options, model or self._separators.model, engine)
         check_room(self._library, self._settings.limits.library, file.size or 0)
-        return self._submit(response, file.file, file.filename or "song", options)
+        return self._submit(response, file.file, file.filename or "song", options, model, engine)
 
     def from_path(self, response: Response, request: PathRequest) -> Job:
         """Submit a song by its path in the allowed folder, as `POST /jobs` does."""
         path = self._allowed(request.path)
-        options = Options(**request.model_dump(exclude={"path"}))
-        self._queue.check(options)
+        options = Options(**request.model_dump(exclude={"path", "model", "engine"}))
+        self._queue.check(options, request.model or self._separators.model, request.engine)
         size = path.stat().st_size
         if size > self._settings.limits.upload:
             raise AudioError(f"the file is too large: it may have {self._settings.limits.upload / 2**20:.0f} MiB")
         check_room(self._library, self._settings.limits.library, size)
         with path.open("rb") as file:
-            return self._submit(response, file, path.name, options)
+            return self._submit(response, file, path.name, options, request.model, request.engine)
 
     def describe(self) -> Description:
-        """What the library holds and may hold."""
-        return Description(bytes=self._library.size(), most=self._settings.limits.library, model=self._model)
+        """What the library holds and may hold, and the models and engines that there are."""
+        return Description(
+            bytes=self._library.size(),
+            most=self._settings.limits.library,
+            models=self._separators.models(),
+            engines=self._separators.engines(),
+        )
 
     def jobs(self) -> list[Job]:
         """All jobs, in the order in which they were submitted."""
@@ -143,12 +156,14 @@ class Api:
 
         return EventSourceResponse(stream())
 
-    def _submit(self, response: Response, file: BinaryIO, name: str, options: Options) -> Job:
+    def _submit(
+        self, response: Response, file: BinaryIO, name: str, options: Options, model: str | None, engine: str
+    ) -> Job:
         name = Path(name.replace("\\", "/")).name[:_LONGEST_NAME] or "song"
         upload = self._library.receive(file)
         try:
             seconds = self._seconds(upload, name)
-            job, is_new = self._library.submit(upload, name, options, self._model, seconds)
+            job, is_new = self._library.submit(upload, name, options, model or self._separators.model, engine, seconds)
         finally:
             upload.path.unlink(missing_ok=True)
         if is_new:

@@ -24,6 +24,7 @@ from htdemucs_n.service.progress import Changes
 from htdemucs_n.service.queue import JobRunning, Queue, QueueFull
 from htdemucs_n.service.request_log import RequestLog
 from htdemucs_n.service.security import Guard
+from htdemucs_n.service.separators import Load, Separators
 from htdemucs_n.service.settings import Settings
 
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
@@ -34,8 +35,10 @@ _STATUS = {NoSuchJob: 404, JobRunning: 409, QueueFull: 429, OutputError: 507}
 
 
 @contextlib.contextmanager
-def opened_app(settings: Settings, separator: Separator, model: str) -> Iterator[FastAPI]:
+def opened_app(settings: Settings, separator: Separator, model: str, load: Load | None = None) -> Iterator[FastAPI]:
     """The application of a library, which is used until the block ends; `model` is the name of the separator's model.
+
+    `load` loads other models and engines that jobs name.
 
     Raises:
         UserError: the library cannot be used.
@@ -43,11 +46,12 @@ def opened_app(settings: Settings, separator: Separator, model: str) -> Iterator
     changes, metrics = Changes(), Metrics()
     library = Library(settings.library, changes.publish)
     try:
-        queue = Queue(library, separator, settings.limits, metrics)
+        separators = Separators(separator, model, load)
+        queue = Queue(library, separators, settings.limits, metrics)
         metrics.watch("htdemucs_n_jobs_waiting", "Jobs that wait.", lambda: len(queue))
         metrics.watch("htdemucs_n_jobs", "Jobs of the library.", lambda: len(library.jobs()))
         metrics.watch("htdemucs_n_library_bytes", "Size of the library.", library.size)
-        api = Api(library, queue, changes, settings, model)
+        api = Api(library, queue, changes, settings, separators)
         yield _app(settings, api, queue, metrics)
     finally:
         library.close()

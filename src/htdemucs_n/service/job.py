@@ -35,6 +35,7 @@ class Job(BaseModel):
     name: str = Field(description="what the song is called; it names no file of the library")
     song: str = Field(description="SHA-256 of the file of the song")
     model: str = Field(description="the model that separates it")
+    engine: str = Field(default="auto", description="what runs the model")
     options: Options
     state: State = "queued"
     created: float = Field(description="when it was submitted, seconds since 1970")

@@ -96,7 +96,7 @@ class Library:
         return Upload(path, digest.hexdigest())
 
     def submit(
-        self, upload: Upload, name: str, options: Options, model: str, seconds: float | None
+        self, upload: Upload, name: str, options: Options, model: str, engine: str, seconds: float | None
     ) -> tuple[Job, bool]:
         """Make a job of a file that was received; also whether it has to be separated.
 
@@ -114,6 +114,7 @@ class Library:
                 name=name,
                 song=upload.digest,
                 model=model,
+                engine=engine,
                 options=options,
                 created=time.time(),
                 seconds=seconds,

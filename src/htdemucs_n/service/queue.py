@@ -6,6 +6,7 @@ import logging
 import shutil
 import threading
 from collections import deque
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from htdemucs_n.separation.track import Outcome
 from htdemucs_n.service.job import Job, Options
 from htdemucs_n.service.library import Library, NoSuchJob, check_room, without_path
 from htdemucs_n.service.metrics import Metrics
+from htdemucs_n.service.separators import Separators
 from htdemucs_n.service.settings import Limits
 
 log = logging.getLogger(__name__)
@@ -31,10 +33,10 @@ class JobRunning(UserError):
 
 
 class Queue:
-    """Separates the jobs of `library` with one `separator`; the jobs that wait in it already come first."""
+    """Separates the jobs of `library`; the jobs that wait in it already come first."""
 
-    def __init__(self, library: Library, separator: Separator, limits: Limits, metrics: Metrics) -> None:
-        self._library, self._separator, self._limits, self._metrics = library, separator, limits, metrics
+    def __init__(self, library: Library, separators: Separators, limits: Limits, metrics: Metrics) -> None:
+        self._library, self._separators, self._limits, self._metrics = library, separators, limits, metrics
         self._waiting = deque(job.id for job in library.jobs() if job.state == "queued")
         self._changed = threading.Condition()
         self._cancel = threading.Event()
@@ -64,9 +66,12 @@ class Queue:
         with self._changed:
             return len(self._waiting)
 
-    def check(self, options: Options) -> None:
+    def check(self, options: Options, model: str, engine: str) -> None:
         """Raise `UserError` for options that there are not, or `QueueFull` where no more jobs may wait."""
-        _output(options, self._separator)
+        self._separators.check(model, engine)
+        Output(options.format, options.depth, options.bitrate)
+        if model == self._separators.model:  # the stems of another are not known before it is loaded
+            _output(options, self._separators.default)
         if len(self) >= self._limits.queue:
             raise QueueFull(f"{self._limits.queue} jobs are waiting, which is the limit: submit it later")
 
@@ -121,15 +126,16 @@ class Queue:
         """Separate a running job and write what became of it."""
         too_long = threading.Event()
 
-        def progress(done: int, total: int) -> None:
+        def watch(separator: Separator, done: int, total: int) -> None:
             self._library.show_progress(job.id, min(1.0, done / total) if total else 0.0)
-            if done * self._separator.segment_seconds > self._limits.seconds + self._separator.segment_seconds:
+            if done * separator.segment_seconds > self._limits.seconds + separator.segment_seconds:
                 too_long.set()  # its header said less, or nothing
                 self._cancel.set()
 
         try:
             check_room(self._library, self._limits.library)
-            outcome, files = self._written(job, progress)
+            separator = self._separators.get(job.model, job.engine)
+            outcome, files = self._written(job, separator, partial(watch, separator))
         except Cancelled:
             if too_long.is_set():
                 self._fail(job, f"it is longer than {self._limits.seconds / 60:g} minutes, which is the limit")
@@ -149,12 +155,12 @@ class Queue:
             self._metrics.elapsed.observe(outcome.elapsed)
             self._end(job, "done", files=names, notes=outcome.notes, seconds=outcome.seconds, progress=1.0)
 
-    def _written(self, job: Job, progress: Progress) -> tuple[Outcome, dict[str, Path]]:
-        output, choice, names = _output(job.options, self._separator)
+    def _written(self, job: Job, separator: Separator, progress: Progress) -> tuple[Outcome, dict[str, Path]]:
+        output, choice, names = _output(job.options, separator)
         folder = self._library.stems(job)
         files = {name: folder / f"{name}.{job.options.format}" for name in names}
         song = self._library.song(job)
-        return separate_track(song, files, self._separator, choice, output, progress, self._cancel), files
+        return separate_track(song, files, separator, choice, output, progress, self._cancel), files
 
     def _fail(self, job: Job, reason: str) -> None:
         self._end(job, "failed", error=reason)

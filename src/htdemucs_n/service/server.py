@@ -13,6 +13,7 @@ from htdemucs_n.errors import UserError
 from htdemucs_n.separation import Separator
 from htdemucs_n.service.app import opened_app
 from htdemucs_n.service.logs import log_as_json
+from htdemucs_n.service.separators import Load
 from htdemucs_n.service.settings import Settings
 from htdemucs_n.service.slow_headers import ImpatientProtocol
 
@@ -27,16 +28,18 @@ def serve(
     model: str,
     on_start: Callable[[str], object] = lambda url: None,
     log_level: int = logging.INFO,
+    load: Load | None = None,
 ) -> None:
     """Answer requests until SIGINT or SIGTERM. A job that is running then waits in the library for the next start.
 
     `on_start` is called with the address when it can be asked. Messages of `log_level` and above are logged.
+    `load` loads other models and engines that jobs name.
 
     Raises:
         UserError: the address or the library cannot be used.
     """
     log_as_json(log_level)
-    with opened_app(settings, separator, model) as app, _listening(settings) as listener:
+    with opened_app(settings, separator, model, load) as app, _listening(settings) as listener:
         config = uvicorn.Config(
             app,
             http=ImpatientProtocol,

@@ -76,8 +76,8 @@ export async function makeFile(id, wanted) {
   return { link: { href: `${ROOT}/jobs/${id}/exports/${made.id}` }, gain: made.gain, sampleRate: made.sample_rate };
 }
 
-/** Submit a file; `onProgress` gets the part that was sent. Resolves to its job. */
-export function submit(file, onProgress) {
+/** Submit a file; `onProgress` gets the part that was sent, `options` are fields of the form. Resolves to its job. */
+export function submit(file, onProgress, options = {}) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest(); // fetch does not say how much was sent
     request.open("POST", `${ROOT}/jobs`);
@@ -89,6 +89,7 @@ export function submit(file, onProgress) {
     };
     request.onerror = () => reject(new Error(""));
     const form = new FormData();
+    for (const [name, value] of Object.entries(options)) form.append(name, value);
     form.append("file", file);
     request.send(form);
   });

@@ -33,7 +33,7 @@ export class Lane {
     this.#loudest = loudest;
     const name = say(stem.name);
     const label = element("div", { className: "label" }, element("span", { className: "name", textContent: name }));
-    this.#bands = button("spectrogram", () => this.#toggleSpectrogram(load), { sign: "▤", name: say("spectrogramOf", name) });
+    this.#bands = button("spectrogramOf", () => this.#toggleSpectrogram(load), { sign: "▤", name: say("spectrogramOf", name) });
     label.append(this.#bands);
     const controls = element("div", { className: "controls" }, label);
     if (save) {

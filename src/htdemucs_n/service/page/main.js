@@ -5,13 +5,16 @@ import { button } from "./dom.js";
 import { acceptDrops } from "./drop.js";
 import { ExportDialog } from "./exporting.js";
 import { askForToken } from "./login.js";
+import { ModelChoice } from "./models.js";
 import { Opener } from "./opener.js";
+import { Recorder } from "./record.js";
 import { Songs } from "./songs.js";
 import { Stage } from "./stage.js";
 import { Versions } from "./versions.js";
 import { bytes, fillIn, say } from "./words.js";
 
 const at = (id) => document.getElementById(id);
+const models = new ModelChoice();
 const versions = new Versions((version) => opener.change(version));
 const stage = new Stage(...(api.hasVersions ? [versions.root] : []));
 const opener = new Opener(stage, (text) => { at("state").textContent = text; });
@@ -40,15 +43,23 @@ function close() {
   songs.choose(null);
 }
 
+const submit = (file) => songs.submit(file, models.chosen);
 at("files").onchange = () => {
-  for (const file of at("files").files) songs.submit(file);
+  for (const file of at("files").files) submit(file);
   at("files").value = "";
 };
-acceptDrops(at("drop"), (file) => songs.submit(file));
+acceptDrops(at("drop"), submit);
+at("drop").append(models.root);
+if (api.describe) {
+  const recorder = new Recorder(submit);
+  at("drop").querySelector(".ways").append(recorder.root);
+  at("drop").append(recorder.note);
+}
 
 /** Show the size of the library. */
 async function describe() {
   const found = await api.describe?.();
+  if (found?.models) models.offer(found.models, found.engines);
   if (found) at("size").textContent = say("size", bytes(found.bytes), bytes(found.most));
   return found;
 }

@@ -17,15 +17,15 @@ export class Songs {
     this.#onOpen = onOpen;
   }
 
-  /** Send a file to the service. */
-  async submit(file) {
+  /** Send a file to the service; `options` are those of its job. */
+  async submit(file, options) {
     const row = element("li");
     this.#list.prepend(row);
     const draw = (part) => this.#fill(row, file.name, { progress: part, text: say("uploading", Math.round(100 * part)) });
     draw(0);
     this.#none.hidden = true;
     try {
-      const job = await api.submit(file, draw);
+      const job = await api.submit(file, draw, options);
       row.remove();
       if (!this.#items.has(job.id)) this.show(job); // the events may have come first, and are newer
     } catch (error) {
