@@ -61,6 +61,7 @@ def make_song(
     pop909: Pop909, grooves: GrooveSet, fonts: SoundFonts, seconds: float, rng: np.random.Generator
 ) -> tuple[dict[str, Signal], dict[str, list[Note]], float]:
     """The stems of a song `(2, T)`, the notes in seconds of those that have one voice, and the beats a minute."""
+    rng, drums, low, chords, voice, mix = rng.spawn(6)  # so that another kit of drums leaves the rest as it is
     plan = arrange(pop909, grooves, seconds, rng)
     while len(plan.melody) < seconds / 2:  # a passage with too little singing
         plan = arrange(pop909, grooves, seconds, rng)
@@ -68,12 +69,12 @@ def make_song(
     bass = humanize(in_seconds(line, plan.bpm), rng, 0.006)
     melody = _within(one_voice(humanize(in_seconds(one_voice(plan.melody), plan.bpm), rng, 0.012)), rng)
     stems = {
-        "drums": play_drums(plan, seconds, fonts, rng),
-        "bass": fonts.play(fonts.preset(int(rng.choice(_BASSES)), rng), bass, seconds),
-        "other": _accompaniment(plan, seconds, fonts, rng),
-        "vocals": sing(melody, seconds, rng),
+        "drums": play_drums(plan, seconds, fonts, drums),
+        "bass": fonts.play(fonts.preset(int(low.choice(_BASSES)), low), bass, seconds),
+        "other": _accompaniment(plan, seconds, fonts, chords),
+        "vocals": sing(melody, seconds, voice),
     }
-    return mixed(stems, rng), {"bass": bass, "vocals": melody}, plan.bpm
+    return mixed(stems, mix), {"bass": bass, "vocals": melody}, plan.bpm
 
 
 def _accompaniment(plan: Arrangement, seconds: float, fonts: SoundFonts, rng: np.random.Generator) -> Signal:
