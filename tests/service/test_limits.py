@@ -205,3 +205,19 @@ def test_a_slow_request_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(HTTPException) as caught:
         anyio.run(LimitedBody(read, 2**20), {"type": "http", "headers": []}, drip, None)
     assert caught.value.status_code == 408 and 2 <= sent < 10
+
+
+def test_a_request_that_is_handled_slowly_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is computed for an answer is not the time of the request: it is there at once, and read after the work."""
+    monkeypatch.setattr(limits_module, "_GRACE", 0.2)
+    received: list[str] = []
+
+    async def whole() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def work(scope: Any, receive: Any, send: Any) -> None:
+        await anyio.sleep(0.4)
+        received.append((await receive())["type"])
+
+    anyio.run(LimitedBody(work, 2**20), {"type": "http", "headers": []}, whole, None)
+    assert received == ["http.request"]

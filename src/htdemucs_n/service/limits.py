@@ -30,19 +30,21 @@ class LimitedBody:
             await self._app(scope, receive, send)
             return
         length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        received, start, complete = 0, time.monotonic(), False
+        received, waited, complete = 0, 0.0, False
 
         async def limited() -> Message:
-            nonlocal received, complete
+            nonlocal received, waited, complete
             if complete:  # what follows is only the end of the connection
                 return await receive()
             if length.isdigit() and int(length) > self._most:
                 raise self._too_large()
-            left = _GRACE + received / _SLOWEST - (time.monotonic() - start)
+            left = _GRACE + received / _SLOWEST - waited  # a request that is handled slowly is not a slow one
+            start = time.monotonic()
             try:
                 message = await asyncio.wait_for(receive(), max(0.0, left))
             except TimeoutError:
                 raise HTTPException(408, "the request arrives too slowly") from None
+            waited += time.monotonic() - start
             received += len(message.get("body", b""))
             complete = not message.get("more_body", False)
             if received > self._most:
