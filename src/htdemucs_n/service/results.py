@@ -15,6 +15,7 @@ from htdemucs_n.service.export import Export, Exported, Exports
 from htdemucs_n.service.job import Job
 from htdemucs_n.service.lanes import Sound
 from htdemucs_n.service.library import Library, check_room
+from htdemucs_n.service.notes import Notes, Roll
 from htdemucs_n.service.renderings import Renderings
 from htdemucs_n.service.settings import Limits
 from htdemucs_n.service.versions import Version, Versions
@@ -41,6 +42,7 @@ class Results:
         renderings = Renderings(library, limits.library // _PART)
         self._versions = Versions(library, renderings)
         self._exports = Exports(library, self._versions, renderings)
+        self._notes = Notes(library, renderings)
 
     def add_to(self, router: APIRouter) -> None:
         """Add the routes to those of the API."""
@@ -58,6 +60,8 @@ class Results:
         router.add_api_route(
             f"{job}/exports/{{export}}", self.exported, methods=get, response_class=FileResponse, responses=wrong
         )
+        router.add_api_route(f"{job}/midi", self.midi, methods=get, response_class=FileResponse, responses=wrong)
+        router.add_api_route(f"{job}/notes", self.notes, methods=get, response_model=Roll, responses=wrong)
 
     def lanes(self, job: str, version: Asked) -> Sound:
         """The names of the lanes, their sample rate and their length."""
@@ -91,6 +95,18 @@ class Results:
         """A file that was made, as long as it is kept."""
         path = self._exports.file(job, export)
         return FileResponse(path, filename=f"{_title(self._library.job(job))} - {path.name}")
+
+    def midi(self, job: str, quantise: bool = False) -> FileResponse:
+        """The notes of the stems as a MIDI file; with `quantise` on the sixteenths of the beats.
+
+        They are found when they are asked for first, which takes about a third of the length of the song.
+        """
+        path = self._notes.midi(job, quantise)
+        return FileResponse(path, filename=f"{_title(self._library.job(job))}.mid", media_type="audio/midi")
+
+    def notes(self, job: str) -> Roll:
+        """The notes of the stems for a piano roll, found as for the MIDI file."""
+        return self._notes.roll(job)
 
 
 def _title(job: Job) -> str:

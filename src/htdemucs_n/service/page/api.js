@@ -64,6 +64,12 @@ export async function peaks(id, name, signal, version) {
   return new Int8Array(await (await fetched(`${ROOT}/jobs/${id}/peaks/${name}${query(version)}`, signal)).arrayBuffer());
 }
 
+/** The notes of a job, `{parts: {stem: notes}}`, which are found when they are asked for first. */
+export const notes = (id) => ask("GET", `/jobs/${id}/notes`);
+
+/** Where the MIDI file of the notes is saved from: properties of a link. */
+export const midiLink = (id) => ({ href: `${ROOT}/jobs/${id}/midi` });
+
 /** Whether lanes can be had in another tempo and pitch. */
 export const hasVersions = true;
 

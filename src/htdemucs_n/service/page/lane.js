@@ -2,6 +2,7 @@
 
 import { button, element, paintOn, slider } from "./dom.js";
 import { followPointer } from "./dragging.js";
+import { paintRoll } from "./roll.js";
 import { coloured, spectrogram } from "./spectrogram.js";
 import { say } from "./words.js";
 
@@ -20,6 +21,8 @@ export class Lane {
   #bands = null; // the button of the spectrogram
   #picture = null; // of the spectrogram; null: the waveform is shown
   #painted = null; // the picture as a canvas, in the colour under which it is kept
+  /** The notes of the stem, `[{start, end, pitch, velocity}]`, and `seconds`, the length of the song in which they lie; or null. */
+  roll = null;
 
   /**
    * A lane of a player: `peaks` are pairs of the lowest and highest sample, of which `loudest` is the greatest of all
@@ -56,6 +59,10 @@ export class Lane {
     new ResizeObserver(() => this.draw()).observe(this.#canvas);
   }
 
+  get name() {
+    return this.#stem.name;
+  }
+
   /** Show another version of the stem. */
   exchange({ peaks, save }) {
     this.#peaks = peaks;
@@ -81,6 +88,7 @@ export class Lane {
     const [from, to] = loop ? [loop.start / length * width, loop.end / length * width] : [0, width];
     if (this.#picture) this.#drawPicture(paint, [0, from, to, width], height);
     else this.#drawBars(canvas, played, from, to);
+    if (this.roll) paintRoll(canvas, this.roll);
     paint.globalAlpha = 1;
     paint.fillRect(Math.min(width - 2 * scale, played), 0, 2 * scale, height);
   }
@@ -92,7 +100,7 @@ export class Lane {
       const x = bar * width / bars;
       const top = height / 2 * (1 - 0.94 * high / this.#loudest);
       const bottom = height / 2 * (1 - 0.94 * low / this.#loudest);
-      paint.globalAlpha = (x < played ? 1 : 0.5) * (x < from || x >= to ? 0.35 : 1);
+      paint.globalAlpha = (x < played ? 1 : 0.5) * (x < from || x >= to ? 0.35 : 1) * (this.roll ? 0.35 : 1);
       paint.fillRect(x, top - scale / 2, (BAR - 1) * scale, Math.max(scale, bottom - top + scale));
     }
   }

@@ -6,6 +6,7 @@ import { acceptDrops } from "./drop.js";
 import { ExportDialog } from "./exporting.js";
 import { askForToken } from "./login.js";
 import { ModelChoice } from "./models.js";
+import { Notes } from "./notes.js";
 import { Opener } from "./opener.js";
 import { Recorder } from "./record.js";
 import { Songs } from "./songs.js";
@@ -26,11 +27,14 @@ if (api.makeFile) {
   document.body.append(dialog.root);
   at("actions").append(button("export", () => stage.player.length && dialog.open()));
 }
+const notes = api.notes ? new Notes(stage) : null;
+if (notes) at("actions").append(...notes.roots);
 const songs = new Songs(at("list"), at("none"), open);
 
 function open(job) {
   songs.choose(job.id);
   versions.reset();
+  notes?.open(job);
   at("player").hidden = false;
   at("playing").textContent = job.name;
   Object.assign(at("zip"), api.zipLink(job.id));

@@ -15,6 +15,7 @@ export class Stage {
   #loadOriginal = null;
   #loading = null; // the promise of the original
   #lastLoop = null;
+  #notes = null;
   #next = 0;
   #ruler = new Ruler(this.player);
   #rows = element("div", { className: "lanes" });
@@ -53,7 +54,7 @@ export class Stage {
     this.#lastLoop = null;
     this.#rows.replaceChildren(...this.#lanes.map((lane) => lane.root));
     this.say("");
-    this.draw();
+    this.showNotes(this.#notes);
   }
 
   /** Show the same stems in another version, as `show` takes them. */
@@ -75,6 +76,16 @@ export class Stage {
       load: () => this.#needOriginal(),
     });
     this.#rows.append(this.#originalLane.root);
+    this.draw();
+  }
+
+  /** Show the notes of stems, `{parts: {stem: notes}, seconds}`, over their waveforms; null: no longer. */
+  showNotes(found) {
+    this.#notes = found;
+    for (const lane of this.#lanes) {
+      const notes = found?.parts[lane.name];
+      lane.roll = notes ? { notes, seconds: found.seconds } : null;
+    }
     this.draw();
   }
 

@@ -1,0 +1,73 @@
+"""The notes of a job: transcribed from its stems when they are asked for, as a MIDI file and for a piano roll."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, Field
+
+from htdemucs_n.errors import require_packages
+from htdemucs_n.files import write_whole
+from htdemucs_n.service.library import Library, NoSuchJob
+from htdemucs_n.service.renderings import Renderings
+
+_FREE, _QUANTISED, _ROLL = "free.mid", "quantised.mid", "notes.json"
+
+
+class RollNote(BaseModel):
+    """A note of a piano roll."""
+
+    start: float = Field(description="seconds")
+    end: float = Field(description="seconds")
+    pitch: int = Field(description="MIDI number")
+    velocity: int = Field(description="1 to 127")
+
+
+class Roll(BaseModel):
+    """The notes of a job."""
+
+    bpm: float = Field(description="beats a minute, the mean over the song")
+    parts: dict[str, list[RollNote]] = Field(description="by stem")
+    remarks: list[str] = Field(description="what was left out, each in one line")
+
+
+class Notes:
+    """The notes of all jobs."""
+
+    def __init__(self, library: Library, renderings: Renderings) -> None:
+        self._library, self._renderings = library, renderings
+
+    def midi(self, job: str, quantise: bool) -> Path:
+        """The MIDI file of a finished job. Raises as `roll`."""
+        return self._folder(job) / (_QUANTISED if quantise else _FREE)
+
+    def roll(self, job: str) -> Roll:
+        """The notes of a finished job.
+
+        Raises:
+            NoSuchJob: there is no such job, or it has no results.
+            UserError: librosa or mido is not installed, or no stem can be transcribed.
+        """
+        return Roll.model_validate_json((self._folder(job) / _ROLL).read_bytes())
+
+    def _folder(self, job: str) -> Path:
+        if not self._library.job(job).files:
+            raise NoSuchJob("the job has no results yet")
+        require_packages("finding notes", "transcribe", "librosa", "mido")
+        return self._renderings.folder(job, "notes", lambda part: self._write(job, part))
+
+    def _write(self, job: str, folder: Path) -> None:
+        from htdemucs_n.transcription import transcribe, write_midi
+
+        found = self._library.job(job)
+        song = transcribe({name: self._library.stems(found) / file for name, file in found.files.items()})
+        for name, quantise in ((_FREE, False), (_QUANTISED, True)):
+            write_midi(folder / name, found.name, song.beats, song.parts, quantise)
+        parts = {
+            part.name: [
+                RollNote(start=note.start, end=note.end, pitch=note.pitch, velocity=note.velocity)
+                for note in part.notes
+            ]
+            for part in song.parts
+        }
+        write_whole(folder / _ROLL, Roll(bpm=song.beats.bpm, parts=parts, remarks=song.remarks).model_dump_json())

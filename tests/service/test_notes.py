@@ -1,0 +1,96 @@
+"""The notes of a job: as a MIDI file, for a piano roll, and in the lanes of the page."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import mido
+import pytest
+import soundfile
+
+from browser_helpers import chromium, opened_page
+from htdemucs_n.errors import missing_package
+from htdemucs_n.transcription import transcribe as real
+from service_helpers import JOBS, ended, running, service, submit
+from transcription_helpers import RATE, played
+
+
+def song() -> bytes:
+    """Two notes as a WAV file; the stems of a `SplitEngine` are the same notes, each stem with its gain."""
+    file = io.BytesIO()
+    soundfile.write(file, played([(0.3, 0.8, 45, 0.3), (1.0, 1.6, 52, 0.3)], 2.0).T, RATE, format="WAV")
+    return file.getvalue()
+
+
+def test_notes_are_found_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[list[str]] = []
+
+    def counted(stems: dict[str, Path], *more: Any) -> Any:
+        calls.append(list(stems))
+        return real(stems, *more)
+
+    monkeypatch.setattr("htdemucs_n.transcription.transcribe", counted)
+    with service(tmp_path) as client:
+        place = f"{JOBS}/{ended(client, submit(client, song(), 'Lied 1.wav').json()['id'])['id']}"
+        answer = client.get(f"{place}/midi")
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-type"] == "audio/midi"
+        assert 'filename="Lied 1.mid"' in answer.headers["content-disposition"] or "Lied%201.mid" in str(answer.headers)
+        file = mido.MidiFile(file=io.BytesIO(answer.content))
+        assert [track.name for track in file.tracks] == ["Lied 1.wav", "bass", "vocals"]
+        assert [m.note for m in file.tracks[1] if m.type == "note_on"] == [45, 52]
+
+        roll = client.get(f"{place}/notes").json()
+        assert [note["pitch"] for note in roll["parts"]["vocals"]] == [45, 52]
+        assert roll["parts"]["bass"][1]["start"] == pytest.approx(1.0, abs=0.03)
+        assert any("drums" in remark for remark in roll["remarks"])
+        quantised = client.get(f"{place}/midi?quantise=true").content
+        assert quantised != answer.content and quantised[:4] == b"MThd"
+    assert calls == [["drums", "bass", "other", "vocals"]]
+
+
+def test_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with service(tmp_path) as client:
+        assert client.get(f"{JOBS}/nothing/midi").status_code == 404
+        place = f"{JOBS}/{ended(client, submit(client, song(), format='stem.mp4').json()['id'])['id']}"
+        answer = client.get(f"{place}/notes")
+        assert (answer.status_code, answer.json()["detail"][:30]) == (422, "there is nothing to transcribe")
+
+        def missing(what: str, extra: str, *packages: str) -> None:
+            raise missing_package(what, packages[0], extra)
+
+        monkeypatch.setattr("htdemucs_n.service.notes.require_packages", missing)
+        answer = client.get(f"{place}/midi")
+        assert answer.status_code == 422
+        assert answer.json()["detail"].endswith('is not installed: pip install "htdemucs-n[transcribe]"')
+
+
+@pytest.mark.browser
+def test_a_piano_roll_in_the_lanes(tmp_path: Path) -> None:
+    (tmp_path / "song.wav").write_bytes(song())
+    with chromium() as browser, running(tmp_path, "--no-browser", verb="studio") as (process, _):
+        page, wrong = opened_page(browser, process.url)
+        page.set_input_files("#files", tmp_path / "song.wav")
+        page.get_by_role("button", name="Play the stems of song.wav").click(timeout=30_000)
+        page.wait_for_selector(".lane >> nth=4")
+        pictures = "() => [...document.querySelectorAll('.lane canvas')].map((canvas) => canvas.toDataURL())"
+        before = page.evaluate(pictures)
+        notes = page.get_by_role("button", name="Notes")
+        notes.click()
+        page.wait_for_selector("#actions button[aria-pressed=true]", timeout=120_000)
+        shown = page.evaluate(pictures)
+        changed = [
+            name
+            for name, old, new in zip(("drums", "bass", "other", "vocals", "original"), before, shown, strict=True)
+            if old != new
+        ]
+        assert changed == ["bass", "vocals"]
+        with page.expect_download() as saved:
+            page.get_by_text("Save MIDI").click()
+        assert saved.value.suggested_filename == "song.mid"
+        notes.click()
+        assert page.evaluate(pictures) == before
+        assert page.get_by_text("Save MIDI").is_hidden()
+        assert not wrong
