@@ -13,7 +13,6 @@ const WEIGHTS = join(PACKAGE, "models/weights");
 const RUNTIME = join(HERE, "node_modules/onnxruntime-web/dist");
 const OUT = process.argv[2] ?? join(HERE, "dist");
 
-const OF_THE_STUDIO_ALONE = ["api.js", "index.html", "main.js"]; // this folder has its own
 const RUNTIMES = ["ort.wasm.min.mjs", "ort.webgpu.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm",
   "ort-wasm-simd-threaded.asyncify.mjs", "ort-wasm-simd-threaded.asyncify.wasm"];
 const FOR_LATER = /small|webgpu|asyncify/; // not loaded before a user chooses what needs it
@@ -27,8 +26,8 @@ const copy = (from, names, to = "") => {
   mkdirSync(join(OUT, to), { recursive: true });
   for (const name of names) cpSync(join(from, name), join(OUT, to, name));
 };
-copy(STUDIO, readdirSync(STUDIO).filter((name) => !OF_THE_STUDIO_ALONE.includes(name)));
-copy(join(HERE, "page"), readdirSync(join(HERE, "page")));
+copy(STUDIO, readdirSync(STUDIO));
+copy(join(HERE, "page"), readdirSync(join(HERE, "page"))); // its api.js takes the place of the studio's
 copy(join(HERE, "separation"), readdirSync(join(HERE, "separation")), "separation");
 copy(HERE, ["worker.js", "headers.json"]);
 copy(RUNTIME, RUNTIMES, "ort");
@@ -37,7 +36,12 @@ copy(join(HERE, ".."), ["LICENSE", "LICENSE-WEIGHTS.md"]);
 
 const headers = JSON.parse(readFileSync(join(OUT, "headers.json")));
 const index = join(OUT, "index.html");
-writeFileSync(index, readFileSync(index, "utf8").replace("{policy}", headers["Content-Security-Policy"]));
+const policy = `<meta http-equiv="Content-Security-Policy" content="${headers["Content-Security-Policy"]}">`;
+writeFileSync(index, readFileSync(index, "utf8")
+  .replace("/page/main.js", "start.js") // which begins with what this page has besides
+  .replaceAll('"/page/', '"')
+  .replace("<head>", `<head>\n  ${policy}`)
+  .replace("</head>", '  <link rel="stylesheet" href="web.css">\n</head>'));
 
 // The service worker begins with what it has to know; another version of any file makes it another one.
 const files = readdirSync(OUT, { recursive: true, withFileTypes: true })

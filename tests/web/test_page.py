@@ -84,11 +84,32 @@ def test_the_stems_of_a_song_are_those_of_python_and_are_played(dist: Path, brow
             samples, rate = soundfile.read(io.BytesIO(file), always_2d=True)
             assert rate == 44100 and np.abs(samples.T - wanted[stem]).max() < 1e-3
 
+        stems = np.stack([soundfile.read(io.BytesIO(file), always_2d=True)[0].T for file in files])
         page.get_by_role("button", name="Mute: Vocals").click()
+        page.get_by_role("button", name="Export").click()
+        save = page.locator("dialog").get_by_role("button", name="Save")
+        name, content = downloaded(page, save)
+        assert name == "Lied 歌 _b_ - mix.wav"
+        mix, _ = soundfile.read(io.BytesIO(content), always_2d=True)
+        assert np.abs(mix.T - stems[:3].sum(axis=0)).max() < 1.01 / 32768
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Loop").click()
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("[")  # the loop begins after five seconds
+        page.get_by_role("button", name="Export").click()
+        page.select_option("#export-what", "stems")
+        page.check("#export-loop")
+        name, content = downloaded(page, save)
+        assert name == "Lied 歌 _b_ - stems.zip"
+        with zipfile.ZipFile(io.BytesIO(content)) as packed:
+            part, _ = soundfile.read(io.BytesIO(packed.read("bass.wav")), always_2d=True)
+        np.testing.assert_array_equal(part.T, stems[1][:, 5 * 44100 :])
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Loop").click()  # no longer
+        page.keyboard.press("ArrowLeft")
         assert page.locator(".lane.silent[data-stem=vocals]").count() == 1
         page.get_by_role("button", name="Solo: Bass").click()
         assert page.locator(".lane.silent").count() == 4  # three stems and the original
-        page.get_by_role("button", name="Loop").click()
         page.click(".round")
         until(page, lambda: page.inner_text(".time").startswith("0:01 / 0:10"))
         page.click(".round")
@@ -145,7 +166,7 @@ def test_a_plain_host_is_enough(dist: Path, browser: Any) -> None:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         page, _ = opened_page(browser, f"http://127.0.0.1:{server.server_port}")
         page.get_by_text("Works offline").wait_for(timeout=60_000)
-        assert page.evaluate("crossOriginIsolated") and page.inner_text("#notes") == ""
+        assert page.evaluate("crossOriginIsolated") and page.locator("footer p").first.inner_text() == ""
         server.shutdown()
 
 

@@ -12,19 +12,24 @@ export function problem() {
   return null;
 }
 
-/** Start the service worker. The page loads again once, if it is not isolated yet: threads need that. */
-export async function settle(onKept) {
+/**
+ * Start the service worker; `onKept` is called when it has stored the page. The page loads again once, if it is not
+ * isolated yet, which threads need, and if it does not work already. Resolves to whether it is isolated.
+ */
+export async function settle(onKept, isBusy) {
   const workers = navigator.serviceWorker; // none over plain HTTP, but on this computer
-  if (workers) {
+  try {
     workers.onmessage = () => onKept();
     await workers.register("service_worker.js");
     const { active } = await workers.ready;
-    if (!self.crossOriginIsolated && !sessionStorage.loadedAgain) {
+    if (!self.crossOriginIsolated && !sessionStorage.loadedAgain && !isBusy()) {
       sessionStorage.loadedAgain = "yes";
       location.reload();
       return new Promise(() => {});
     }
     active.postMessage("keep");
+  } catch {
+    // The browser has no service workers here, or does not allow them: the page works without.
   }
   delete sessionStorage.loadedAgain;
   return self.crossOriginIsolated;

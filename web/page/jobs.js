@@ -26,6 +26,11 @@ export class Jobs {
     return this.#jobs.get(id);
   }
 
+  /** What a job is called in the names of files. */
+  title(id) {
+    return this.get(id).job.name.replace(/\.[^.]*$/, "");
+  }
+
   get isBusy() {
     return this.#running !== null;
   }

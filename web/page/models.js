@@ -10,8 +10,10 @@ let provider = "wasm";
 /** What is chosen. */
 export const chosenModel = () => ({ model, provider });
 
-/** Put the choice into a fieldset. */
-export function showModels(fieldset) {
+/** Put the choice into an element. */
+export function showModels(root) {
+  const fieldset = element("fieldset", { id: "models" }, element("legend", { textContent: say("model") }));
+  root.append(fieldset);
   for (const name of MODELS) {
     const choice = option("radio", name, name === model);
     choice.input.onchange = () => { model = localStorage.model = name; };

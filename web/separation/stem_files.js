@@ -24,9 +24,14 @@ export class StemFiles {
     }
   }
 
-  /** The files, once all is added: `{name, blob, crc, outline}` of each stem. */
+  /** What all samples are multiplied with, so that none exceeds full scale; known once all are added. */
+  get gain() {
+    return 1 / Math.max(1, ...this.#stems.map(({ outline }) => outline.peak));
+  }
+
+  /** The files, once all is added: `{name, blob, channels, crc, outline}` of each stem. */
   async finish() {
-    const gain = 1 / Math.max(1, ...this.#stems.map(({ outline }) => outline.peak));
+    const { gain } = this;
     const files = [];
     for (const { name, blocks, outline } of this.#stems) {
       const bytes = blocks.reduce((sum, block) => sum + block.size / 2, 0);
@@ -39,7 +44,8 @@ export class StemFiles {
         crc = crc32(samples, crc);
         parts.push(new Blob([samples]));
       }
-      files.push({ name, blob: new Blob(parts, { type: "audio/wav" }), crc, outline: outline.points(gain) });
+      const blob = new Blob(parts, { type: "audio/wav" });
+      files.push({ name, blob, channels: this.#channels, crc, outline: outline.points(gain) });
     }
     return files;
   }

@@ -1,8 +1,11 @@
 // WAV files of 16 bits.
 
+/** Bytes of the header. */
+export const HEADER = 44;
+
 /** The header of a file of `bytes` bytes of samples. */
 export function wavHeader(bytes, channels, rate) {
-  const view = new DataView(new ArrayBuffer(44));
+  const view = new DataView(new ArrayBuffer(HEADER));
   const text = (place, word) => [...word].forEach((letter, n) => view.setUint8(place + n, letter.charCodeAt(0)));
   text(0, "RIFF");
   view.setUint32(4, 36 + bytes, true);
@@ -30,4 +33,13 @@ export function wavSamples(planes, channels, gain) {
     }
   }
   return new Uint8Array(view.buffer);
+}
+
+/** The samples of a file without its header, of full scale 1, `[channel, ...]`. */
+export function readSamples(bytes, channels) {
+  const view = new DataView(bytes);
+  const length = bytes.byteLength / (2 * channels);
+  return Array.from({ length: channels }, (_, channel) => (
+    Float32Array.from({ length }, (_, n) => view.getInt16(2 * (n * channels + channel), true) / 32768)
+  ));
 }
