@@ -26,8 +26,11 @@ const copy = (from, names, to = "") => {
   mkdirSync(join(OUT, to), { recursive: true });
   for (const name of names) cpSync(join(from, name), join(OUT, to, name));
 };
-copy(STUDIO, readdirSync(STUDIO));
-copy(join(HERE, "page"), readdirSync(join(HERE, "page"))); // its api.js takes the place of the studio's
+const [studio, own] = [STUDIO, join(HERE, "page")].map((folder) => readdirSync(folder));
+const both = own.filter((name) => name !== "api.js" && studio.includes(name)); // that one takes the studio's place
+if (both.length) throw new Error(`the studio has a file of the name ${both.join(", ")} too: rename the one in web/page`);
+copy(STUDIO, studio);
+copy(join(HERE, "page"), own);
 copy(join(HERE, "separation"), readdirSync(join(HERE, "separation")), "separation");
 copy(HERE, ["worker.js", "headers.json"]);
 copy(RUNTIME, RUNTIMES, "ort");
