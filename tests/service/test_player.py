@@ -229,12 +229,18 @@ def test_clicks_are_at_the_same_sample_in_all_lanes_through_tempo_and_pitch(stud
 
 
 def test_another_tempo_keeps_place_loop_and_faders(page: Any) -> None:
+    facts = {"tempo": 120.2, "beats": [0.5 * beat for beat in range(20)], "tonic": "A", "minor": True}
+    page.route("**/facts", lambda route: route.fulfill(json=facts))
+    page.get_by_role("button", name="Play the stems of Song.wav").click()
+    page.get_by_text("120 BPM · A minor").wait_for()
     page.get_by_role("button", name="Mute: Bass").click()
     page.get_by_role("button", name="Loop", exact=True).click()
     page.get_by_role("slider", name="Position").fill("500")
     page.get_by_role("slider", name="Tempo").fill("50")
     page.get_by_role("slider", name="Pitch").fill("-3")
     until(page, lambda: page.inner_text(".time") == "0:10 / 0:20")
+    page.get_by_text("60 BPM · F♯ minor").wait_for()
+    page.unroute("**/facts")
     page.locator(".lane").nth(4).wait_for()
     assert page.get_by_role("button", name="Mute: Bass").get_attribute("aria-pressed") == "true"
     assert float(page.get_by_role("slider", name="End of the loop").get_attribute("aria-valuenow")) == 20

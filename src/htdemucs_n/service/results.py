@@ -12,6 +12,7 @@ from starlette.background import BackgroundTask
 from htdemucs_n.audio import SUFFIXES
 from htdemucs_n.separation.names import safe_name
 from htdemucs_n.service.export import Export, Exported, Exports
+from htdemucs_n.service.facts import Facts, KnownFacts
 from htdemucs_n.service.job import Job
 from htdemucs_n.service.lanes import Sound
 from htdemucs_n.service.library import Library, check_room
@@ -43,6 +44,7 @@ class Results:
         self._versions = Versions(library, renderings)
         self._exports = Exports(library, self._versions, renderings)
         self._notes = Notes(library, renderings)
+        self._facts = KnownFacts(library, limits.library // _PART)
 
     def add_to(self, router: APIRouter) -> None:
         """Add the routes to those of the API."""
@@ -52,6 +54,7 @@ class Results:
         router.add_api_route(
             f"{job}/files/{{name}}", self.file, methods=get, response_class=FileResponse, responses=wrong
         )
+        router.add_api_route(f"{job}/facts", self.facts, methods=get, response_model=Facts, responses=wrong)
         router.add_api_route(f"{job}/zip", self.zip, methods=get, response_class=FileResponse, responses=wrong)
         router.add_api_route(f"{job}/peaks/{{name}}", self.peaks, methods=get, response_class=Response, responses=wrong)
         router.add_api_route(
@@ -80,6 +83,10 @@ class Results:
     def peaks(self, job: str, name: str, version: Asked) -> Response:
         """The outline of a lane: 2000 pairs of int8, the lowest and the highest sample of equal parts."""
         return Response(self._versions.peaks(job, name, version), media_type="application/octet-stream")
+
+    def facts(self, job: str) -> Facts:
+        """The tempo, the beats and the key of the song, found when they are first asked for."""
+        return self._facts.of(job)
 
     def zip(self, job: str) -> FileResponse:
         """All results in one zip file, as they are."""

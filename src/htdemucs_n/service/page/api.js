@@ -70,6 +70,9 @@ export const notes = (id) => ask("GET", `/jobs/${id}/notes`);
 /** Where the MIDI file of the notes is saved from: properties of a link. */
 export const midiLink = (id) => ({ href: `${ROOT}/jobs/${id}/midi` });
 
+/** The tempo, beats and key of a job. */
+export const facts = async (id, signal) => (await fetched(`${ROOT}/jobs/${id}/facts`, signal)).json();
+
 /** Whether lanes can be had in another tempo and pitch. */
 export const hasVersions = true;
 

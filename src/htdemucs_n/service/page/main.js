@@ -5,7 +5,7 @@ import { button } from "./dom.js";
 import { acceptDrops } from "./drop.js";
 import { ExportDialog } from "./exporting.js";
 import { askForToken } from "./login.js";
-import { ModelChoice } from "./models.js";
+import { ModelChoice } from "./model_choice.js";
 import { Notes } from "./notes.js";
 import { Opener } from "./opener.js";
 import { Recorder } from "./record.js";
@@ -19,6 +19,7 @@ const models = new ModelChoice();
 const versions = new Versions((version) => opener.change(version));
 const stage = new Stage(...(api.hasVersions ? [versions.root] : []));
 const opener = new Opener(stage, (text) => { at("state").textContent = text; });
+opener.onFacts = (text) => { at("facts").textContent = text; };
 
 fillIn(document.body);
 at("stage").append(stage.root);

@@ -1,12 +1,17 @@
 // The song that is open: its lanes are loaded into the player, as they are or in another tempo and pitch.
 
 import * as api from "./api.js";
+import { factLine } from "./facts.js";
 import { say } from "./words.js";
+
+const GLANCE = 1500; // milliseconds that a song is open before its tempo and key are asked for, which takes a while
 
 export class Opener {
   #stage;
   #tell;
   #loading = new AbortController();
+  #facts = null;
+  onFacts = () => {}; // gets a line about the tempo and the key
   job = null;
   version = null; // {tempo, pitch}; null: as the song is
 
@@ -26,6 +31,7 @@ export class Opener {
       const stems = await this.#stems(lanes, signal);
       if (!signal.aborted) this.#stage.show(stems);
     });
+    if (api.facts && this.job === job) await this.#find(job);
   }
 
   /** Load the lanes of the open job in another version. */
@@ -35,6 +41,7 @@ export class Opener {
       this.#tell(say("rendering"));
       const stems = await this.#stems(this.#stage.player.stems.map((stem) => stem.name), signal);
       if (!signal.aborted) this.#stage.exchange(stems);
+      this.#showFacts();
     });
   }
 
@@ -42,8 +49,30 @@ export class Opener {
     this.#loading.abort();
     this.job = null;
     this.version = null;
+    this.#facts = null;
+    this.#showFacts();
     if (this.#stage.player.length) this.#stage.clear();
     this.#tell("");
+  }
+
+  async #find(job) {
+    await new Promise((resolve) => setTimeout(resolve, GLANCE));
+    if (this.job !== job) return;
+    try {
+      const facts = await api.facts(job.id);
+      if (this.job !== job) return;
+      this.#facts = facts;
+      this.#showFacts();
+    } catch (error) {
+      if (this.job === job) this.onFacts(error.message);
+    }
+  }
+
+  /** Show the facts as they are in this version. */
+  #showFacts() {
+    const version = this.version ?? { tempo: 1, pitch: 0 };
+    this.#stage.showBeats((this.#facts?.beats ?? []).map((time) => time / version.tempo));
+    this.onFacts(this.#facts ? factLine(this.#facts, version) : "");
   }
 
   async #load(work) {

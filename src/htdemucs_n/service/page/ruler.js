@@ -13,6 +13,7 @@ export class Ruler {
   #canvas = element("canvas", { role: "presentation" });
   #region = element("div", { className: "region" });
   #handles;
+  beats = []; // seconds
   #place = element("div", { className: "place" }, this.#canvas, this.#region);
 
   constructor(player) {
@@ -41,12 +42,22 @@ export class Ruler {
       paint.fillRect(x, height - 6 * scale, scale, 6 * scale);
       if (x < width - 30 * scale) paint.fillText(clock(second), x + 4 * scale, height / 2);
     }
+    this.#drawBeats(canvas);
     const played = this.#player.position / duration * width;
     paint.beginPath();
     paint.moveTo(played - 5 * scale, height - 6 * scale);
     paint.lineTo(played + 5 * scale, height - 6 * scale);
     paint.lineTo(played, height);
     paint.fill();
+  }
+
+  /** A dot for each beat, where they do not become a line. */
+  #drawBeats({ paint, width, scale }) {
+    const { duration } = this.#player;
+    if (this.beats.length * 4 * scale > width) return;
+    paint.globalAlpha = 0.6;
+    for (const time of this.beats) paint.fillRect(time / duration * width - scale / 2, scale, 1.5 * scale, 3 * scale);
+    paint.globalAlpha = 1;
   }
 
   #showLoop({ start, end }) {

@@ -89,6 +89,12 @@ export class Stage {
     this.draw();
   }
 
+  /** Show beats, at times in seconds, in the ruler. */
+  showBeats(times) {
+    this.#ruler.beats = times;
+    this.#ruler.draw();
+  }
+
   /** Show nothing. */
   clear() {
     this.player.setStems([]);
