@@ -254,7 +254,7 @@ def test_the_schema_names_every_route_with_its_meaning(tmp_path: Path) -> None:
         "/api/v1/events", "/api/v1/library", "/api/v1/session",
         "/api/v1/jobs", "/api/v1/jobs/from-path", "/api/v1/jobs/{job}/peaks/{name}",
         "/api/v1/jobs/{job}/zip", "/api/v1/jobs/{job}/lanes", "/api/v1/jobs/{job}/exports",
-        "/api/v1/jobs/{job}/facts",
+        "/api/v1/jobs/{job}/facts", "/api/v1/jobs/{job}/midi", "/api/v1/jobs/{job}/notes",
         "/api/v1/jobs/{job}/exports/{export}",
         "/api/v1/jobs/{job}", "/api/v1/jobs/{job}/cancel",
         "/api/v1/jobs/{job}/events", "/api/v1/jobs/{job}/files/{name}", "/health", "/metrics", "/ready",

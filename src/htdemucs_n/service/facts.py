@@ -26,9 +26,8 @@ class Facts(BaseModel):
 class KnownFacts:
     """The facts of the songs of a library, which are found once for each job."""
 
-    def __init__(self, library: Library, most: int) -> None:
-        self._library = library
-        self._renderings = Renderings(library, most)  # of its own, so that nobody waits for an analysis
+    def __init__(self, library: Library, renderings: Renderings) -> None:
+        self._library, self._renderings = library, renderings
 
     def of(self, job: str) -> Facts:
         """The facts of a finished job.

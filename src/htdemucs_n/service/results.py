@@ -43,8 +43,9 @@ class Results:
         renderings = Renderings(library, limits.library // _PART)
         self._versions = Versions(library, renderings)
         self._exports = Exports(library, self._versions, renderings)
-        self._notes = Notes(library, renderings)
-        self._facts = KnownFacts(library, limits.library // _PART)
+        analyses = Renderings(library, limits.library // _PART)  # which take long: what is played waits for none
+        self._notes = Notes(library, analyses)
+        self._facts = KnownFacts(library, analyses)
 
     def add_to(self, router: APIRouter) -> None:
         """Add the routes to those of the API."""
