@@ -17,7 +17,7 @@ types:
 	$(PYTHON) -m mypy
 
 test:
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n 2 --dist loadfile
 
 notebooks:
 	$(PYTHON) -m pytest --nbmake docs/notebooks
@@ -56,7 +56,7 @@ bench-busy:
 	$(PYTHON) benchmarks/busy.py --engine torch --json $(RESULTS)/busy_torch.json
 
 bench-quality:
-	$(PYTHON) benchmarks/quality.py "$(SONGS)" --bss --json $(RESULTS)/quality.json
+	$(PYTHON) benchmarks/quality.py "$(SONGS)" --bss --engines --json $(RESULTS)/quality.json
 
 bench-transcription:
 	$(PYTHON) benchmarks/transcription.py "$(MIDI)/pop909.zip" "$(MIDI)/groove.zip" --json $(RESULTS)/transcription.json

@@ -37,7 +37,7 @@ COMMANDS = {
     "lengths": "htdemucs-n profile --lengths 30,60,180,600,1800,3600",
     "memory": "python benchmarks/memory.py --tiny --threads 1 --minutes 5 600 --stems drums,vocals",
     "attention_scaling": "python benchmarks/attention_scaling.py",
-    "quality": "python benchmarks/quality.py SONGS --bss",
+    "quality": "python benchmarks/quality.py SONGS --bss --engines",
     "transcription": "python benchmarks/transcription.py POP909.zip GROOVE.zip",
     "ideas": "python benchmarks/ideas.py --train SONGS --valid OTHER_SONGS --minutes 5",
     "fuzz": "python benchmarks/fuzz.py",
@@ -269,6 +269,13 @@ def quality(record: Record) -> list[str]:
                 shown = f"`{record['model']}`" if estimate == "model" else "the mixture as every stem"
                 lines.append(f"| {shown} | {' | '.join(f'{row[column]:.2f}' for column in columns)} |")
             lines.append("")
+    if "engines" in record:
+        columns = list(next(iter(record["engines"].values())))
+        lines += ["The same songs with each engine in the precision that it takes by itself, global SDR in dB:", ""]
+        lines += [f"| engine | {' | '.join(columns)} |", "|---|" + "---:|" * len(columns)]
+        for engine, row in record["engines"].items():
+            lines.append(f"| {engine} | {' | '.join(f'{row[column]:.3f}' for column in columns)} |")
+        lines.append("")
     return lines[:-1]
 
 
