@@ -107,7 +107,7 @@ class Results:
     def midi(self, job: str, quantise: bool = False) -> FileResponse:
         """The notes of the stems as a MIDI file; with `quantise` on the sixteenths of the beats.
 
-        They are found when they are asked for first, which takes about a third of the length of the song.
+        They are found when they are asked for first, which takes about 10 s for each minute of the song.
         """
         path = self._notes.midi(job, quantise)
         return FileResponse(path, filename=f"{_title(self._library.job(job))}.mid", media_type="audio/midi")
