@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import io
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -33,10 +34,21 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program in its folder, built by PyInstaller."""
     if importlib.util.find_spec("PyInstaller") is None:
         pytest.skip("PyInstaller is not installed")
+    if sys.platform == "linux" and shutil.which("objdump") is None:
+        pytest.skip("PyInstaller needs objdump (Debian: binutils)")
     folder = tmp_path_factory.mktemp("app")
     command = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level", "ERROR"]
     places = ["--distpath", str(folder / "dist"), "--workpath", str(folder / "build")]
-    subprocess.run([*command, *places, str(ROOT / "app" / "studio.spec")], cwd=folder, check=True, timeout=500)
+    built = subprocess.run(
+        [*command, *places, str(ROOT / "app" / "studio.spec")],
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=500,
+    )
+    if "PythonLibraryNotFoundError" in built.stderr:
+        pytest.skip("this Python has no shared library, which PyInstaller needs (Debian: libpython3-dev)")
+    assert built.returncode == 0, built.stderr
     return folder / "dist" / "htdemucs-n-studio" / f"htdemucs-n-studio{'.exe' if os.name == 'nt' else ''}"
 
 

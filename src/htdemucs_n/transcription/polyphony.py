@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -33,9 +35,9 @@ def find_chords(path: Path) -> list[Note]:
     """
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # it tells what it does
-            from basic_pitch import ICASSP_2022_MODEL_PATH
-            from basic_pitch.inference import predict
-
+            with _without_warnings():  # of all libraries of networks that are not there
+                from basic_pitch import ICASSP_2022_MODEL_PATH
+                from basic_pitch.inference import predict
             _, _, events = predict(str(path), ICASSP_2022_MODEL_PATH)
     except Exception as error:  # whatever its network's library raises
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -44,3 +46,13 @@ def find_chords(path: Path) -> list[Note]:
         Note(float(start), float(end), int(pitch), max(1, min(127, round(127 * float(strength)))))
         for start, end, pitch, strength, *_ in events
     )
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
