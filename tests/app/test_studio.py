@@ -84,6 +84,7 @@ def test_it_separates_as_the_package_does(program: Path, tmp_path: Path) -> None
         assert client.get("/health").text == "ok\n"
         assert "<html" in client.get("/").text
         assert client.get("/page/main.js").status_code == 200
+        assert client.get("/api/v1/library").json()["analyses"] is False  # so the page does not offer them
         job = client.post(JOBS, files={"file": ("clip.wav", clip.getvalue())}).json()["id"]
         for _ in range(600):
             state = client.get(f"{JOBS}/{job}").json()

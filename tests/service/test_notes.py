@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -93,4 +94,20 @@ def test_a_piano_roll_in_the_lanes(tmp_path: Path) -> None:
         notes.click()
         assert page.evaluate(pictures) == before
         assert page.get_by_text("Save MIDI").is_hidden()
+        assert not wrong
+
+
+@pytest.mark.browser
+def test_a_service_without_librosa_offers_no_notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "song.wav").write_bytes(song())
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['librosa'] = None\n", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    with chromium() as browser, running(tmp_path, "--no-browser", verb="studio") as (process, client):
+        assert client.get("/api/v1/library").json()["analyses"] is False
+        page, wrong = opened_page(browser, process.url)
+        page.set_input_files("#files", tmp_path / "song.wav")
+        page.get_by_role("button", name="Play the stems of song.wav").click(timeout=30_000)
+        page.wait_for_selector(".lane >> nth=4")
+        page.wait_for_timeout(2500)  # it would ask for the facts by now
+        assert page.get_by_role("button", name="Notes").count() == 0
         assert not wrong

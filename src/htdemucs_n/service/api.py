@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -45,6 +46,7 @@ class Description(BaseModel):
     most: int = Field(description="what it may hold, bytes")
     models: list[KnownModel] = Field(description="what a job may name; the first is that of jobs that name none")
     engines: list[str] = Field(description="what a job may name; auto suits the computer")
+    analyses: bool = Field(description="whether tempo, key and notes are found: librosa and mido are installed")
 
 
 class Api:
@@ -112,6 +114,7 @@ class Api:
             most=self._settings.limits.library,
             models=self._separators.models(),
             engines=self._separators.engines(),
+            analyses=all(find_spec(package) for package in ("librosa", "mido")),
         )
 
     def jobs(self) -> list[Job]:

@@ -12,8 +12,9 @@ from starlette.background import BackgroundTask
 from htdemucs_n.audio import SUFFIXES
 from htdemucs_n.separation.names import safe_name
 from htdemucs_n.service.export import Export, Exported, Exports
-from htdemucs_n.service.facts import Facts, KnownFacts
+from htdemucs_n.service.facts import Facts
 from htdemucs_n.service.job import Job
+from htdemucs_n.service.known_facts import KnownFacts
 from htdemucs_n.service.lanes import Sound
 from htdemucs_n.service.library import Library, check_room
 from htdemucs_n.service.notes import Notes, Roll

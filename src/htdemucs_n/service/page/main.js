@@ -64,6 +64,10 @@ if (api.describe) {
 /** Show the size of the library. */
 async function describe() {
   const found = await api.describe?.();
+  if (found?.analyses === false) {
+    notes.remove();
+    opener.findsFacts = false;
+  }
   if (found?.models) models.offer(found.models, found.engines);
   if (found) at("size").textContent = say("size", bytes(found.bytes), bytes(found.most));
   return found;

@@ -24,6 +24,11 @@ export class Notes {
     this.#set(null);
   }
 
+  /** Show nothing: this service does not find notes. */
+  remove() {
+    for (const root of this.roots) root.remove();
+  }
+
   async #toggle() {
     if (this.#shown) {
       this.#set(null);

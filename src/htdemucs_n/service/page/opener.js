@@ -11,6 +11,7 @@ export class Opener {
   #tell;
   #loading = new AbortController();
   #facts = null;
+  findsFacts = Boolean(api.facts);
   onFacts = () => {}; // gets a line about the tempo and the key
   job = null;
   version = null; // {tempo, pitch}; null: as the song is
@@ -31,7 +32,7 @@ export class Opener {
       const stems = await this.#stems(lanes, signal);
       if (!signal.aborted) this.#stage.show(stems);
     });
-    if (api.facts && this.job === job) await this.#find(job);
+    if (this.findsFacts && this.job === job) await this.#find(job);
   }
 
   /** Load the lanes of the open job in another version. */
