@@ -159,12 +159,12 @@ def test_the_page_works_without_a_network(dist: Path, browser: Any, clip: Path) 
     page.get_by_text("Failed: the model could not be loaded: connect to the network and try again").wait_for()
 
 
-def test_a_plain_host_is_enough(dist: Path, browser: Any) -> None:
-    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(dist))
+def test_a_plain_host_is_enough_and_any_path_of_it(dist: Path, browser: Any) -> None:
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(dist.parent))
     handler.func.log_message = lambda *_: None  # type: ignore[method-assign]
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        page, _ = opened_page(browser, f"http://127.0.0.1:{server.server_port}")
+        page, _ = opened_page(browser, f"http://127.0.0.1:{server.server_port}/{dist.name}/")
         page.get_by_text("Works offline").wait_for(timeout=60_000)
         assert page.evaluate("crossOriginIsolated") and page.locator("footer p").first.inner_text() == ""
         server.shutdown()
@@ -183,6 +183,36 @@ def test_what_cannot_be_separated_is_said(dist: Path, browser: Any) -> None:
         ):
             page.set_input_files("#files", [{"name": name, "mimeType": "audio/wav", "buffer": content}])
             page.locator("li", has_text=name).get_by_text(f"Failed: {says}").wait_for(timeout=60_000)
+
+
+NO_MEMORY = """
+const Real = Worker;
+self.Worker = class {
+  constructor() { self.Worker = Real; }
+  terminate() {}
+  postMessage() {
+    const error = { name: "RangeError", message: "Array buffer allocation failed" };
+    setTimeout(() => this.onmessage({ data: { error } }));
+  }
+};
+"""
+"""The first worker of the page has no memory."""
+
+
+def test_a_song_for_which_memory_runs_out_is_not_the_last(dist: Path, browser: Any) -> None:
+    short = io.BytesIO()
+    soundfile.write(short, tones((440, 660), 44100, 1.0).T, 44100, format="WAV")
+    with served(dist) as url:
+        context = browser.new_context(locale="en-GB")
+        context.add_init_script(NO_MEMORY)
+        page = context.new_page()
+        page.goto(url)
+        files = [{"name": n, "mimeType": "audio/wav", "buffer": short.getvalue()} for n in ("one.wav", "two.wav")]
+        page.set_input_files("#files", files)
+        says = "Failed: memory ran out: close other tabs, take the light model or a shorter song"
+        page.locator("li", has_text="one.wav").get_by_text(says).wait_for()
+        play(page, "two.wav")
+        context.close()
 
 
 def test_a_browser_without_simd_is_told(dist: Path, browser: Any) -> None:
