@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import io
-import re
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from audio_helpers import tones
 from browser_helpers import chromium, opened_page, until
 from htdemucs_n import Separator
 from htdemucs_n.audio import write_wav
-from web_helpers import WEB, build, needs_runtime, served
+from web_helpers import build, needs_runtime, served
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, needs_runtime]
 
@@ -236,9 +235,3 @@ def test_the_page_fits_its_window(dist: Path, browser: Any, width: int, scheme: 
             assert box.get_attribute("hidden") or box.evaluate(
                 "(e) => e.labels?.length || e.ariaLabel || e.innerText || e.title"
             )
-
-
-def test_all_words_are_in_both_languages() -> None:
-    text = (WEB / "page/words_of_the_tab.js").read_text(encoding="utf-8")
-    english, chinese = (set(re.findall(r"(\w+): \"", part)) for part in text.split("zh: {"))
-    assert english == chinese and len(english) > 15

@@ -4,7 +4,7 @@
 import { RATE } from "./decode.js";
 import { Jobs } from "./jobs.js";
 import { makeFile as make } from "./making.js";
-import { chosenModel } from "./model_choice.js";
+import { chosenModel } from "./models_of_the_tab.js";
 
 export const jobs = new Jobs();
 

@@ -6,7 +6,7 @@ import "./main.js";
 import { jobs } from "./api.js";
 import { problem, settle } from "./browser.js";
 import { element } from "./dom.js";
-import { showModels } from "./model_choice.js";
+import { showModels } from "./models_of_the_tab.js";
 import { say } from "./words.js";
 
 const drop = document.getElementById("drop");
