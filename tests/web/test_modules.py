@@ -20,14 +20,15 @@ def test_only_the_api_takes_the_place_of_a_file_of_the_studio() -> None:
     assert {path.name for path in PAGE.iterdir()} & {path.name for path in STUDIO.iterdir()} == {"api.js"}
 
 
+OF_A_SERVICE = {"describe", "facts", "logIn", "midiLink", "notes"}
+"""What the page of the studio hides where `api.js` does not export it. Add a name only if the page works without it."""
+
+
 def test_the_studio_is_given_all_that_it_cannot_do_without() -> None:
-    """It needs what it calls, unless a script asks first whether it is there."""
     given = set(re.findall(r"^export (?:async )?(?:const|function|class) (\w+)", text(PAGE / "api.js"), re.MULTILINE))
-    scripts = [text(path) for path in STUDIO.glob("*.js") if path.name not in ("api.js", "login.js", "notes.js")]
+    scripts = [text(path) for path in STUDIO.glob("*.js") if path.name != "api.js"]
     used = {name for script in scripts for name in re.findall(r"\bapi\.(\w+)", script)} - {"js"}
-    asked = r"api\.(\w+)(?:\?\.| \?| &&|\) )"
-    optional = {name for script in scripts for name in re.findall(asked, script)}
-    assert len(used) > 10 and used - optional <= given
+    assert len(used) > 10 and used - OF_A_SERVICE <= given
 
 
 def test_all_words_are_in_both_languages() -> None:
