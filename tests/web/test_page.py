@@ -169,6 +169,22 @@ def test_a_plain_host_is_enough_and_any_path_of_it(dist: Path, browser: Any) -> 
         server.shutdown()
 
 
+def test_a_newer_page_takes_the_place_of_the_stored_one(tmp_path: Path, browser: Any) -> None:
+    folder = build(tmp_path / "dist")
+    with served(folder) as url:
+        page, _ = opened_page(browser, url)
+        page.get_by_text("Works offline").wait_for(timeout=60_000)
+        assert page.inner_text("h1") == "studio in a tab"
+        for name, old, new in (
+            ("words_of_the_tab.js", "studio in a tab", "newer"),
+            ("service_worker.js", '= "', '= "1'),
+        ):
+            text = (folder / name).read_text(encoding="utf-8")
+            (folder / name).write_text(text.replace(old, new, 1), encoding="utf-8")
+        page.reload()
+        until(page, lambda: page.inner_text("h1") == "newer")
+
+
 def test_what_cannot_be_separated_is_said(dist: Path, browser: Any) -> None:
     long = io.BytesIO()
     soundfile.write(long, np.zeros((8000 * 3600, 1), np.int16), 8000, format="WAV", subtype="PCM_U8")

@@ -13,16 +13,19 @@ export function problem() {
 }
 
 /**
- * Start the service worker; `onKept` is called when it has stored the page. The page loads again once, if it is not
- * isolated yet, which threads need, and if it does not work already. Resolves to whether it is isolated.
+ * Start the service worker; `onKept` is called when it has stored the page. The page loads again if it is not isolated
+ * yet, which threads need, and if the service worker has stored a newer page; but not once it `hasSongs`. Resolves to
+ * whether it is isolated.
  */
-export async function settle(onKept, isBusy) {
+export async function settle(onKept, hasSongs) {
   const workers = navigator.serviceWorker; // none over plain HTTP, but on this computer
   try {
+    const before = workers.controller;
+    workers.oncontrollerchange = () => { if (before && !hasSongs()) location.reload(); };
     workers.onmessage = () => onKept();
     await workers.register("service_worker.js");
     const { active } = await workers.ready;
-    if (!self.crossOriginIsolated && !sessionStorage.loadedAgain && !isBusy()) {
+    if (!self.crossOriginIsolated && !sessionStorage.loadedAgain && !hasSongs()) {
       sessionStorage.loadedAgain = "yes";
       location.reload();
       return new Promise(() => {});

@@ -31,6 +31,10 @@ export class Jobs {
     return this.get(id).job.name.replace(/\.[^.]*$/, "");
   }
 
+  get isEmpty() {
+    return !this.#jobs.size;
+  }
+
   get isBusy() {
     return this.#running !== null;
   }

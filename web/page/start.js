@@ -26,6 +26,6 @@ if (wrong) {
   showModels(drop);
   jobs.onNote = (text) => { notes.textContent = text; };
   self.onbeforeunload = (event) => { if (jobs.isBusy) event.preventDefault(); };
-  const isolated = await settle(() => { kept.textContent = say("kept"); }, () => jobs.isBusy);
+  const isolated = await settle(() => { kept.textContent = say("kept"); }, () => !jobs.isEmpty);
   if (!isolated) notes.textContent = say("slow");
 }
