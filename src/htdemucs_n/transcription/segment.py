@@ -92,21 +92,22 @@ def _onsets(flux: Values) -> Values:
 def _states(pitch: Values, lowest: int, highest: int) -> NDArray[np.intp]:
     """The likeliest state of each frame `(F,)`: -1 for silence, or semitones above `lowest`."""
     semitones = np.arange(lowest, highest + 1)
-    distance = 0.5 * ((pitch[:, None] - semitones) / _SPREAD) ** 2
-    voiced = np.isfinite(pitch)
-    notes = np.where(voiced[:, None], np.minimum(distance, _FAR), _UNVOICED)
-    costs = np.concatenate([np.where(voiced, _IGNORED, 0.0)[:, None], notes], axis=1)
-    came_from = np.zeros(costs.shape, np.int16)
-    total = np.zeros(costs.shape[1])
-    stay = np.arange(costs.shape[1])
-    for frame, cost in enumerate(costs):
+    stay = np.arange(len(semitones) + 1)
+    came_from = np.zeros((len(pitch), len(stay)), np.int16)
+    total, unvoiced = np.zeros(len(stay)), np.array([0.0, *np.full(len(semitones), _UNVOICED)])
+    for frame, heard in enumerate(pitch.tolist()):
         best = int(total.argmin())
         changes = total[best] + _CHANGE < total
         came_from[frame] = np.where(changes, best, stay)
-        total = np.where(changes, total[best] + _CHANGE, total) + cost
-    path = np.empty(len(costs), np.intp)
-    state = int(total.argmin()) if len(costs) else 0
-    for frame in range(len(costs) - 1, -1, -1):
+        total = np.where(changes, total[best] + _CHANGE, total)
+        if np.isnan(heard):
+            total += unvoiced
+        else:
+            total[0] += _IGNORED
+            total[1:] += np.minimum(0.5 * ((heard - semitones) / _SPREAD) ** 2, _FAR)
+    path = np.empty(len(pitch), np.intp)
+    state = int(total.argmin())
+    for frame in range(len(pitch) - 1, -1, -1):
         path[frame] = state
         state = int(came_from[frame, state])
     return path - 1
