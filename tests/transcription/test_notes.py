@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from threading import Event
 
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 from htdemucs_n.audio import write_wav
 from htdemucs_n.errors import AudioError, Cancelled
 from htdemucs_n.transcription import Note, transcribe
+from htdemucs_n.transcription.features import Voice
 from htdemucs_n.transcription.pieces import FRAME, MARGIN, PIECE, mono_pieces
 from htdemucs_n.transcription.pieces import RATE as PIECE_RATE
+from htdemucs_n.transcription.segment import find_notes
 from transcription_helpers import RATE, clicks, played, sound, stem
 
 
@@ -84,6 +87,22 @@ def test_clicks_and_what_is_far_softer_are_no_notes(tmp_path: Path) -> None:
     assert notes(tmp_path, "vocals", clicks([0.5, 1.0, 1.5], 2.0)) == []
     (note,) = notes(tmp_path, "vocals", played([(0.5, 1.0, 60, 0.3), (1.5, 2.5, 67, 0.0005)], 3.0))
     assert note.pitch == 60
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_notes_are_in_order_whatever_is_measured(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    frames = 2000
+    pitch = np.repeat(rng.integers(40, 60, frames // 4), 4) + rng.normal(0, 0.3, frames)
+    pitch[rng.random(frames) < 0.2] = np.nan
+    voice = Voice(pitch, rng.uniform(-70, -10, frames), rng.exponential(1.0, 2 * frames))
+    found = find_notes(voice, 40, 60)
+    assert len(found) > 20
+    assert all(note.start < note.end <= after.start for note, after in itertools.pairwise(found))
+    assert all(1 <= note.velocity <= 127 and 40 <= note.pitch <= 60 for note in found)
+    for note in found:
+        times = [time for time, _ in note.bends]
+        assert times == sorted(times) and all(note.start <= time <= note.end for time in times)
 
 
 def test_pieces_are_the_song(tmp_path: Path) -> None:

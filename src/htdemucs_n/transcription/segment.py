@@ -62,8 +62,8 @@ def find_notes(voice: Voice, lowest: int, highest: int) -> list[Note]:
     heard = np.isfinite(voice.pitch) & (voice.level > max(_NEVER, loudest + _SILENT))
     pitch = np.where(heard, voice.pitch, np.nan)
     onsets = _onsets(voice.flux)
-    frames = _runs(_states(pitch, lowest, highest))
-    spans = [span for run in frames for span in _divided(run, onsets)]
+    runs = _runs(_states(pitch, lowest, highest))
+    spans = _apart([span for run in runs for span in _divided(run, onsets)])
     levels = [voice.level[_inside(span)].max() for span in spans]
     top = max(levels, default=0.0)
     return [
@@ -129,6 +129,13 @@ def _divided(run: _Span, onsets: Values) -> Iterator[_Span]:
     for first, last in itertools.pairwise([start, *inside.tolist(), run.end]):
         if last - first >= _SHORTEST:
             yield _Span(first, last, run.state)
+
+
+def _apart(spans: list[_Span]) -> list[_Span]:
+    """Notes that end where the next begins at the latest; one that would begin after the next is left out."""
+    ends = [following.start for following in spans[1:]] + [np.inf]
+    cut = [span._replace(end=min(span.end, end)) for span, end in zip(spans, ends, strict=False)]
+    return [span for span in cut if span.end > span.start]
 
 
 def _inside(span: _Span) -> slice:
