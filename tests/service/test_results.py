@@ -19,6 +19,7 @@ from audio_helpers import GAINS, SOURCES, strongest
 from htdemucs_n.audio.formats import Encoding
 from htdemucs_n.audio.tags import Tags
 from htdemucs_n.audio.write import AudioWriter
+from htdemucs_n.service import export as export_module
 from htdemucs_n.service import stretch
 from htdemucs_n.service.mix import Fader, mixed
 from htdemucs_n.service.settings import Limits
@@ -223,6 +224,29 @@ def test_an_export_is_made_once_and_not_kept_forever(tmp_path: Path) -> None:
         assert gone.status_code == 404 and "make it again" in gone.json()["detail"]
         assert client.delete(job).status_code == 204
         assert not list((tmp_path / "jobs").iterdir())
+
+
+def test_a_full_library_still_gives_what_it_has(tmp_path: Path) -> None:
+    with service(tmp_path, limits=Limits(library=400_000)) as client:
+        job = done(client, song(0.5))  # 88 kB, and four times 88 kB
+        assert client.get(f"{job}/files/bass").status_code == client.get(f"{job}/peaks/bass").status_code == 200
+        for answer in (client.post(f"{job}/exports", json={}), client.get(f"{job}/files/bass?tempo=0.5")):
+            assert answer.status_code == 507 and "delete songs" in answer.json()["detail"]
+
+
+def test_a_job_that_is_deleted_while_a_file_is_made_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with service(tmp_path) as client:
+        job = done(client, song(0.5))
+
+        def delete(stems: Any, faders: Any) -> Any:
+            assert client.delete(job).status_code == 204
+            return stems.sum(axis=0)
+
+        monkeypatch.setattr(export_module, "mixed", delete)
+        assert client.post(f"{job}/exports", json={"mix": {"bass": {}}}).status_code in (404, 422)
+        assert not list((tmp_path / "jobs").iterdir()) and not list((tmp_path / "uploads").iterdir())
 
 
 def test_a_rendering_survives_a_restart_and_leftovers_do_not(tmp_path: Path) -> None:

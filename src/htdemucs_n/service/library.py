@@ -203,18 +203,21 @@ class Library:
         return [place for place in (self._folder / "jobs").glob(f"{name}/renderings/*") if place.is_dir()]
 
     @contextlib.contextmanager
-    def new_folder(self, place: Path) -> Iterator[Path]:
-        """A folder to write to, of a job that is there, which becomes `place` when the block ends well.
+    def new_folder(self, name: str, place: Path) -> Iterator[Path]:
+        """A folder to write to, which becomes `place` when the block ends well.
 
         Raises:
+            NoSuchJob: the job `name`, of which it is, was deleted meanwhile.
             UserError: it cannot be written.
         """
         part = self._folder / "uploads" / uuid.uuid4().hex
         make_folder(part)
         try:
             yield part
-            make_folder(place.parent)
-            part.rename(place)
+            with self._changing:
+                self.job(name)
+                make_folder(place.parent)
+                part.rename(place)
         except OSError as error:
             raise OutputError(f"cannot write '{place}' ({error.strerror or error}): make room") from None
         finally:

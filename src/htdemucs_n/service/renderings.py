@@ -11,13 +11,16 @@ from pathlib import Path
 from threading import RLock
 
 from htdemucs_n.files import folder_size
-from htdemucs_n.service.library import Library
+from htdemucs_n.service.library import Library, check_room
+
+_PART = 10
+"""Part of the library that computed files may fill: a tenth."""
 
 
 class Renderings:
-    """The folders of computed files of a library, of at most `most` bytes together; the longest unused go first.
+    """The folders of computed files of a library, which may have `most` bytes: they may fill a tenth of it.
 
-    They are made one after the other, so that many requests take no more memory than one.
+    The longest unused go first. They are made one after the other, so that many requests take no more memory than one.
     """
 
     def __init__(self, library: Library, most: int) -> None:
@@ -28,12 +31,13 @@ class Renderings:
         """The folder of a job and a key, which `make` fills where it is not there.
 
         Raises:
-            UserError: what `make` raises; there is no such job, or the folder cannot be written.
+            UserError: what `make` raises; there is no such job, the library is full, or the folder cannot be written.
         """
         place = self._library.renderings(job) / hashlib.sha256(key.encode()).hexdigest()[:24]
         with self._making if not place.is_dir() else contextlib.nullcontext():
             if not place.is_dir():
-                with self._library.new_folder(place) as part:
+                check_room(self._library, self._most)
+                with self._library.new_folder(job, place) as part:
                     make(part)
                 self._make_room(place)
         with contextlib.suppress(OSError):
@@ -48,6 +52,6 @@ class Renderings:
         folders = [(place.stat().st_mtime, place, folder_size(place)) for place in self._library.all_renderings()]
         total = sum(size for _, _, size in folders)
         for _, place, size in sorted(folders):
-            if total > self._most and place != newest:
+            if total > self._most // _PART and place != newest:
                 shutil.rmtree(place, ignore_errors=True)
                 total -= size

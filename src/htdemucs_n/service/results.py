@@ -16,14 +16,11 @@ from htdemucs_n.service.facts import Facts
 from htdemucs_n.service.job import Job
 from htdemucs_n.service.known_facts import KnownFacts
 from htdemucs_n.service.lanes import Sound
-from htdemucs_n.service.library import Library, check_room
+from htdemucs_n.service.library import Library
 from htdemucs_n.service.notes import Notes, Roll
 from htdemucs_n.service.renderings import Renderings
 from htdemucs_n.service.settings import Limits
 from htdemucs_n.service.versions import Version, Versions
-
-_PART = 10
-"""Part of the library that computed files may fill: a tenth."""
 
 
 def _version(
@@ -40,11 +37,11 @@ class Results:
     """The routes of one service below those of a job."""
 
     def __init__(self, library: Library, limits: Limits) -> None:
-        self._library, self._limits = library, limits
-        renderings = Renderings(library, limits.library // _PART)
+        self._library = library
+        renderings = Renderings(library, limits.library)
         self._versions = Versions(library, renderings)
         self._exports = Exports(library, self._versions, renderings)
-        analyses = Renderings(library, limits.library // _PART)  # which take long: what is played waits for none
+        analyses = Renderings(library, limits.library)  # which take long: what is played waits for none
         self._notes = Notes(library, analyses)
         self._facts = KnownFacts(library, analyses)
 
@@ -77,7 +74,6 @@ class Results:
 
         In another tempo or pitch, all lanes are computed when the first is asked for.
         """
-        check_room(self._library, self._limits.library)
         path = self._versions.path(job, name, version)
         suffix = path.name.partition(".")[2]
         return FileResponse(path, filename=f"{_title(self._library.job(job))} - {name}.{suffix}")
@@ -97,7 +93,6 @@ class Results:
 
     def export(self, job: str, export: Export) -> Exported:
         """Make a file of the lanes: a mix, stems in another format, or a part of them. Its `id` fetches it."""
-        check_room(self._library, self._limits.library)
         return self._exports.make(job, export)
 
     def exported(self, job: str, export: str) -> FileResponse:

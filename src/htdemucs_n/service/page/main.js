@@ -22,6 +22,7 @@ const opener = new Opener(stage, (text) => { at("state").textContent = text; });
 opener.onFacts = (text) => { at("facts").textContent = text; };
 
 fillIn(document.body);
+if (!["localhost", "127.0.0.1", "[::1]"].includes(location.hostname)) at("where").textContent = say("dropThere", location.host);
 at("stage").append(stage.root);
 if (api.makeFile) {
   const dialog = new ExportDialog(stage.player, opener);

@@ -4,6 +4,7 @@ const WORDS = {
   en: {
     drop: "Drop songs here",
     dropMore: "Audio or video files. They stay on this computer.",
+    dropThere: "Audio or video files. They go to {0} and nowhere else.",
     choose: "Choose files",
     songs: "Songs",
     none: "No songs yet.",
@@ -94,6 +95,7 @@ const WORDS = {
   zh: {
     drop: "把歌曲拖到这里",
     dropMore: "音频或视频文件。文件不会离开这台电脑。",
+    dropThere: "音频或视频文件。文件只会发送到 {0}。",
     choose: "选择文件",
     songs: "歌曲",
     none: "还没有歌曲。",
