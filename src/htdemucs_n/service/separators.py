@@ -24,7 +24,7 @@ class KnownModel(BaseModel):
     """A model that a job may name."""
 
     name: str
-    description: str = Field(description="its score and size")
+    description: str = Field(description="its SDR on the validation songs, or what it is")
 
 
 class Separators:
@@ -79,6 +79,5 @@ def _describe(name: str) -> str:
         return OFFICIAL_MODELS[name]
     if name not in available_models():
         return ""
-    model = describe_model(name)
-    score = "" if model.sdr is None else f"{model.sdr:.2f} dB, "
-    return f"{score}{model.parameters / 1e6:.1f} M parameters"
+    score = describe_model(name).sdr
+    return "" if score is None else f"{score:.2f} dB"

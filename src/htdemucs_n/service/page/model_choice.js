@@ -12,7 +12,7 @@ export class ModelChoice {
   offer(models, engines) {
     this.root.hidden = models.length < 2;
     if (this.root.hidden || this.#model.options.length === models.length) return; // what was chosen stays
-    this.#model.replaceChildren(...models.map(({ name, description }) => option(name, description ? `${name}: ${description}` : name)));
+    this.#model.replaceChildren(...models.map(({ name, description }) => option(name, description ? `${name} · ${description}` : name)));
     this.#engine.replaceChildren(...engines.map((name) => option(name, name)));
   }
 

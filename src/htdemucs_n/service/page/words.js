@@ -220,5 +220,5 @@ export function exactClock(seconds) {
 export function bytes(number) {
   const [unit, name] = number < 1e9 ? [1e6, "MB"] : [1e9, "GB"];
   const value = number / unit;
-  return `${value.toFixed(value < 10 ? 1 : 0)} ${name}`;
+  return `${value.toFixed(value < 0.05 || value >= 10 ? 0 : 1)} ${name}`;
 }
