@@ -162,9 +162,9 @@ def test_a_loop_is_played_again_and_again(page: Any) -> None:
     page.keyboard.press("]")  # at the start, where a loop has one sample
     assert page.get_by_role("slider", name="End of the loop").get_attribute("aria-valuetext") == "0:00.000"
     place = page.locator(".ruler canvas").bounding_box()
-    page.mouse.move(place["x"] + 0.5 * place["width"], place["y"] + 5)
+    page.mouse.move(place["x"] + 0.51 * place["width"], place["y"] + 5)
     page.mouse.down()
-    page.mouse.move(place["x"] + 0.52 * place["width"], place["y"] + 5, steps=3)
+    page.mouse.move(place["x"] + 0.53 * place["width"], place["y"] + 5, steps=3)
     page.mouse.up()
     page.keyboard.press("Space")
     page.wait_for_timeout(700)  # longer than the loop of 0.2 s
