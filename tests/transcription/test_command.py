@@ -117,6 +117,14 @@ def predict(path, model):
 """
 
 
+def test_a_file_in_place_of_the_folder_is_named_before_the_work(
+    song: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("out").touch()
+    assert run(monkeypatch, song, "-o", "out") == 2
+    assert capsys.readouterr().err == "error: --out out: this is a file: give a folder\n"
+
+
 def test_chords_by_basic_pitch(song: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """With the interface of the package: its events are the notes of the part, and what it says is not shown."""
     package = Path("site/basic_pitch")

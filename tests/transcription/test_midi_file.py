@@ -48,9 +48,9 @@ def written(folder: Path, parts: list[Part], beats: Beats = UNEVEN, title: str =
 
 def test_tracks(tmp_path: Path) -> None:
     notes = [Note(0.2, 0.7, 40, 100), Note(0.7, 1.9, 43, 50)]
-    file = written(tmp_path, [Part("bass", 33, 0, notes), Part("vocals", 53, 1, [])], title="Señor 歌")
+    file = written(tmp_path, [Part("bass", 33, 0, notes), Part("vocals", 53, 1, [])], title="Señor 歌 \udcff")
     assert file.type == 1 and file.ticks_per_beat == TICKS
-    assert [track.name for track in file.tracks] == ["Señor 歌", "bass", "vocals"]
+    assert [track.name for track in file.tracks] == ["Señor 歌 ?", "bass", "vocals"]
     programs = [
         (message.program, message.channel)
         for track in file.tracks

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from htdemucs_n.cli.options import Device, EngineName, ModelNames, Threads, model_names
-from htdemucs_n.errors import UserError, require_packages
+from htdemucs_n.errors import OptionError, UserError, require_packages
 
 if TYPE_CHECKING:
     from htdemucs_n.transcription import Transcription
@@ -60,6 +60,8 @@ def transcribe(
     from htdemucs_n.transcription.songs import find_songs, separated, stem_files
     from htdemucs_n.transcription.transcribe import PIECE_SECONDS
 
+    if out.exists() and not out.is_dir():
+        raise OptionError(f"--out {out}: this is a file: give a folder")
     keep_freed_memory(one_heap=True)
     names = model_names(name or DEFAULT_MODEL)
     separator = cache(lambda: Separator(names, engine=engine, device=device, threads=threads))
@@ -80,7 +82,7 @@ def transcribe(
                 stems = stack.enter_context(separated(track.path, separator(), progress))
             progress = stack.enter_context(display.track(f"notes of {track.path.name}", PIECE_SECONDS))
             result = transcribe_stems(stems, progress)
-        write_midi(target, track.path.stem, result.beats, result.parts, quantise)
+        write_midi(target, track.name.rpartition("/")[2], result.beats, result.parts, quantise)
         typer.echo(f"{track.path} -> {target} ({_summary(result)})")
         for remark in result.remarks:
             typer.echo(f"  note: {remark}")

@@ -41,13 +41,13 @@ def write_midi(path: Path, title: str, beats: Beats, parts: Iterable[Part], quan
     """Write the parts of a song to `path`, whole or not at all.
 
     The tempos of the file follow the beats, so that it plays beside the song. With `quantise`, notes begin and end on
-    sixteenths of the beat. Titles are written as UTF-8.
+    sixteenths of the beat. The title is written as UTF-8, with `?` for what that cannot hold of a file name.
 
     Raises:
         OutputError: it cannot be written.
     """
     file = mido.MidiFile(type=1, ticks_per_beat=TICKS, charset="utf-8")
-    file.tracks.append(_tempo_track(title, beats))
+    file.tracks.append(_tempo_track(title.encode("utf-8", "replace").decode("utf-8"), beats))
     file.tracks += [_track(part, beats, GRID if quantise else 1) for part in parts]
     with whole_file(path) as part_path, part_path.open("wb") as opened:
         file.save(file=opened)
