@@ -51,6 +51,7 @@ def transcribe(
     from functools import cache
 
     from htdemucs_n.cli.display import Display
+    from htdemucs_n.files import is_file
     from htdemucs_n.memory import keep_freed_memory
     from htdemucs_n.models.names import DEFAULT_MODEL
     from htdemucs_n.separation import Separator
@@ -60,7 +61,7 @@ def transcribe(
     from htdemucs_n.transcription.songs import find_songs, separated, stem_files
     from htdemucs_n.transcription.transcribe import PIECE_SECONDS
 
-    if out.exists() and not out.is_dir():
+    if is_file(out):
         raise OptionError(f"--out {out}: this is a file: give a folder")
     keep_freed_memory(one_heap=True)
     names = model_names(name or DEFAULT_MODEL)
