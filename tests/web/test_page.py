@@ -185,18 +185,19 @@ def test_a_newer_page_takes_the_place_of_the_stored_one(tmp_path: Path, browser:
         until(page, lambda: page.inner_text("h1") == "newer")
 
 
-def test_what_cannot_be_separated_is_said(dist: Path, browser: Any) -> None:
-    long = io.BytesIO()
-    soundfile.write(long, np.zeros((8000 * 3600, 1), np.int16), 8000, format="WAV", subtype="PCM_U8")
+def test_what_cannot_be_separated_is_said(tmp_path: Path, dist: Path, browser: Any) -> None:
+    (tmp_path / "empty.wav").write_bytes(b"")
+    (tmp_path / "words.wav").write_bytes(b"words " * 1000)
+    soundfile.write(tmp_path / "long.wav", np.zeros((8000 * 3600, 1), np.int16), 8000, subtype="PCM_U8")
     with served(dist) as url:
         page, _ = opened_page(browser, url)
         page.evaluate("Object.defineProperty(navigator, 'deviceMemory', { value: 2 })")
-        for name, content, says in (
-            ("empty.wav", b"", "the file has no sound"),
-            ("words.wav", b"words " * 1000, "the browser cannot read it as audio"),
-            ("long.wav", long.getvalue(), "it is too long for the memory of this device: cut it to 10 minutes or less"),
+        for name, says in (
+            ("empty.wav", "the file has no sound"),
+            ("words.wav", "the browser cannot read it as audio"),
+            ("long.wav", "it is too long for the memory of this device: cut it to 10 minutes or less"),
         ):
-            page.set_input_files("#files", [{"name": name, "mimeType": "audio/wav", "buffer": content}])
+            page.set_input_files("#files", tmp_path / name)
             page.locator("li", has_text=name).get_by_text(f"Failed: {says}").wait_for(timeout=60_000)
 
 
