@@ -1,4 +1,5 @@
-"""Make the pictures of docs/studio.md: the page in Debian's Chromium, with the songs of the demo and two more jobs.
+"""Make the pictures of docs/studio.md and docs/transcribe.md: the page in Debian's Chromium, with the songs of the demo
+and two more jobs.
 
 python scripts/studio_pictures.py docs
 """
@@ -58,6 +59,13 @@ def take_pictures(browser: Any, song: Path, folder: Path) -> None:
     page.wait_for_timeout(300)
     page.get_by_role("dialog").screenshot(path=folder / "studio-export.png")
     page.keyboard.press("Escape")
+    page.get_by_role("button", name="Mute: Vocals").click()
+    page.get_by_role("button", name="Notes").click()
+    page.get_by_text("Save MIDI").wait_for(timeout=240_000)
+    page.evaluate("document.activeElement.blur()")
+    page.locator(".lanes").screenshot(path=folder / "studio-notes.png")
+    page.get_by_role("button", name="Notes").click()
+    page.get_by_role("button", name="Mute: Vocals").click()
     page.evaluate("document.activeElement.blur()")
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_timeout(300)
