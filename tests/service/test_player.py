@@ -335,3 +335,17 @@ def test_a_pan_is_said(page: Any) -> None:
     assert pan.evaluate("node => node.ariaValueText") == "middle"
     pan.press("Home")
     assert pan.evaluate("node => node.ariaValueText") == "100 % left"
+
+
+def test_a_song_that_no_browser_can_hold_is_not_loaded(studio: Any) -> None:
+    sound = {
+        "sample_rate": RATE,
+        "length": 26 * 60 * RATE,
+        "channels": 2,
+        "lanes": ["drums", "bass", "other", "vocals"],
+    }
+    studio.route("**/lanes", lambda route: route.fulfill(json=sound))
+    studio.get_by_role("button", name="Play the stems of Song.wav").click()
+    studio.get_by_text("too long for the memory of a browser").wait_for()
+    assert studio.locator(".lane").count() == 0 and studio.get_by_role("button", name="Play", exact=True).is_disabled()
+    studio.unroute("**/lanes")

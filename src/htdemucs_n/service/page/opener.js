@@ -6,6 +6,8 @@ import { say } from "./words.js";
 
 const GLANCE = 1500; // milliseconds that a song is open before its tempo and key are asked for, which takes a while
 
+const MOST = 2 ** 31; // bytes of samples that a browser can be expected to hold: 25 minutes of four stereo stems
+
 export class Opener {
   #stage;
   #tell;
@@ -27,7 +29,8 @@ export class Opener {
     this.close();
     this.job = job;
     await this.#load(async (signal) => {
-      const { sample_rate: sampleRate, lanes } = await api.lanes(job.id, signal);
+      const { sample_rate: sampleRate, length, channels, lanes } = await api.lanes(job.id, signal);
+      if (4 * length * channels * lanes.length > MOST) throw new Error(say("tooLong"));
       this.#stage.player.open(sampleRate);
       const stems = await this.#stems(lanes, signal);
       if (!signal.aborted) this.#stage.show(stems);
