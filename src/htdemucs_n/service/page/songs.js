@@ -76,7 +76,7 @@ export class Songs {
     const shown = {
       queued: () => ({ text: say("queued"), buttons: [cancel] }),
       running: () => ({ progress: job.progress, text: this.#time(job, started), buttons: [cancel] }),
-      done: () => ({ open: () => this.#onOpen(job), buttons: [rename, remove] }),
+      done: () => ({ open: () => this.#onOpen(job), text: job.notes?.join("; "), buttons: [rename, remove] }),
       failed: () => ({ text: say("failed", job.error), wrong: true, buttons: [remove] }),
       cancelled: () => ({ text: say("cancelled"), buttons: [remove] }),
     }[job.state]();
