@@ -10,6 +10,7 @@ import typer
 
 from htdemucs_n import __version__
 from htdemucs_n.cli.average import average
+from htdemucs_n.cli.catalogue import catalogue
 from htdemucs_n.cli.data import data
 from htdemucs_n.cli.default_verb import GroupWithDefaultVerb
 from htdemucs_n.cli.demo import demo
@@ -36,6 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(separate)
+app.command()(catalogue)
 app.command()(demo)
 app.command()(transcribe)
 app.command()(evaluate)

@@ -1,0 +1,145 @@
+"""A folder on a disk or in an object store, with the few operations that a catalogue needs.
+
+Every file appears whole or not at all, and `create` succeeds for one of all processes that try: it needs a disk with
+hard links, or an object store with conditional writes (`If-None-Match` on S3, generation 0 on Google's).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import posixpath
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from htdemucs_n.catalogue.filesystem import is_local, open_filesystem
+from htdemucs_n.catalogue.retry import retried
+
+TEMPORARY = "_catalogue/tmp"
+"""Where files of an object store lie before they are moved to their names."""
+
+
+class Store:
+    """The folder `url`: a path, or a URL of fsspec such as `s3://bucket/stems`. Names in it have `/`.
+
+    Every operation is tried again where an error may pass (`htdemucs_n.catalogue.retry`).
+
+    Raises:
+        UserError: the package for the URL is missing, or the URL is not understood.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._fs, self._root = open_filesystem(url)
+        self.local = is_local(self._fs)
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Write a file that must not exist; whether it was created."""
+        return retried(lambda: self._create(name, content))
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file, in place of one of that name."""
+        if self.local:
+            retried(lambda: self._write_locally(name, content))
+        else:
+            retried(lambda: self._fs.pipe_file(self._path(name), content))
+
+    def read(self, name: str) -> bytes | None:
+        """The content of a file; None where there is none."""
+
+        def read() -> bytes | None:
+            try:
+                content: bytes = self._fs.cat_file(self._path(name))
+            except FileNotFoundError:
+                return None
+            return content
+
+        return retried(read)
+
+    def names(self, folder: str) -> list[str]:
+        """The names of all files below a folder, sorted; none where it does not exist."""
+
+        def find() -> list[str]:
+            self._fs.invalidate_cache()
+            found = self._fs.find(self._path(folder))
+            return sorted(posixpath.relpath(path, self._root) for path in found)
+
+        return [name for name in retried(find) if not posixpath.basename(name).startswith(".")]
+
+    def delete(self, name: str) -> None:
+        """Delete a file; nothing happens where there is none."""
+
+        def delete() -> None:
+            with contextlib.suppress(FileNotFoundError):
+                self._fs.rm_file(self._path(name))
+
+        retried(delete)
+
+    def publish(self, file: Path, name: str) -> None:
+        """Copy a file of this computer to `name`: to a temporary name first, then moved."""
+        part = f"{TEMPORARY}/{uuid.uuid4().hex}"
+        if self.local:
+            target, waiting = Path(self._path(name)), Path(self._path(part))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            waiting.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                shutil.copyfile(file, waiting)
+                waiting.replace(target)
+            finally:
+                waiting.unlink(missing_ok=True)
+            return
+        try:
+            retried(lambda: self._fs.put_file(str(file), self._path(part)))
+            retried(lambda: self._fs.cp_file(self._path(part), self._path(name)))
+        finally:
+            with contextlib.suppress(Exception):  # the error before this one is the one to tell
+                self.delete(part)
+
+    def open(self, name: str) -> Any:
+        """A file, open for reading its bytes. Raises `FileNotFoundError`."""
+        return self._fs.open(self._path(name), "rb")
+
+    def _create(self, name: str, content: bytes) -> bool:
+        if self.local:
+            return self._create_locally(name, content)
+        try:
+            self._fs.pipe_file(self._path(name), content, mode="create")
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno == errno.EINVAL and self._fs.exists(self._path(name)):  # how s3fs tells a failed condition
+                return False
+            raise
+        return True
+
+    def _create_locally(self, name: str, content: bytes) -> bool:
+        """A link to a whole file: unlike opening it exclusively, no reader finds a part of it."""
+        with self._waiting(name, content) as (waiting, target):
+            try:
+                os.link(waiting, target)
+            except FileExistsError:
+                return False
+        return True
+
+    def _write_locally(self, name: str, content: bytes) -> None:
+        with self._waiting(name, content) as (waiting, target):
+            waiting.replace(target)
+
+    @contextlib.contextmanager
+    def _waiting(self, name: str, content: bytes) -> Iterator[tuple[Path, Path]]:
+        """A file beside its final path, with `content`, and that path."""
+        target = Path(self._path(name))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        waiting = target.with_name(f".{uuid.uuid4().hex}")
+        try:
+            waiting.write_bytes(content)
+            yield waiting, target
+        finally:
+            waiting.unlink(missing_ok=True)
+
+    def _path(self, name: str) -> str:
+        return posixpath.join(self._root, name)

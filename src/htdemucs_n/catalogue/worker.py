@@ -1,0 +1,159 @@
+"""One worker of a catalogue: claims a song, separates it, publishes its stems, and enters it in the ledger."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from htdemucs_n import __version__
+from htdemucs_n.catalogue.claims import Claims
+from htdemucs_n.catalogue.filesystem import is_local, open_filesystem
+from htdemucs_n.catalogue.ledger import Ledger, Record
+from htdemucs_n.catalogue.retry import may_pass, retried
+from htdemucs_n.catalogue.songs import Song
+from htdemucs_n.catalogue.store import Store
+from htdemucs_n.errors import UserError
+from htdemucs_n.separation.separator import Separator
+from htdemucs_n.separation.stem_file import file_names
+from htdemucs_n.separation.stems import StemChoice
+from htdemucs_n.separation.track import Output, separate_track
+
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Work:
+    """What every worker does, as values that another process can be given.
+
+    `separator` are the arguments of `Separator`, `stems`, `two_stems` and `other_method` those of `StemChoice`.
+    `claim_seconds` is how long a claim lasts without being renewed.
+    """
+
+    dest: str
+    separator: dict[str, Any] = field(default_factory=dict)
+    output: Output = field(default_factory=Output)
+    stems: tuple[str, ...] | None = None
+    two_stems: str | None = None
+    other_method: str = "add"
+    claim_seconds: float = 90.0
+
+
+class Worker:
+    """Does one song after the other, with one `Separator`.
+
+    Raises:
+        UserError: an option of the separator does not fit, or the ledger is of a newer version.
+    """
+
+    def __init__(self, work: Work) -> None:
+        self._separator = Separator(**work.separator)
+        stems = None if work.stems is None else list(work.stems)
+        self._choice = StemChoice(self._separator.sources, stems, work.two_stems, work.other_method)
+        self._output = work.output
+        self._files = file_names(work.output.format, self._choice)
+        self._store = Store(work.dest)
+        self._ledger = Ledger(self._store)
+        self._claims = Claims(self._store, work.claim_seconds)
+        model = work.separator.get("model")
+        self._model = "+".join(model) if isinstance(model, list) else str(model)
+
+    def do(self, song: Song) -> Record | None:
+        """What became of a song; None where another worker has it.
+
+        A song that is in the ledger already has the state `there before`.
+        """
+        try:
+            song = retried(song.with_fingerprint)
+        except Exception as error:
+            return self._failed(song, error)
+        claim = self._claims.take(song.digest)
+        if claim is None:
+            return None
+        try:
+            if self._ledger.is_done(song):
+                return self._record(song, "there before")
+            return self._separated(song)
+        except Exception as error:
+            return self._failed(song, error)
+        finally:
+            self._claims.release(claim)
+
+    def close(self) -> None:
+        """End the threads of the worker."""
+        self._claims.close()
+
+    def _separated(self, song: Song) -> Record:
+        with tempfile.TemporaryDirectory(prefix="htdemucs-n-") as folder, _here(song, Path(folder)) as (path, digest):
+            files = {name: Path(folder) / f"{name}.{self._output.format}" for name in self._files}
+            start = time.perf_counter()
+            outcome = separate_track(path, files, self._separator, self._choice, self._output)
+            elapsed = time.perf_counter() - start
+            hashes = {file.name: _sha256(file) for file in files.values()}
+            for file in files.values():
+                self._store.publish(file, f"{song.key}/{file.name}")
+        record = replace(
+            self._record(song, "separated"),
+            sha256=digest,
+            stems=hashes,
+            seconds=outcome.seconds,
+            speed=outcome.seconds / max(elapsed, 1e-9),
+            gain=outcome.gain,
+        )
+        return record if self._ledger.commit(record) else replace(record, state="there before")
+
+    def _failed(self, song: Song, error: Exception) -> Record:
+        """The record of a failure. An error that is no `UserError`, and may not pass, is a fault of this program."""
+        if not isinstance(error, UserError | OSError) and not may_pass(error):
+            raise error
+        reason = str(error) or type(error).__name__
+        record = replace(self._record(song, "failed"), error=reason.splitlines()[0])
+        self._ledger.fail(record)
+        return record
+
+    def _record(self, song: Song, state: str) -> Record:
+        engine = self._separator.engine
+        return Record(
+            song.key,
+            song.url,
+            song.fingerprint,
+            state,
+            model=self._model,
+            version=__version__,
+            engine=f"{engine.name} {engine.precision} on {engine.device}",
+            finished=time.time(),
+        )
+
+
+@contextmanager
+def _here(song: Song, folder: Path) -> Iterator[tuple[Path, str]]:
+    """The file of a song on this computer, and its SHA-256: copied to `folder` where it is elsewhere."""
+    filesystem, path = open_filesystem(song.url)
+    if is_local(filesystem):
+        yield Path(path), _sha256(Path(path))
+        return
+    copy = folder / f"song{Path(song.key).suffix}"
+
+    def fetch() -> str:
+        digest = hashlib.sha256()
+        with filesystem.open(path, "rb") as source, copy.open("wb") as target:
+            while block := source.read(_BLOCK):
+                digest.update(block)
+                target.write(block)
+        return digest.hexdigest()
+
+    digest = retried(fetch)
+    try:
+        yield copy, digest
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

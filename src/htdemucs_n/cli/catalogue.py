@@ -1,0 +1,164 @@
+"""`htdemucs-n catalogue`: many songs of folders and object stores, by many processes or machines."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from htdemucs_n.cli.options import Device, EngineName, ModelNames, Threads, model_names
+from htdemucs_n.cli.separate import (
+    Bitrate,
+    ClipMode,
+    Depth,
+    Format,
+    OtherMethod,
+    Overlap,
+    Precision,
+    Rate,
+    Seed,
+    Segment,
+    Shifts,
+    Stems,
+    Tags,
+    TwoStems,
+)
+from htdemucs_n.errors import OptionError, require_packages
+
+Places = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SOURCE DEST",
+        help="SOURCE: a folder, a glob or a manifest (.csv, .jsonl, .parquet); DEST: a folder. Paths or URLs.",
+        show_default=False,
+    ),
+]
+Jobs = Annotated[int, typer.Option("-j", "--jobs", min=1, help="Songs that are separated at the same time.")]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray", metavar="ADDRESS", help="Use a Ray cluster: its address, or auto.", show_default="no cluster"
+    ),
+]
+StatusFlag = Annotated[bool, typer.Option("--status", help="Print how far the catalogue DEST is, and end.")]
+VerifyFlag = Annotated[bool, typer.Option("--verify", help="Read all stems of DEST back and compare them, and end.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for each song.")]
+
+
+def catalogue(
+    places: Places,
+    jobs: Jobs = 1,
+    ray: Ray = None,
+    status: StatusFlag = False,
+    verify: VerifyFlag = False,
+    name: ModelNames = None,
+    engine: EngineName = "auto",
+    device: Device = "auto",
+    precision: Precision = "auto",
+    segment: Segment = None,
+    overlap: Overlap = None,
+    shifts: Shifts = 0,
+    seed: Seed = 0,
+    stems: Stems = None,
+    two_stems: TwoStems = None,
+    other_method: OtherMethod = "add",
+    format_name: Format = None,
+    depth: Depth = None,
+    bitrate: Bitrate = None,
+    rate: Rate = None,
+    clip_mode: ClipMode = None,
+    tags: Tags = True,
+    threads: Threads = None,
+    as_json: AsJson = False,
+) -> None:
+    """Separate all songs of SOURCE into DEST. The same command again does what is missing, failed or has changed.
+
+    The stems of a song are written to DEST/SONG/STEM.FORMAT. DEST has a ledger of all songs.
+    """
+    require_packages("a catalogue", "cluster", "fsspec")
+    if status or verify:
+        if len(places) != 1:
+            raise OptionError("--status and --verify take DEST alone")
+        if status:
+            _print_status(places[0], as_json)
+        else:
+            _verify(places[0])
+        return
+    if len(places) != 2:
+        raise OptionError("give SOURCE and DEST: htdemucs-n catalogue SOURCE DEST")
+    from htdemucs_n.catalogue.run import Workers, run_catalogue
+    from htdemucs_n.catalogue.worker import Work
+    from htdemucs_n.models.names import DEFAULT_MODEL
+    from htdemucs_n.separation.track import Output
+
+    separator = {
+        "model": model_names(name or DEFAULT_MODEL),
+        "engine": engine,
+        "device": device,
+        "precision": precision,
+        "segment": segment,
+        "overlap": overlap,
+        "shifts": shifts,
+        "seed": seed,
+        "threads": threads,
+    }
+    output = Output((format_name or "wav").lower(), depth, bitrate, rate, clip_mode, tags)
+    chosen = None if stems is None else tuple(stems.split(","))
+    work = Work(places[1], separator, output, chosen, two_stems, other_method)
+    workers: Workers
+    if ray is None:
+        from htdemucs_n.catalogue.processes import Processes
+
+        workers = Processes(work, jobs)
+    else:
+        require_packages("--ray", "cluster", "ray")
+        from htdemucs_n.catalogue.ray_workers import RayWorkers
+
+        workers = RayWorkers(work, ray)
+    states = run_catalogue(places[0], places[1], workers, lambda record: _print(record, as_json))
+    typer.echo(", ".join(f"{state}: {count:,}" for state, count in sorted(states.items())), err=as_json)
+    if states["failed"] or states["set aside"]:
+        raise typer.Exit(1)
+
+
+def _print(record: Any, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(asdict(record)))
+    elif record.error:
+        typer.echo(f"{record.key}: {record.error}", err=True)
+    else:
+        typer.echo(f"{record.key}: {record.seconds:.1f} s, {record.speed:.1f} times real time")
+
+
+def _print_status(dest: str, as_json: bool) -> None:
+    from htdemucs_n.catalogue.status import read_status
+
+    status = read_status(dest)
+    if as_json:
+        typer.echo(json.dumps(asdict(status) | {"hours_left": status.hours_left}))
+        return
+    known = "not counted yet" if status.songs is None else f"{status.songs:,}"
+    typer.echo(f"songs: {known}")
+    for state, count in sorted(status.states.items()):
+        typer.echo(f"{state}: {count:,}")
+    typer.echo(f"separated: {status.seconds / 3600:.1f} hours of audio")
+    if status.songs_an_hour:
+        typer.echo(f"now: {status.songs_an_hour:,.0f} songs an hour, {status.audio_seconds:.1f} times real time")
+    if status.hours_left is not None:
+        typer.echo(f"time left: {status.hours_left:.1f} hours")
+    for cause, count in status.causes.most_common(10):
+        typer.echo(f"{count:,} x {cause}")
+
+
+def _verify(dest: str) -> None:
+    from htdemucs_n.catalogue.status import verify
+
+    wrong = 0
+    for record, reason in verify(dest):
+        wrong += 1
+        typer.echo(f"{record.key}: {reason}", err=True)
+    typer.echo("all stems are what the ledger says" if not wrong else f"{wrong:,} stems are wrong")
+    if wrong:
+        raise typer.Exit(1)
