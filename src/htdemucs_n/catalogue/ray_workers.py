@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from htdemucs_n.catalogue.ledger import Record
@@ -32,7 +33,7 @@ class RayWorkers:
         if not ray.is_initialized():
             _connect(ray, address)
         self._threads = work.separator.get("threads") or 1
-        self._work = work
+        self._work = replace(work, separator=work.separator | {"threads": self._threads})
 
     def run(self, songs: Iterator[Song]) -> Iterator[Event]:
         """The events of all `songs`, as they come."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -25,6 +26,10 @@ from htdemucs_n.separation.stems import StemChoice
 from htdemucs_n.separation.track import Output, separate_track
 
 _BLOCK = 1 << 20
+
+_PREFIX = "htdemucs-n-"
+_COPY = re.compile(rf"[^'\"]*{_PREFIX}[^/\\]*[/\\]song[^'\"]*")
+"""The path of a copy in a message, which should name the song."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ class Worker:
         self._claims.close()
 
     def _separated(self, song: Song) -> Record:
-        with tempfile.TemporaryDirectory(prefix="htdemucs-n-") as folder, _here(song, Path(folder)) as (path, digest):
+        with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder, _here(song, Path(folder)) as (path, digest):
             files = {name: Path(folder) / f"{name}.{self._output.format}" for name in self._files}
             start = time.perf_counter()
             outcome = separate_track(path, files, self._separator, self._choice, self._output)
@@ -111,8 +116,8 @@ class Worker:
         """The record of a failure. An error that is no `UserError`, and may not pass, is a fault of this program."""
         if not isinstance(error, UserError | OSError) and not may_pass(error):
             raise error
-        reason = str(error) or type(error).__name__
-        record = replace(self._record(song, "failed"), error=reason.splitlines()[0])
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        record = replace(self._record(song, "failed"), error=_COPY.sub(song.key, reason))
         self._ledger.fail(record)
         return record
 

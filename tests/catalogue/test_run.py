@@ -1,0 +1,90 @@
+"""A run: what is missing is done, a song that ends its workers is set aside, and what another run has is waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from htdemucs_n.catalogue import run as run_module
+from htdemucs_n.catalogue.claims import Claims
+from htdemucs_n.catalogue.ledger import Ledger, Record
+from htdemucs_n.catalogue.processes import Event
+from htdemucs_n.catalogue.run import run_catalogue
+from htdemucs_n.catalogue.songs import Song
+from htdemucs_n.catalogue.status import read_status
+from htdemucs_n.catalogue.store import Store
+
+pytest.importorskip("fsspec")
+from catalogue_helpers import make_songs
+
+
+class Stub:
+    """Workers in this process: `deaths` says how often a song ends its worker, `bad` which songs fail."""
+
+    def __init__(self, dest: Path, deaths: dict[str, int] | None = None, bad: tuple[str, ...] = ()) -> None:
+        self.ledger, self.claims = Ledger(Store(str(dest))), Claims(Store(str(dest)))
+        self.deaths, self.bad = dict(deaths or {}), bad
+        self.done: list[str] = []
+
+    def run(self, songs: Iterator[Song]) -> Iterator[Event]:
+        for song in songs:
+            if self.deaths.get(song.key, 0):
+                self.deaths[song.key] -= 1
+                yield song, "died"
+                continue
+            claim = self.claims.take(song.digest)
+            if claim is None:
+                yield song, None
+                continue
+            state = "failed" if song.key in self.bad else "separated"
+            record = Record(song.key, song.url, song.fingerprint, state, seconds=1.0, error="bad" * (state == "failed"))
+            if state == "failed":
+                self.ledger.fail(record)
+            else:
+                self.done.append(song.key)
+                assert self.ledger.commit(record)
+            self.claims.release(claim)
+            yield song, record
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    make_songs(tmp_path / "in", 4, 0.01)
+    return tmp_path / "in"
+
+
+def test_a_second_run_does_what_failed_or_changed(source: Path, tmp_path: Path) -> None:
+    dest = tmp_path / "out"
+    first = Stub(dest, bad=("album0/song1.wav",))
+    assert run_catalogue(str(source), str(dest), first) == {"separated": 3, "failed": 1}
+    (source / "album1" / "song2.wav").write_bytes(b"changed")
+    second = Stub(dest)
+    assert run_catalogue(str(source), str(dest), second) == {"separated": 2, "there before": 2}
+    assert second.done == ["album0/song1.wav", "album1/song2.wav"]
+    status = read_status(str(dest))
+    assert (status.songs, status.states, status.causes) == (4, {"separated": 4}, {})
+
+
+def test_a_song_that_ends_two_workers_is_set_aside(source: Path, tmp_path: Path) -> None:
+    dest = tmp_path / "out"
+    workers = Stub(dest, deaths={"album0/song0.wav": 1, "album0/song1.wav": 5})
+    assert run_catalogue(str(source), str(dest), workers) == {"separated": 3, "set aside": 1}
+    assert workers.deaths["album0/song1.wav"] == 3
+    assert run_catalogue(str(source), str(dest), Stub(dest)) == {"there before": 3, "set aside": 1}
+    (source / "album0" / "song1.wav").write_bytes(b"changed")
+    assert run_catalogue(str(source), str(dest), Stub(dest)) == {"there before": 3, "separated": 1}
+
+
+def test_songs_of_another_run_are_waited_for(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dest = tmp_path / "out"
+    monkeypatch.setattr(run_module, "_LOOK_AGAIN", 0.2)
+    dead = Claims(Store(str(dest)), seconds=0.6)  # of a run that was killed
+    workers = Stub(dest)
+    names = [f"album{number // 2}/song{number}.wav" for number in range(4)]
+    digests = {name: Song(name, "", "").digest for name in names}
+    assert dead.take(digests[names[1]])
+    dead.close()
+    assert run_catalogue(str(source), str(dest), workers) == {"separated": 4}
+    assert workers.done == [names[0], names[2], names[3], names[1]]

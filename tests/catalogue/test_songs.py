@@ -1,0 +1,92 @@
+"""Which songs a catalogue has: of folders, globs and manifests."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from htdemucs_n.catalogue.songs import Song, find_songs
+from htdemucs_n.errors import UserError
+
+pytest.importorskip("fsspec")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "songs"
+    for name in ("b/two.flac", "a/one.wav", "a/cover.jpg", "a/.hidden.wav", "three.MP3"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(name.encode())
+    return folder
+
+
+def keys(songs: object) -> list[str]:
+    return [song.key for song in songs]  # type: ignore[attr-defined]
+
+
+def test_a_folder_with_its_subfolders(source: Path, tmp_path: Path) -> None:
+    songs = list(find_songs(str(source), str(tmp_path / "out")))
+    assert keys(songs) == ["three.MP3", "a/one.wav", "b/two.flac"]
+    assert all(Path(song.url.removeprefix("file://")).is_file() for song in songs)
+
+
+def test_a_glob_has_keys_from_its_fixed_part_on(source: Path, tmp_path: Path) -> None:
+    assert keys(find_songs(f"{source}/*/*.*a*", str(tmp_path / "out"))) == ["a/one.wav", "b/two.flac"]
+
+
+def test_a_changed_file_has_another_fingerprint(source: Path, tmp_path: Path) -> None:
+    (before, *_) = find_songs(str(source / "a"), str(tmp_path / "out"))
+    (source / "a" / "one.wav").write_bytes(b"longer than before")
+    (after, *_) = find_songs(str(source / "a"), str(tmp_path / "out"))
+    assert before.key == after.key and before.fingerprint != after.fingerprint
+    assert Song(after.key, after.url, "").with_fingerprint() == after
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_manifests(kind: str, source: Path, tmp_path: Path) -> None:
+    places = ["a/one.wav", "../songs/b/two.flac", "https://example.org/x/song.mp3?token=1"]
+    file = source / f"list.{kind}"
+    if kind == "csv":
+        file.write_text("title,url\n" + "".join(f"t,{place}\n" for place in places))
+    elif kind == "jsonl":
+        file.write_text("".join(json.dumps({"path": place}) + "\n" for place in places))
+    else:
+        pyarrow = pytest.importorskip("pyarrow")
+        pyarrow.parquet = pytest.importorskip("pyarrow.parquet")
+        pyarrow.parquet.write_table(pyarrow.table({"url": places}), file)
+    songs = list(find_songs(str(file), str(tmp_path / "out")))
+    assert keys(songs) == ["a/one.wav", "songs/b/two.flac", "example.org/x/song.mp3"]
+    assert songs[2].url == places[2]
+    assert songs[0].with_fingerprint().fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "line"),
+    [
+        ("x.csv", "title\nsong\n", "row 1: the column 'url or path' is missing"),
+        ("x.csv", "url\n", "names no song"),
+        ("x.csv", "url\na.wav\nb.wav\na.wav\n", "row 3: 'a.wav' is there twice"),
+        ("x.jsonl", '{"url": "a.wav"}\nnonsense\n', "line 2 is no JSON object"),
+        ("x.parquet", "nonsense", "is no Parquet file"),
+    ],
+)
+def test_a_manifest_that_cannot_be_used(name: str, content: str, line: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UserError, match=line):
+        list(find_songs(str(tmp_path / name), str(tmp_path / "out")))
+
+
+def test_sources_that_cannot_be_used(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for place, dest, line in (
+        (f"{source}/*.ogg", "out", "contains no audio"),
+        (str(tmp_path / "empty"), "out", "contains no audio"),
+        (str(tmp_path / "missing"), "out", "does not exist"),
+        (str(source), str(source / "stems"), "is inside of"),
+        (f"{source}/*/*.wav", str(source / "a"), "is inside of"),
+        ("https://example.org/songs", "out", "give a manifest"),
+    ):
+        with pytest.raises(UserError, match=line):
+            list(find_songs(place, str(tmp_path / dest)))

@@ -1,0 +1,62 @@
+"""A store on a disk and on S3: one creator, whole files, names."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from htdemucs_n.catalogue.store import Store
+from htdemucs_n.errors import UserError
+
+pytest.importorskip("fsspec")
+pytest.importorskip("s3fs")
+pytest.importorskip("moto.server")
+from catalogue_helpers import s3  # noqa: F401
+
+
+@pytest.fixture(params=["disk", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "disk":
+        return Store(str(tmp_path / "store"))
+    request.getfixturevalue("s3")
+    return Store(f"s3://bucket/{tmp_path.name}")
+
+
+def test_one_of_many_creates_a_file(store: Store) -> None:
+    def create(number: int) -> bool:
+        return store.create("a/b.json", b"%d" % number)
+
+    with ThreadPoolExecutor(8) as pool:
+        created = list(pool.map(create, range(16)))
+    assert sum(created) == 1
+    assert store.read("a/b.json") == b"%d" % created.index(True)
+
+
+def test_files_are_written_read_named_and_deleted(store: Store) -> None:
+    assert store.read("a/x") is None
+    assert store.names("a") == []
+    store.write("a/x", b"one")
+    store.write("a/x", b"two")
+    store.write("a/b/y", b"")
+    assert store.read("a/x") == b"two"
+    assert store.names("a") == ["a/b/y", "a/x"]
+    store.delete("a/x")
+    store.delete("a/x")
+    assert store.names("a") == ["a/b/y"]
+
+
+def test_a_published_file_leaves_nothing_else(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "stem.wav").write_bytes(b"sound")
+    store.publish(tmp_path / "stem.wav", "song.mp3/vocals.wav")
+    assert store.read("song.mp3/vocals.wav") == b"sound"
+    assert store.names("_catalogue") == []
+
+
+@pytest.mark.parametrize(
+    ("url", "line"), [("gs://bucket/x", "needs the package gcsfs"), ("nonsense://x", "no URL that fsspec knows")]
+)
+def test_what_cannot_be_opened_is_named(url: str, line: str) -> None:
+    with pytest.raises(UserError, match=line):
+        Store(url)
