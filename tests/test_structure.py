@@ -14,7 +14,7 @@ ROOT = Path(htdemucs_n.__file__).parent
 
 LEVELS = (
     {"cli"},
-    {"service"},
+    {"service", "catalogue"},
     {"training", "export", "transcription"},
     {"evaluation", "profiling"},
     {"separation"},

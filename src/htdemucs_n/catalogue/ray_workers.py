@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -80,6 +81,7 @@ class _Actor:
 
 
 def _connect(ray: Any, address: str) -> None:
+    _check_reachable(address)
     try:
         try:
             ray.init(address=address, log_to_driver=False, configure_logging=False)
@@ -93,6 +95,17 @@ def _connect(ray: Any, address: str) -> None:
     except RuntimeError as error:  # "Version mismatch"
         reason = " ".join(str(error).split())
         raise DeviceError(f"the Ray cluster at '{address}' cannot be used ({reason}): use one version of Ray") from None
+
+
+def _check_reachable(address: str) -> None:
+    """Raise `DeviceError` where nothing listens at `HOST:PORT`: Ray itself would try for minutes."""
+    if address == "auto":
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, ValueError) as error:
+        raise DeviceError(f"there is no Ray cluster at '{address}' ({error}): give HOST:PORT, or auto") from None
 
 
 def _cause(error: Any) -> BaseException:
