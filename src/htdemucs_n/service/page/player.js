@@ -134,6 +134,7 @@ export class Player {
       if (this.#loop) Object.assign(lane.source, { loop: true, loopStart: this.#seconds(start), loopEnd: this.#seconds(end) });
       lane.source.connect(lane.gain);
       lane.source.start(when, this.#seconds(this.#offset));
+      if (!this.#loop) lane.source.stop(when + this.#seconds(this.#length - this.#offset) + AHEAD); // whatever its length
     }
     this.#stems[0].source.onended = () => this.#end();
     this.#startedAt = when;
@@ -244,8 +245,10 @@ export class Player {
     else this.onChange();
   }
 
+  /** All lanes have come to their end. They are not stopped: that would silence what is left of some in this moment. */
   #end() {
-    this.pause();
+    for (const lane of this.#lanes()) lane.source = null;
+    this.#startedAt = null;
     this.#offset = 0;
     this.onChange();
   }
