@@ -11,6 +11,14 @@ from torch import Tensor
 from htdemucs_n.demo import demo_song
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what lies in the folders of the service and of catalogues."""
+    for item in items:
+        for folder, marker in (("service", "service"), ("catalogue", "cluster")):
+            if item.path.parent.name == folder:
+                item.add_marker(marker)
+
+
 @pytest.fixture(scope="session")
 def demo_stems() -> dict[str, Tensor]:
     """The twelve seconds of the demo in stems, `(2, T)` each at 44.1 kHz: a real song that no model was trained on."""

@@ -109,7 +109,13 @@ def _make(sources: Sources, out: Path, count: int, seconds: float, seed: int, fo
         raise typer.Exit(1)
 
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help="Make songs and recordings of drums in stems, to train on.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
 app.command()(songs)
 app.command()(drums)
 

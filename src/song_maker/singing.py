@@ -33,7 +33,7 @@ _FFT = 2048
 
 
 @dataclass(frozen=True)
-class Voice:
+class Singer:
     """How one singer sounds."""
 
     lowest: int
@@ -58,11 +58,11 @@ class Voice:
     """Recordings of the bank that it sings from: its language."""
 
 
-def draw_voice(bank: VoiceBank, rng: np.random.Generator) -> Voice:
+def draw_singer(bank: VoiceBank, rng: np.random.Generator) -> Singer:
     """A random singer, male or female."""
     male = rng.random() < 0.55
     tilt = rng.normal(0, 2)
-    return Voice(
+    return Singer(
         lowest=int(rng.integers(44, 55)) if male else int(rng.integers(54, 65)),
         tract=rng.uniform(1.05, 1.28) if male else rng.uniform(0.9, 1.1),
         colour=_PROJECTED + np.linspace(-tilt, tilt, 8) + 2.5 * rng.standard_normal(8),
@@ -76,7 +76,7 @@ def draw_voice(bank: VoiceBank, rng: np.random.Generator) -> Voice:
     )
 
 
-def sing(notes: Sequence[Note], voice: Voice, bank: VoiceBank, seconds: float, rng: np.random.Generator) -> Signal:
+def sing(notes: Sequence[Note], voice: Singer, bank: VoiceBank, seconds: float, rng: np.random.Generator) -> Signal:
     """Sing `notes` (in seconds, one at a time): `(T,)`, peak about 1."""
     if not notes:
         return np.zeros(round(seconds * RATE))
@@ -114,7 +114,7 @@ def _fit(sound: Signal, length: int) -> Signal:
     return np.pad(sound, (0, max(0, length - len(sound))))[:length]
 
 
-def _draw_syllable(bank: VoiceBank, voice: Voice, rng: np.random.Generator) -> Syllable:
+def _draw_syllable(bank: VoiceBank, voice: Singer, rng: np.random.Generator) -> Syllable:
     while True:
         choices = bank.syllables(int(rng.choice(voice.recordings)))
         syllable = choices[int(rng.integers(len(choices)))]
@@ -192,7 +192,7 @@ def _inhale(
     breath[frames] = 0.0
 
 
-def _pitch_curve(notes: Sequence[Note], octaves: int, voice: Voice, count: int, rng: np.random.Generator) -> Signal:
+def _pitch_curve(notes: Sequence[Note], octaves: int, voice: Singer, count: int, rng: np.random.Generator) -> Signal:
     """MIDI pitch at each frame `(count,)`: steps smoothed to glides, scoops, vibrato on long notes, drift."""
     time = np.arange(count) * FRAME
     pitch = np.full(count, float(notes[0].pitch))
@@ -236,7 +236,7 @@ def _smooth_joints(envelope: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(sum(weight * padded[shift : shift + len(envelope)] for shift, weight in enumerate(kernel)))
 
 
-def _bend(spectrum: Signal, aperiodic: Signal, voice: Voice) -> tuple[Signal, Signal]:
+def _bend(spectrum: Signal, aperiodic: Signal, voice: Singer) -> tuple[Signal, Signal]:
     """Move the formants of `(F, bins)` by the voice's tract and add its colour."""
     bins = spectrum.shape[1]
     source = np.clip(np.arange(bins) * voice.tract, 0, bins - 1)

@@ -9,7 +9,7 @@ from song_maker.arrangement import Arrangement
 from song_maker.chords import chord_at
 from song_maker.effects import Signal
 from song_maker.notes import Note, humanize, in_seconds, one_voice
-from song_maker.singing import draw_voice, sing
+from song_maker.singing import draw_singer, sing
 from song_maker.voice_bank import VoiceBank
 
 
@@ -18,7 +18,7 @@ def play_vocals(plan: Arrangement, seconds: float, bank: VoiceBank, rng: np.rand
     melody = one_voice(plan.melody)
     if len(melody) < 3:
         return np.zeros((2, round(seconds * effects.RATE)))
-    voice = draw_voice(bank, rng)
+    voice = draw_singer(bank, rng)
 
     def take(notes: list[Note]) -> Signal:
         return sing(humanize(in_seconds(notes, plan.bpm), rng, 0.012, 8.0), voice, bank, seconds, rng)

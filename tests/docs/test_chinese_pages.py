@@ -29,6 +29,14 @@ def test_the_same_commands_and_code(english: str, chinese: str) -> None:
 
 
 @pytest.mark.parametrize(("english", "chinese"), PAIRS)
+def test_the_same_links(english: str, chinese: str) -> None:
+    def links(text: str) -> set[str]:
+        return {link.replace(".zh.md", ".md") for link in re.findall(r"\]\(([^)#\s]+)", text)}
+
+    assert links(read(english)) - {"README.md"} == links(read(chinese)) - {"README.md"}
+
+
+@pytest.mark.parametrize(("english", "chinese"), PAIRS)
 def test_the_same_sections_and_figures(english: str, chinese: str) -> None:
     def levels(text: str) -> list[int]:
         return [len(heading) for heading in re.findall(r"^(#+) ", text, re.MULTILINE)]

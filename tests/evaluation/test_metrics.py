@@ -18,6 +18,7 @@ from torch import Tensor
 from htdemucs_n.evaluation.bss_eval import METRICS, bss_eval
 from htdemucs_n.evaluation.leakage import leaked_energy
 from htdemucs_n.evaluation.oracles import ideal_ratio_mask, wiener
+from htdemucs_n.evaluation.score import GROUPS, badness
 from htdemucs_n.evaluation.sdr import global_sdr
 from htdemucs_n.evaluation.si_sdr import si_sdr
 from htdemucs_n.evaluation.spectral_distance import log_spectral_distance
@@ -255,3 +256,13 @@ def test_oracles_add_up_to_the_mixture(song: dict[str, Tensor]) -> None:
     mixture = torch.stack(list(song.values())).sum(0)
     for oracle in (ideal_ratio_mask, wiener):
         assert float(global_sdr(mixture, torch.stack(list(oracle(song, mixture).values())).sum(0))) > 50
+
+
+def test_every_metric_has_the_direction_of_its_definition() -> None:
+    errors = {"LSD", "leak", "treble", "lines"}  # distances and what should not be there
+    bands = set(GROUPS["faults"]) - errors
+    for metric in (metric for metrics in GROUPS.values() for metric in metrics):
+        if metric in bands:  # errors of a level, in dB
+            assert badness(metric, -3.0) == badness(metric, 3.0) > badness(metric, 1.0)
+        else:
+            assert (badness(metric, 2.0) > badness(metric, 1.0)) == (metric in errors), metric

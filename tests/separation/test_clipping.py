@@ -74,3 +74,4 @@ def test_the_limiter_acts_around_a_peak_and_nowhere_else() -> None:
     assert (gain[: 22050 - 512] == 1).all()  # two steps ahead at most
     assert (gain[22050 + 512 + round(0.05 * 44100) + 256 :] == 1).all()  # 0.5 at 10 a second
     assert np.abs(np.diff(gain)).max() <= 0.5 / 256 + 1e-6  # no jump
+    assert np.diff(gain[22050 + 512 :]).max() <= 10 / 44100 + 1e-6  # it rises by 10 a second at most

@@ -13,7 +13,7 @@ from song_maker.arrangement import Arrangement
 from song_maker.chords import Chord
 from song_maker.effects import RATE, rms
 from song_maker.notes import Note
-from song_maker.singing import Voice, draw_voice, phrased, sing
+from song_maker.singing import Singer, draw_singer, phrased, sing
 from song_maker.styles import STYLES
 from song_maker.vocals import harmony, play_vocals
 from song_maker.voice_bank import FRAME, VoiceBank
@@ -46,8 +46,8 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> VoiceBank:
     return VoiceBank(write_bank(folder / "bank"), folder / "cache")
 
 
-def plain_voice(lowest: int) -> Voice:
-    return Voice(lowest, 1.0, np.zeros(8), 0.0, 0.0, 5.0, 0.04, 0.0, 0.0, (0,))
+def plain_voice(lowest: int) -> Singer:
+    return Singer(lowest, 1.0, np.zeros(8), 0.0, 0.0, 5.0, 0.04, 0.0, 0.0, (0,))
 
 
 def pitch_of(sound: np.ndarray) -> float:
@@ -82,7 +82,7 @@ def test_the_analysis_is_kept_and_made_anew_for_another_file(tmp_path: Path) -> 
     bad = VoiceBank(folder, tmp_path / "cache")
     assert bad.syllables(0) == []  # a bad recording is left out, and said when there is no other
     with pytest.raises(UserError, match="no syllable is found"):
-        draw_voice(bad, np.random.default_rng(0))
+        draw_singer(bad, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(("lowest", "octaves"), [(55, 0), (43, -12)])
@@ -102,7 +102,7 @@ def test_a_longer_vocal_tract_moves_the_spectrum_down(bank: VoiceBank) -> None:
     notes = [Note(0.2, 1.5, 60, 100)]
 
     def centroid(tract: float) -> float:
-        voice = Voice(55, tract, np.zeros(8), 0.0, 0.0, 5.0, 0.04, 0.0, 0.0, (0,))
+        voice = Singer(55, tract, np.zeros(8), 0.0, 0.0, 5.0, 0.04, 0.0, 0.0, (0,))
         spectrum = np.abs(np.fft.rfft(sing(notes, voice, bank, 2.0, np.random.default_rng(0)))) ** 2
         return float(np.sum(spectrum * np.arange(len(spectrum))) / spectrum.sum())
 
@@ -116,7 +116,7 @@ def test_vocals_are_stereo_and_silent_without_a_melody(bank: VoiceBank) -> None:
     assert sound.shape == (2, round(4.8 * RATE)) and rms(sound) > 0.01
     empty = Arrangement(STYLES["pop"], 100.0, 8.0, CHORDS, [], [], [], [])
     assert not play_vocals(empty, 4.8, bank, np.random.default_rng(3)).any()
-    voices = {draw_voice(bank, np.random.default_rng(seed)).tract for seed in range(20)}
+    voices = {draw_singer(bank, np.random.default_rng(seed)).tract for seed in range(20)}
     assert len(voices) == 20
 
 

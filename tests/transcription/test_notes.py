@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from htdemucs_n.audio import write_wav
 from htdemucs_n.errors import AudioError, Cancelled
 from htdemucs_n.transcription import Note, transcribe
-from htdemucs_n.transcription.features import Voice
+from htdemucs_n.transcription.features import PitchTrack
 from htdemucs_n.transcription.pieces import FRAME, MARGIN, PIECE, mono_pieces
 from htdemucs_n.transcription.pieces import RATE as PIECE_RATE
 from htdemucs_n.transcription.segment import find_notes
@@ -95,7 +95,7 @@ def test_notes_are_in_order_whatever_is_measured(seed: int) -> None:
     frames = 2000
     pitch = np.repeat(rng.integers(40, 60, frames // 4), 4) + rng.normal(0, 0.3, frames)
     pitch[rng.random(frames) < 0.2] = np.nan
-    voice = Voice(pitch, rng.uniform(-70, -10, frames), rng.exponential(1.0, 2 * frames))
+    voice = PitchTrack(pitch, rng.uniform(-70, -10, frames), rng.exponential(1.0, 2 * frames))
     found = find_notes(voice, 40, 60)
     assert len(found) > 20
     assert all(note.start < note.end <= after.start for note, after in itertools.pairwise(found))

@@ -33,7 +33,7 @@ def compose_values(config_name: str, overrides: Sequence[str]) -> dict[str, Any]
     """The configuration with its overrides as plain types. Raises `UserError` with one line for any mistake."""
     require_packages("training", "train", "torch", "hydra", "omegaconf")
     from hydra import compose, initialize_config_module
-    from hydra.errors import ConfigCompositionException, HydraException
+    from hydra.errors import ConfigCompositionException, HydraException, OverrideParseException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
@@ -42,6 +42,8 @@ def compose_values(config_name: str, overrides: Sequence[str]) -> dict[str, Any]
             known = compose(config_name)
             config = compose(config_name, [_readable(override) for override in overrides])
             values: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    except OverrideParseException as error:
+        raise UserError(f"argument '{error.override}' cannot be read: check its brackets, quotes and '='") from error
     except ConfigCompositionException as error:
         unknown = re.match(r"Could not override '(.+?)'", str(error))
         if unknown is None:

@@ -30,7 +30,7 @@ Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Voice:
+class PitchTrack:
     """The features of a stem of one voice, for every `FRAME` samples; the flux for every `FLUX_HOP`."""
 
     pitch: Values
@@ -41,7 +41,7 @@ class Voice:
     """`(2 F,)` mean growth of the bands of the spectrum in dB."""
 
 
-def measure_voice(samples: NDArray[np.float32], lowest: int, highest: int) -> Voice:
+def measure_voice(samples: NDArray[np.float32], lowest: int, highest: int) -> PitchTrack:
     """The features of a piece `(MARGIN + PIECE + MARGIN,)`, without its margins, for pitches of a MIDI range."""
     frequency, *_ = librosa.pyin(
         samples,
@@ -53,7 +53,7 @@ def measure_voice(samples: NDArray[np.float32], lowest: int, highest: int) -> Vo
         resolution=_RESOLUTION,
     )
     rms = librosa.feature.rms(y=samples, frame_length=_FLUX_WINDOW, hop_length=FRAME)[0]
-    return Voice(
+    return PitchTrack(
         without_margins(librosa.hz_to_midi(frequency), FRAME),
         without_margins(20 * np.log10(rms.astype(np.float64) + 1e-9), FRAME),
         measure_flux(samples),
@@ -68,7 +68,9 @@ def measure_flux(samples: NDArray[np.float32]) -> Values:
     return without_margins(flux.astype(np.float64), FLUX_HOP)
 
 
-def joined(pieces: Iterable[Voice]) -> Voice:
+def joined(pieces: Iterable[PitchTrack]) -> PitchTrack:
     """The features of a song, from those of its pieces."""
     pieces = list(pieces)
-    return Voice(*(np.concatenate([getattr(piece, name) for piece in pieces]) for name in ("pitch", "level", "flux")))
+    return PitchTrack(
+        *(np.concatenate([getattr(piece, name) for piece in pieces]) for name in ("pitch", "level", "flux"))
+    )

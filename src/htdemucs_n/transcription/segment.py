@@ -17,7 +17,7 @@ import librosa
 import numpy as np
 from numpy.typing import NDArray
 
-from htdemucs_n.transcription.features import FLUX_HOP, Values, Voice
+from htdemucs_n.transcription.features import FLUX_HOP, PitchTrack, Values
 from htdemucs_n.transcription.note import Note
 from htdemucs_n.transcription.pieces import FRAME, RATE
 
@@ -56,7 +56,7 @@ _WIDEST = 1.0
 """Semitones beside a note that are its bend; what is farther belongs to the note before or after."""
 
 
-def find_notes(voice: Voice, lowest: int, highest: int) -> list[Note]:
+def find_notes(voice: PitchTrack, lowest: int, highest: int) -> list[Note]:
     """The notes of a stem of one voice, of MIDI numbers from `lowest` to `highest`, in order and without overlap."""
     loudest = voice.level.max(initial=_NEVER)
     heard = np.isfinite(voice.pitch) & (voice.level > max(_NEVER, loudest + _SILENT))

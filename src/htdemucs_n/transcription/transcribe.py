@@ -16,7 +16,7 @@ from htdemucs_n.audio.read import open_audio
 from htdemucs_n.errors import AudioError, Cancelled
 from htdemucs_n.separation.separator import Progress
 from htdemucs_n.transcription.beats import Beats, find_beats
-from htdemucs_n.transcription.features import Voice, joined, measure_flux, measure_voice
+from htdemucs_n.transcription.features import PitchTrack, joined, measure_flux, measure_voice
 from htdemucs_n.transcription.midi_file import Part
 from htdemucs_n.transcription.note import Note
 from htdemucs_n.transcription.pieces import PIECE, RATE, mono_pieces
@@ -77,7 +77,7 @@ def transcribe(
     if not any(name in stems for name in known):
         raise AudioError(f"there is nothing to transcribe: none of the stems {', '.join(known)} is there")
     flux: list[NDArray[np.float64]] = []
-    voices: dict[str, list[Voice]] = {name: [] for name in VOICES if name in stems}
+    voices: dict[str, list[PitchTrack]] = {name: [] for name in VOICES if name in stems}
     total = _count(list(stems.values()))
     for done, pieces in enumerate(_together(stems), 1):
         for name, measured in voices.items():
