@@ -12,7 +12,10 @@ from htdemucs_n.catalogue.ledger import Record
 from htdemucs_n.catalogue.processes import Event
 from htdemucs_n.catalogue.songs import Song
 from htdemucs_n.catalogue.worker import Work, Worker
-from htdemucs_n.errors import DeviceError, UserError
+from htdemucs_n.errors import DeviceError
+
+_MOST_FAILURES = 3
+"""Workers that may fail to start."""
 
 
 class RayWorkers:
@@ -34,40 +37,62 @@ class RayWorkers:
         if not ray.is_initialized():
             _connect(ray, address)
         self._threads = work.separator.get("threads") or 1
+        self._gpus = 1 if str(work.separator.get("device")).startswith("cuda") else 0
         self._work = replace(work, separator=work.separator | {"threads": self._threads})
 
     def run(self, songs: Iterator[Song]) -> Iterator[Event]:
-        """The events of all `songs`, as they come."""
-        gpus = 1 if str(self._work.separator.get("device")).startswith("cuda") else 0
-        actor: Any = self._ray.remote(num_cpus=self._threads, num_gpus=gpus, max_restarts=0)(_Actor)
-        available = self._ray.cluster_resources()
-        count = int(available.get("GPU", 0)) if gpus else int(available.get("CPU", 0)) // self._threads
-        if not count:
-            raise DeviceError("the cluster has no room for a worker: lower --threads, or add nodes")
-        free: list[Any] = [actor.remote(self._work) for _ in range(count)]
+        """The events of all `songs`, as they come.
+
+        Songs go to actors that have started. One that waits for room in the cluster has none, so no song is stuck where
+        a node was lost, and nodes that join are used.
+
+        Raises:
+            UserError: the cluster has no room for a worker, or the workers cannot start.
+        """
+        actor: Any = self._ray.remote(num_cpus=self._threads, num_gpus=self._gpus, max_restarts=0)(_Actor)
+        starting: dict[Any, Any] = {}
         running: dict[Any, tuple[Any, Song]] = {}
+        free: list[Any] = []
+        failures = 0
         try:
             while True:
+                for _ in range(self._capacity() - len(starting) - len(running) - len(free)):
+                    worker = actor.remote(self._work)
+                    starting[worker.is_ready.remote()] = worker
                 while free and (song := next(songs, None)) is not None:
                     worker = free.pop()
                     running[worker.do.remote(song)] = (worker, song)
-                if not running:
+                if free and not running:
                     return
-                (answer,), _ = self._ray.wait(list(running), num_returns=1)
+                if not running and not starting:
+                    raise DeviceError("the cluster has no room for a worker: lower --threads, or add nodes")
+                (answer,), _ = self._ray.wait([*running, *starting], num_returns=1)
+                if answer in starting:
+                    worker = starting.pop(answer)
+                    try:
+                        self._ray.get(answer)
+                        free.append(worker)
+                    except self._ray.exceptions.RayError as error:
+                        failures += 1
+                        if failures == _MOST_FAILURES:
+                            raise DeviceError(f"the workers of the cluster cannot start: {_reason(error)}") from None
+                    continue
                 worker, song = running.pop(answer)
                 try:
                     outcome: Record | None = self._ray.get(answer)
                 except self._ray.exceptions.RayActorError:
-                    free.append(actor.remote(self._work))
                     yield song, "died"
-                except self._ray.exceptions.RayTaskError as error:
-                    raise _cause(error) from None
                 else:
                     free.append(worker)
                     yield song, outcome
         finally:
-            for worker in [*free, *(worker for worker, _ in running.values())]:
+            for worker in [*free, *starting.values(), *(worker for worker, _ in running.values())]:
                 self._ray.kill(worker)
+
+    def _capacity(self) -> int:
+        """Workers that the nodes of the cluster have room for now."""
+        resources = self._ray.cluster_resources()
+        return int(resources.get("GPU", 0)) if self._gpus else int(resources.get("CPU", 0)) // self._threads
 
 
 class _Actor:
@@ -75,6 +100,10 @@ class _Actor:
 
     def __init__(self, work: Work) -> None:
         self._worker = Worker(work)
+
+    def is_ready(self) -> bool:
+        """Answered when the worker is made."""
+        return True
 
     def do(self, song: Song) -> Record | None:
         return self._worker.do(song)
@@ -108,7 +137,6 @@ def _check_reachable(address: str) -> None:
         raise DeviceError(f"there is no Ray cluster at '{address}' ({error}): give HOST:PORT, or auto") from None
 
 
-def _cause(error: Any) -> BaseException:
-    """What a worker raised."""
-    cause = error.cause
-    return cause if isinstance(cause, UserError) else error
+def _reason(error: Exception) -> str:
+    """The last line of what a worker raised, which says what is wrong."""
+    return str(error).strip().splitlines()[-1].strip()
