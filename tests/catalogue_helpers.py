@@ -47,7 +47,7 @@ def s3() -> Iterator[str]:
     import s3fs
 
     s3fs.S3FileSystem.clear_instance_cache()
-    s3fs.S3FileSystem().mkdir("bucket")
+    s3fs.S3FileSystem().makedirs("bucket", exist_ok=True)  # another server of this process has the same buckets
     yield f"http://{host}:{port}"
     patch.undo()
     s3fs.S3FileSystem.clear_instance_cache()

@@ -19,14 +19,6 @@ from htdemucs_n.catalogue.store import Store
 FOLDER = "_catalogue/claims"
 
 
-@dataclass(frozen=True)
-class Claim:
-    """A song that is being worked on: its file, and who works."""
-
-    name: str
-    owner: str
-
-
 @dataclass
 class Claims:
     """The claims of one worker, each held for `seconds` after it was last renewed."""
@@ -39,8 +31,8 @@ class Claims:
     _renewing: threading.Thread | None = None
     _end: threading.Event = field(default_factory=threading.Event)
 
-    def take(self, digest: str) -> Claim | None:
-        """Claim a song; None while another worker has it."""
+    def take(self, digest: str) -> str | None:
+        """Claim a song: the name of the claim, for `release`; None while another worker has it."""
         latest = self._latest(digest)
         if latest is not None and not self._has_expired(latest):
             return None
@@ -52,19 +44,19 @@ class Claims:
             if self._renewing is None:
                 self._renewing = threading.Thread(target=self._renew, daemon=True)
                 self._renewing.start()
-        return Claim(name, self.owner)
+        return name
 
     def is_free(self, digest: str) -> bool:
         """Whether a song can be claimed."""
         latest = self._latest(digest)
         return latest is None or self._has_expired(latest)
 
-    def release(self, claim: Claim) -> None:
+    def release(self, name: str) -> None:
         """Give a song back, with the generations before it."""
         with self._lock:
-            self._held.discard(claim.name)
-        base = claim.name.rpartition(".")[0]
-        for number in range(_generation(claim.name), -1, -1):
+            self._held.discard(name)
+        base = name.rpartition(".")[0]
+        for number in range(_generation(name), -1, -1):
             self.store.delete(f"{base}.{number}")
 
     def close(self) -> None:

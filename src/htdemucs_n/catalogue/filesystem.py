@@ -22,7 +22,7 @@ def open_filesystem(url: str) -> tuple[Any, str]:
 
     protocol = url.partition("://")[0] if "://" in url else "file"
     try:
-        filesystem, path = fsspec.core.url_to_fs(url, **({"skip_instance_cache": True} if protocol == "file" else {}))
+        filesystem, path = fsspec.core.url_to_fs(url)
     except ImportError:
         package = _PACKAGES.get(protocol, f"of fsspec for {protocol}")
         raise UserError(f"'{url}' needs the package {package}, which is not installed: pip install {package}") from None

@@ -110,11 +110,9 @@ class Ledger:
     def records(self) -> Iterator[Record]:
         """All records, those of separated songs first; of a song that has changed, all versions."""
         known: set[str] = set()
-        for part in self._store.names(_PARTS):
-            for line in (self._store.read(part) or b"").splitlines():
-                record = _parsed(line)
-                known.add(name_of(record.key, record.fingerprint))
-                yield record
+        for record in self._joined():
+            known.add(name_of(record.key, record.fingerprint))
+            yield record
         for name in self._store.names(_DONE):
             if name.rpartition("/")[2] not in known and (content := self._store.read(name)):
                 yield _parsed(content)
@@ -128,17 +126,18 @@ class Ledger:
 
     def join(self) -> int:
         """Copy records that are in no part yet to parts of a thousand; returns how many were copied."""
-        known = {
-            name_of(record.key, record.fingerprint)
-            for part in self._store.names(_PARTS)
-            for record in map(_parsed, (self._store.read(part) or b"").splitlines())
-        }
+        known = {name_of(record.key, record.fingerprint) for record in self._joined()}
         new = [name for name in self._store.names(_DONE) if name.rpartition("/")[2] not in known]
         whole = len(new) // _ROWS * _ROWS
         for start in range(0, whole, _ROWS):
             lines = [content for name in new[start : start + _ROWS] if (content := self._store.read(name))]
             self._store.create(f"{_PARTS}/part-{uuid.uuid4().hex}.jsonl", b"\n".join(lines) + b"\n")
         return whole
+
+    def _joined(self) -> Iterator[Record]:
+        """The records in the parts."""
+        for part in self._store.names(_PARTS):
+            yield from map(_parsed, (self._store.read(part) or b"").splitlines())
 
 
 def name_of(key: str, fingerprint: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -13,8 +12,6 @@ from htdemucs_n.catalogue.store import Store
 
 _RECENT = 600.0
 """Seconds before now whose songs give the present speed."""
-
-_BLOCK = 1 << 20
 
 
 @dataclass
@@ -74,17 +71,6 @@ def verify(dest: str) -> Iterator[tuple[Record, str]]:
             newest[record.key] = record  # of a song that has changed, the last version
     for record in newest.values():
         for name, digest in record.stems.items():
-            found = _sha256(store, f"{record.key}/{name}")
+            found = store.sha256(f"{record.key}/{name}")
             if found != digest:
                 yield record, f"{name} is missing" if found is None else f"{name} is not what was written"
-
-
-def _sha256(store: Store, name: str) -> str | None:
-    digest = hashlib.sha256()
-    try:
-        with store.open(name) as file:
-            while block := file.read(_BLOCK):
-                digest.update(block)
-    except FileNotFoundError:
-        return None
-    return digest.hexdigest()

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import posixpath
 import shutil
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from htdemucs_n.catalogue.filesystem import is_local, open_filesystem
 from htdemucs_n.catalogue.retry import retried
+from htdemucs_n.files import moved_into_place
 
 TEMPORARY = "_catalogue/tmp"
 """Where files of an object store lie before they are moved to their names."""
@@ -81,17 +81,11 @@ class Store:
 
     def publish(self, file: Path, name: str) -> None:
         """Copy a file of this computer to `name`: to a temporary name first, then moved."""
-        part = f"{TEMPORARY}/{uuid.uuid4().hex}"
         if self.local:
-            target, waiting = Path(self._path(name)), Path(self._path(part))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            waiting.parent.mkdir(parents=True, exist_ok=True)
-            try:
+            with moved_into_place(Path(self._path(name))) as waiting:
                 shutil.copyfile(file, waiting)
-                waiting.replace(target)
-            finally:
-                waiting.unlink(missing_ok=True)
             return
+        part = f"{TEMPORARY}/{uuid.uuid4().hex}"
         try:
             retried(lambda: self._fs.put_file(str(file), self._path(part)))
             retried(lambda: self._fs.cp_file(self._path(part), self._path(name)))
@@ -99,9 +93,13 @@ class Store:
             with contextlib.suppress(Exception):  # the error before this one is the one to tell
                 self.delete(part)
 
-    def open(self, name: str) -> Any:
-        """A file, open for reading its bytes. Raises `FileNotFoundError`."""
-        return self._fs.open(self._path(name), "rb")
+    def sha256(self, name: str) -> str | None:
+        """The SHA-256 of a file; None where there is none."""
+        try:
+            with self._fs.open(self._path(name), "rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
+            return None
 
     def _create(self, name: str, content: bytes) -> bool:
         if self.local:
@@ -118,28 +116,21 @@ class Store:
 
     def _create_locally(self, name: str, content: bytes) -> bool:
         """A link to a whole file: unlike opening it exclusively, no reader finds a part of it."""
-        with self._waiting(name, content) as (waiting, target):
-            try:
-                os.link(waiting, target)
-            except FileExistsError:
-                return False
-        return True
-
-    def _write_locally(self, name: str, content: bytes) -> None:
-        with self._waiting(name, content) as (waiting, target):
-            waiting.replace(target)
-
-    @contextlib.contextmanager
-    def _waiting(self, name: str, content: bytes) -> Iterator[tuple[Path, Path]]:
-        """A file beside its final path, with `content`, and that path."""
         target = Path(self._path(name))
         target.parent.mkdir(parents=True, exist_ok=True)
         waiting = target.with_name(f".{uuid.uuid4().hex}")
         try:
             waiting.write_bytes(content)
-            yield waiting, target
+            os.link(waiting, target)
+        except FileExistsError:
+            return False
         finally:
             waiting.unlink(missing_ok=True)
+        return True
+
+    def _write_locally(self, name: str, content: bytes) -> None:
+        with moved_into_place(Path(self._path(name))) as waiting:
+            waiting.write_bytes(content)
 
     def _path(self, name: str) -> str:
         return posixpath.join(self._root, name)

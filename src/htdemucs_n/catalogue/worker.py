@@ -89,16 +89,10 @@ class Worker:
         finally:
             self._claims.release(claim)
 
-    def close(self) -> None:
-        """End the threads of the worker."""
-        self._claims.close()
-
     def _separated(self, song: Song) -> Record:
         with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder, _here(song, Path(folder)) as (path, digest):
             files = {name: Path(folder) / f"{name}.{self._output.format}" for name in self._files}
-            start = time.perf_counter()
             outcome = separate_track(path, files, self._separator, self._choice, self._output)
-            elapsed = time.perf_counter() - start
             hashes = {file.name: _sha256(file) for file in files.values()}
             for file in files.values():
                 self._store.publish(file, f"{song.key}/{file.name}")
@@ -107,7 +101,7 @@ class Worker:
             sha256=digest,
             stems=hashes,
             seconds=outcome.seconds,
-            speed=outcome.seconds / max(elapsed, 1e-9),
+            speed=outcome.speed,
             gain=outcome.gain,
         )
         return record if self._ledger.commit(record) else replace(record, state="there before")

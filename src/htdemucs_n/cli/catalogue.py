@@ -10,10 +10,12 @@ import typer
 
 from htdemucs_n.cli.options import Device, EngineName, ModelNames, Threads, model_names
 from htdemucs_n.cli.separate import (
+    AsJson,
     Bitrate,
     ClipMode,
     Depth,
     Format,
+    Jobs,
     OtherMethod,
     Overlap,
     Precision,
@@ -35,7 +37,6 @@ Places = Annotated[
         show_default=False,
     ),
 ]
-Jobs = Annotated[int, typer.Option("-j", "--jobs", min=1, help="Songs that are separated at the same time.")]
 Ray = Annotated[
     str | None,
     typer.Option(
@@ -44,7 +45,6 @@ Ray = Annotated[
 ]
 StatusFlag = Annotated[bool, typer.Option("--status", help="Print how far the catalogue DEST is, and end.")]
 VerifyFlag = Annotated[bool, typer.Option("--verify", help="Read all stems of DEST back and compare them, and end.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for each song.")]
 
 
 def catalogue(
