@@ -10,12 +10,10 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import signal
-import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Protocol
 
@@ -24,6 +22,7 @@ import soundfile
 from htdemucs_n.audio import make_folder
 from htdemucs_n.audio.integers import to_integers
 from htdemucs_n.errors import UserError
+from htdemucs_n.worker_process import follow_parent
 from song_maker.drum_recording import DrumRecorder
 from song_maker.effects import RATE, Signal
 from song_maker.groove import GrooveSet
@@ -140,17 +139,8 @@ _maker: Maker | None = None
 
 def _open_in_worker(sources: Sources) -> None:
     global _maker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    follow_parent()
     _maker = sources.open()
-
-
-def _leave_with_parent() -> None:
-    """End this worker when its parent has been killed: nobody else would."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _make_in_worker(number: int, request: Request) -> tuple[int, bool]:

@@ -10,11 +10,11 @@ import pytest
 from htdemucs_n.catalogue import run as run_module
 from htdemucs_n.catalogue.claims import Claims
 from htdemucs_n.catalogue.ledger import Ledger, Record
-from htdemucs_n.catalogue.processes import Event
 from htdemucs_n.catalogue.run import run_catalogue
 from htdemucs_n.catalogue.songs import Song
 from htdemucs_n.catalogue.status import read_status
 from htdemucs_n.catalogue.store import Store
+from htdemucs_n.catalogue.worker import Event
 
 pytest.importorskip("fsspec")
 from catalogue_helpers import make_songs

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Literal
 
-from htdemucs_n.catalogue.ledger import Record
 from htdemucs_n.catalogue.songs import Song
-from htdemucs_n.catalogue.worker import Work, Worker
+from htdemucs_n.catalogue.worker import Event, Work, Worker
 from htdemucs_n.errors import UserError
-
-Event = tuple[Song, Record | Literal["died"] | None]
-"""A song, and its record; None where another worker has it; `died` where its worker ended without an answer."""
+from htdemucs_n.worker_process import follow_parent
 
 
 @dataclass(eq=False)
@@ -85,8 +78,7 @@ class Processes:
 
 
 def _work(work: Work, pipe: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    follow_parent()
     try:
         worker = Worker(work)
         while True:
@@ -95,11 +87,3 @@ def _work(work: Work, pipe: Connection) -> None:
         return
     except UserError as error:
         pipe.send(error)
-
-
-def _leave_with_parent() -> None:
-    """End this worker when its parent has been killed: nobody else would."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

@@ -9,9 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from htdemucs_n.catalogue.ledger import Record
-from htdemucs_n.catalogue.processes import Event
 from htdemucs_n.catalogue.songs import Song
-from htdemucs_n.catalogue.worker import Work, Worker
+from htdemucs_n.catalogue.worker import Event, Work, Worker
 from htdemucs_n.errors import DeviceError
 
 _MOST_FAILURES = 3

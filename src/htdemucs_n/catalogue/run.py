@@ -9,9 +9,9 @@ from typing import Protocol
 
 from htdemucs_n.catalogue.claims import Claims
 from htdemucs_n.catalogue.ledger import Ledger, Record, name_of
-from htdemucs_n.catalogue.processes import Event
 from htdemucs_n.catalogue.songs import Song, find_songs
 from htdemucs_n.catalogue.store import Store
+from htdemucs_n.catalogue.worker import Event
 
 _MOST_DEATHS = 2
 """Workers that may die over a song before it is set aside."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from htdemucs_n import __version__
 from htdemucs_n.catalogue.claims import Claims
@@ -30,6 +30,10 @@ _BLOCK = 1 << 20
 _PREFIX = "htdemucs-n-"
 _COPY = re.compile(rf"[^'\"]*{_PREFIX}[^/\\]*[/\\]song[^'\"]*")
 """The path of a copy in a message, which should name the song."""
+
+
+Event = tuple[Song, Record | Literal["died"] | None]
+"""A song, and its record; None where another worker has it; `died` where its worker ended without an answer."""
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
-from htdemucs_n.cli.options import Device, EngineName, ModelNames, Threads, model_names
-from htdemucs_n.cli.separate import (
+from htdemucs_n.cli.options import (
     AsJson,
     Bitrate,
     ClipMode,
     Depth,
+    Device,
+    EngineName,
     Format,
     Jobs,
+    ModelNames,
     OtherMethod,
     Overlap,
     Precision,
@@ -25,7 +27,9 @@ from htdemucs_n.cli.separate import (
     Shifts,
     Stems,
     Tags,
+    Threads,
     TwoStems,
+    model_names,
 )
 from htdemucs_n.errors import OptionError, require_packages
 

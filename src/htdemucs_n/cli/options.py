@@ -53,6 +53,62 @@ Trust = Annotated[
 ]
 """`trusted` for `Separator`."""
 
+Precision = Annotated[
+    str, typer.Option(help="auto, fp32, bf16 or fp16; auto takes bf16 if the device has fast instructions for it.")
+]
+Segment = Annotated[
+    float | None,
+    typer.Option(help="Length of a segment in seconds.", show_default="as the model was trained"),
+]
+Overlap = Annotated[
+    float | None,
+    typer.Option(
+        help="Fraction of a segment that it shares with the next, 0 to 0.95.", show_default="the model's, 0.1"
+    ),
+]
+Shifts = Annotated[
+    int, typer.Option(help="Average the stems over N random shifts in time, which takes N times as long.", metavar="N")
+]
+Seed = Annotated[int, typer.Option(help="Seed of the random shifts.")]
+Stems = Annotated[
+    str | None, typer.Option(help="Write only these stems: drums,bass.", show_default="all", metavar="STEMS")
+]
+TwoStems = Annotated[
+    str | None,
+    typer.Option(
+        metavar="STEM", help="Write only STEM and no_STEM, the rest of the song; or: instrumental, and vocals."
+    ),
+]
+OtherMethod = Annotated[
+    str,
+    typer.Option(help="How the rest is made: add (sum of the other stems), minus (song minus STEM), none (no rest)."),
+]
+Format = Annotated[
+    str | None,
+    typer.Option("--format", help="File format: wav, flac, mp3, ogg, opus, m4a or stem.mp4.", show_default="wav"),
+]
+Depth = Annotated[
+    str | None,
+    typer.Option(help="Sample format of wav, flac and stem.mp4: int16, int24 or float32.", show_default="the song's"),
+]
+Bitrate = Annotated[
+    int | None,
+    typer.Option(
+        help="Bit rate in kbit/s (mp3 320, ogg 256, opus 160, m4a and stem.mp4 256).", show_default="by format"
+    ),
+]
+Rate = Annotated[int | None, typer.Option(help="Sample rate of the stems, Hz.", show_default="the song's")]
+ClipMode = Annotated[
+    str | None,
+    typer.Option(
+        help="Treatment of stems that exceed full scale: rescale (one gain for all), clamp, limit, none.",
+        show_default="rescale; clamp to standard output; none for float32",
+    ),
+]
+Tags = Annotated[bool, typer.Option("--tags/--no-tags", help="Copy title, artist, cover and other tags to the stems.")]
+Jobs = Annotated[int, typer.Option("-j", "--jobs", min=1, help="Songs that are separated at the same time.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for each song.")]
+
 
 def model_names(text: str) -> list[str]:
     """`a,b` as two models, unless there is a file of that name. Raises `OptionError` where none is named."""
