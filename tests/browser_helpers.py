@@ -41,3 +41,14 @@ def until(page: Any, true: Callable[[], bool]) -> None:
             return
         page.wait_for_timeout(50)
     raise AssertionError("it did not become true")
+
+
+def rename_and_delete(page: Any) -> None:
+    """Rename the song that is open, the only one, and delete it."""
+    page.once("dialog", lambda dialog: dialog.accept("Another name"))
+    page.get_by_role("button", name="Rename").click()
+    until(page, lambda: page.inner_text("#playing") == "Another name")
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Delete").click()
+    page.wait_for_selector("#none:not([hidden])")
+    assert page.locator("#player").is_hidden()

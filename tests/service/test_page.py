@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from audio_helpers import tones
-from browser_helpers import chromium, opened_page, until
+from browser_helpers import chromium, opened_page, rename_and_delete, until
 from htdemucs_n.service.page import FOLDER
 from htdemucs_n.service.peaks import POINTS, outline
 from service_helpers import JOBS, ended, running, service, song, submit
@@ -157,13 +157,7 @@ def test_drop_a_song_play_it_and_find_it_again(tmp_path: Path, browser: Any) -> 
         page.reload()
         name.click()
         page.wait_for_selector(".lane >> nth=3")
-        page.once("dialog", lambda dialog: dialog.accept("Another name"))
-        page.get_by_role("button", name="Rename").click()
-        until(page, lambda: page.inner_text("#playing") == "Another name")
-        page.once("dialog", lambda dialog: dialog.accept())
-        page.get_by_role("button", name="Delete").click()
-        page.wait_for_selector("#none:not([hidden])")
-        assert page.locator("#player").is_hidden()
+        rename_and_delete(page)
         assert not wrong
 
 

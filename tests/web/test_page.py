@@ -17,7 +17,7 @@ import soundfile
 from torch import Tensor
 
 from audio_helpers import tones
-from browser_helpers import chromium, opened_page, until
+from browser_helpers import chromium, opened_page, rename_and_delete, until
 from htdemucs_n import Separator
 from htdemucs_n.audio import write_wav
 from web_helpers import build, needs_runtime, served
@@ -116,13 +116,7 @@ def test_the_stems_of_a_song_are_those_of_python_and_are_played(dist: Path, brow
         until(page, lambda: page.locator(".lane.silent").count() == 4 and not page.inner_text(".note"))
         assert page.locator(".lane.silent[data-stem=original]").count() == 0
 
-        page.once("dialog", lambda dialog: dialog.accept("Another name"))
-        page.get_by_role("button", name="Rename").click()
-        until(page, lambda: page.inner_text("#playing") == "Another name")
-        page.once("dialog", lambda dialog: dialog.accept())
-        page.get_by_role("button", name="Delete").click()
-        page.wait_for_selector("#none:not([hidden])")
-        assert page.locator("#player").is_hidden()
+        rename_and_delete(page)
         assert asked and all(address.startswith((url, f"blob:{url}")) for address in asked)
         assert [text for text in wrong if "adapter" not in text] == []  # this computer may have no graphics card
 

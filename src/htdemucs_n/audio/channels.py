@@ -32,6 +32,11 @@ _BY_COUNT = {
 """What a number of channels stands for where the speakers are not known, in WAVE order."""
 
 
+def at_most_stereo(mixture: NDArray[np.float32], speakers: Sequence[str] = ()) -> NDArray[np.float32]:
+    """Mono and stereo as they are, and more channels `(C, T)` as `to_stereo` mixes them down."""
+    return mixture if mixture.shape[0] <= 2 else to_stereo(mixture, speakers)
+
+
 def to_stereo(mixture: NDArray[np.float32], speakers: Sequence[str] = ()) -> NDArray[np.float32]:
     """Mix `(C, T)` down to `(2, T)`; `speakers` are the names of the channels, by default those of their number.
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htdemucs_n.audio import Audio, resample
-from htdemucs_n.audio.channels import to_stereo
+from htdemucs_n.audio.channels import at_most_stereo
 from htdemucs_n.audio.integers import FULL_SCALE, to_integers
 from htdemucs_n.datasets.cache import DecodedCache
 from htdemucs_n.datasets.songs import StemFile
@@ -68,7 +68,7 @@ def convert(audio: Audio, sample_rate: int, channels: int | None) -> NDArray[np.
     More than two channels are mixed down to stereo. With `channels` 2 mono audio is put on both channels; with None
     it stays mono.
     """
-    samples = audio.samples if len(audio.samples) <= 2 else to_stereo(audio.samples, audio.speakers)
+    samples = at_most_stereo(audio.samples, audio.speakers)
     if audio.sample_rate != sample_rate:
         samples = resample(samples, audio.sample_rate, sample_rate)
     if channels is not None and samples.shape[0] != channels:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htdemucs_n.audio import read_audio
-from htdemucs_n.audio.channels import to_stereo
+from htdemucs_n.audio.channels import at_most_stereo
 from htdemucs_n.audio.resample import DELAY, resample_blocks
 from htdemucs_n.engines.choose import load_engine
 from htdemucs_n.engines.engine import Engine
@@ -131,7 +131,7 @@ class Separator:
             UserError: the file cannot be read (see `htdemucs_n.audio.read_audio`), or as `separate`.
         """
         audio = read_audio(path)
-        mixture = audio.samples if len(audio.samples) <= 2 else to_stereo(audio.samples, audio.speakers)
+        mixture = at_most_stereo(audio.samples, audio.speakers)
         return self.separate(mixture, audio.sample_rate, progress, cancel)
 
     @overload

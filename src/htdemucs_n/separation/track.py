@@ -18,7 +18,7 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from htdemucs_n.audio.channels import to_stereo
+from htdemucs_n.audio.channels import at_most_stereo
 from htdemucs_n.audio.file_view import FileView
 from htdemucs_n.audio.formats import STEM_FILE, STEM_FILE_STEMS, Encoding, choose_encoding, nearest_rate
 from htdemucs_n.audio.headers import is_wav_without_samples
@@ -238,7 +238,7 @@ def _open_standard_input() -> Iterator[AudioStream]:
 def _stereo_blocks(stream: AudioStream, path: Path) -> Iterator[NDArray[np.float32]]:
     """The blocks of a stream, more than two channels mixed down by where their speakers are."""
     for block in checked_blocks(stream, _STANDARD_INPUT if path == STANDARD else path):
-        yield block if len(block) <= 2 else to_stereo(block, stream.speakers)
+        yield at_most_stereo(block, stream.speakers)
 
 
 def _target(path: Path) -> Path | BinaryIO:

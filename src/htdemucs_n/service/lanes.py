@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
 from htdemucs_n.audio import open_audio, resample_blocks
-from htdemucs_n.audio.channels import to_stereo
+from htdemucs_n.audio.channels import at_most_stereo
 from htdemucs_n.audio.stream import BLOCK, checked_blocks
 
 ORIGINAL = "original"
@@ -55,9 +55,7 @@ def stem_blocks(
 def song_blocks(song: Path, sound: Sound, start: int = 0, end: int | None = None) -> Iterator[NDArray[np.float32]]:
     """The samples of the song itself at the rate of the stems, as blocks `(C, n)`. Raises `UserError`."""
     with open_audio(song) as audio:
-        blocks = (
-            to_stereo(block, audio.speakers) if len(block) > 2 else block for block in checked_blocks(audio, song)
-        )
+        blocks = (at_most_stereo(block, audio.speakers) for block in checked_blocks(audio, song))
         resampled = resample_blocks(blocks, audio.sample_rate, sound.sample_rate)
         yield from _cut(resampled, sound, start, sound.length if end is None else end)
 
