@@ -177,7 +177,7 @@ def test_show_prints_the_model_and_stops(
         (["continue_from=missing.safetensors"], "missing.safetensors"),
         (["misc.out=songs/first/drums.wav"], "drums.wav"),
         (["--config-name", "mine"], "mine"),
-        (["dset.train=[a b"], "argument 'dset.train=[a b' cannot be read: check its brackets"),
+        (["dset.train=[a b"], "config key 'dset.train' is '[a b', which cannot be read: check its brackets and quotes"),
     ],
 )
 def test_a_mistake_is_one_line(

@@ -43,7 +43,9 @@ def compose_values(config_name: str, overrides: Sequence[str]) -> dict[str, Any]
             config = compose(config_name, [_readable(override) for override in overrides])
             values: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     except OverrideParseException as error:
-        raise UserError(f"argument '{error.override}' cannot be read: check its brackets, quotes and '='") from error
+        key, found, value = str(error.override).partition("=")
+        what = f"config key '{key}' is '{value}', which" if found else f"argument '{key}'"
+        raise UserError(f"{what} cannot be read: check its brackets and quotes") from error
     except ConfigCompositionException as error:
         unknown = re.match(r"Could not override '(.+?)'", str(error))
         if unknown is None:
