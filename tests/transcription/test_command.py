@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -125,16 +126,26 @@ def test_a_file_in_place_of_the_folder_is_named_before_the_work(
     assert capsys.readouterr().err == "error: --out out: this is a file: give a folder\n"
 
 
-def test_chords_by_basic_pitch(song: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """With the interface of the package: its events are the notes of the part, and what it says is not shown."""
+@pytest.fixture
+def basic_pitch(song: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A package with the interface of basic-pitch, in this test alone."""
     package = Path("site/basic_pitch")
     package.mkdir(parents=True)
     (package / "__init__.py").write_text(BASIC_PITCH, encoding="utf-8")
     (package / "inference.py").write_text(INFERENCE, encoding="utf-8")
-    for name in ("basic_pitch", "basic_pitch.inference"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
+    names = ("basic_pitch", "basic_pitch.inference")
+    before = {name: sys.modules.pop(name) for name in names if name in sys.modules}
     monkeypatch.syspath_prepend(str(Path("site").absolute()))
     monkeypatch.setattr("htdemucs_n.transcription.polyphony.find_spec", find_spec)
+    yield
+    for name in names:
+        sys.modules.pop(name, None)
+    sys.modules.update(before)
+
+
+@pytest.mark.usefixtures("basic_pitch")
+def test_chords_by_basic_pitch(song: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its events are the notes of the part, and what it says is not shown."""
     assert run(monkeypatch, song, "-o", "out") == 0
     out, err = capsys.readouterr()
     assert "other: 2 notes" in out and "Predicting" not in out and "basic-pitch" not in out and not err
@@ -145,8 +156,6 @@ def test_chords_by_basic_pitch(song: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert run(monkeypatch, song, "-o", "out", "--force") == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: basic-pitch cannot transcribe") and "(no kernel)" in line
-    for name in ("basic_pitch", "basic_pitch.inference"):
-        monkeypatch.delitem(sys.modules, name)
 
 
 def test_folders_of_stems_among_songs(tmp_path: Path) -> None:
