@@ -2,7 +2,8 @@
 
     python scripts/ship.py runs/small/best.safetensors small
 
-It writes `src/htdemucs_n/models/weights/<name>.safetensors`, with the licence of the weights in its header. Afterwards,
+It writes `src/htdemucs_n/models/weights/<name>.safetensors`, with the licence of the weights in its header (`--licence`
+where it is not that of the other models). Afterwards,
 
 1. write the graph: `htdemucs-n export <name> -o src/htdemucs_n/models/weights/<name>.onnx --beside`;
 2. score this file and the checkpoint with `benchmarks/quality.py`, and write both figures into the model card in the
@@ -27,10 +28,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("name")
+    parser.add_argument("--licence", default=LICENCE_OF_WEIGHTS)
     arguments = parser.parse_args()
     model, metadata = load_saved_model(arguments.checkpoint)
     path = WEIGHTS / f"{arguments.name}.safetensors"
-    save_model(path, model, {"licence": LICENCE_OF_WEIGHTS, **metadata}, torch.float16)
+    save_model(path, model, {**metadata, "licence": arguments.licence}, torch.float16)
     print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB, trained for {metadata.get('step', '?')} steps")
 
 

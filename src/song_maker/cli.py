@@ -66,17 +66,29 @@ def drums(
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Use the kits and performances that are never trained on.")
     ] = False,
+    behind: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Separate each recording with this model from a mixture with --songs."),
+    ] = None,
+    songs: Annotated[
+        Path | None, typer.Option(help="Folder of songs in stems, for --behind: song/{bass,other,vocals}.ogg.")
+    ] = None,
     count: Count = 100,
     seconds: Seconds = 13.0,
     seed: Seed = 0,
     jobs: Jobs = 1,
     form: Form = "flac",
 ) -> None:
-    """Make recordings of drums in the parts kick, snare, toms, hihat and cymbals, which add up to the recording."""
+    """Make recordings of drums in the parts kick, snare, toms, hihat and cymbals, which add up to the recording.
+
+    With --behind they are what a model separates from songs with these drums, and the parts add up to that.
+    """
     with _making():
         from song_maker.library import DrumSources
 
-    _make(DrumSources(groove, muldjord, held_out), out, count, seconds, seed, form, jobs)
+    if (behind is None) != (songs is None):
+        raise UserError("--behind and --songs belong together: give both or neither")
+    _make(DrumSources(groove, muldjord, held_out, behind, songs), out, count, seconds, seed, form, jobs)
 
 
 @contextmanager

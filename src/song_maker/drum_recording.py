@@ -43,11 +43,15 @@ class DrumRecorder:
 
         The same numbers give the same recording with the same kits.
         """
+        return self.record(seed, number, seconds)[1]
+
+    def record(self, seed: int, number: int, seconds: float) -> tuple[list[Note], dict[str, Signal]]:
+        """The hits of a recording, in seconds, and its parts as `make` has them."""
         play, sound, mix = np.random.default_rng((seed, number)).spawn(3)
         kit = self._kits[number % len(self._kits)] if self._as_played else self._choose(sound)
         hits = self._hits(kit, seconds, play)
         parts = self._channels(kit, hits, seconds, sound)
-        return _mixed(parts, mix)
+        return hits, _mixed(parts, mix)
 
     def _choose(self, rng: np.random.Generator) -> KitSource:
         return self._kits[int(rng.choice(len(self._kits), p=self._chances))]

@@ -29,6 +29,7 @@ from song_maker.groove import GrooveSet
 from song_maker.kit_list import held_out_kits, training_kits
 from song_maker.mma import find_mma
 from song_maker.pop909 import Pop909
+from song_maker.separated_drums import SeparatedDrumRecorder
 from song_maker.song import SongMaker
 from song_maker.soundfonts import SoundFonts
 from song_maker.voice_bank import VoiceBank
@@ -81,13 +82,21 @@ class DrumSources:
     """Folder of MuldjordKit."""
     held_out: bool = False
     """The kits and performances that are never trained on, in place of the others."""
+    behind: str | None = None
+    """A model that separates the recordings from mixtures with `songs`; None leaves them as they are."""
+    songs: Path | None = None
+    """Folder of songs in stems."""
 
-    def open(self) -> DrumRecorder:
+    def open(self) -> Maker:
         """See `Sources`."""
         training, scoring = GrooveSet(self.groove).split()
         if self.held_out:
-            return DrumRecorder(scoring, held_out_kits(), as_played=True)
-        return DrumRecorder(training, training_kits(SoundFonts(), self.muldjord))
+            recorder = DrumRecorder(scoring, held_out_kits(), as_played=True)
+        else:
+            recorder = DrumRecorder(training, training_kits(SoundFonts(), self.muldjord))
+        if self.behind is None or self.songs is None:
+            return recorder
+        return SeparatedDrumRecorder(recorder, self.songs, self.behind)
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,10 @@ Shifts = Annotated[
     int, typer.Option(help="Average the stems over N random shifts in time, which takes N times as long.", metavar="N")
 ]
 Seed = Annotated[int, typer.Option(help="Seed of the random shifts.")]
+DrumKit = Annotated[
+    bool,
+    typer.Option("--drum-kit", help="Write the parts of the drums too: drums/kick, snare, toms, hihat and cymbals."),
+]
 Stems = Annotated[
     str | None, typer.Option(help="Write only these stems: drums,bass.", show_default="all", metavar="STEMS")
 ]

@@ -15,6 +15,7 @@ from htdemucs_n.cli.options import (
     ClipMode,
     Depth,
     Device,
+    DrumKit,
     EngineName,
     Format,
     Jobs,
@@ -76,6 +77,7 @@ def separate(
     overlap: Overlap = None,
     shifts: Shifts = 0,
     seed: Seed = 0,
+    drum_kit: DrumKit = False,
     stems: Stems = None,
     two_stems: TwoStems = None,
     other_method: OtherMethod = "add",
@@ -131,6 +133,7 @@ def separate(
         weights=_numbers(weights),
         trusted=trust,
         threads=threads,
+        drum_kit=drum_kit,
     )
     choice = StemChoice(separator.sources, None if stems is None else stems.split(","), two_stems, other_method)
     files = file_names(output.format, choice)

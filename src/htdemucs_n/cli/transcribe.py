@@ -40,7 +40,7 @@ def transcribe(
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
-    """Write the notes of songs as MIDI files: bass and vocals, and where basic-pitch is installed, other.
+    """Write the notes of songs as MIDI files: drums, bass, vocals, and where basic-pitch is installed, other.
 
     A song that fails does not stop the others: failures are listed at the end, and the exit status is 1. Existing
     files are kept, so the same command continues after an interruption.
@@ -58,7 +58,7 @@ def transcribe(
     from htdemucs_n.separation.names import Namer, Track
     from htdemucs_n.transcription import transcribe as transcribe_stems
     from htdemucs_n.transcription import write_midi
-    from htdemucs_n.transcription.songs import find_songs, separated, stem_files
+    from htdemucs_n.transcription.songs import find_songs, separated, stem_files, with_drum_parts
     from htdemucs_n.transcription.transcribe import PIECE_SECONDS
 
     if is_file(out):
@@ -81,6 +81,7 @@ def transcribe(
             else:
                 progress = stack.enter_context(display.track(track.path.name, separator().segment_seconds))
                 stems = stack.enter_context(separated(track.path, separator(), progress))
+            stems = stack.enter_context(with_drum_parts(stems))
             progress = stack.enter_context(display.track(f"notes of {track.path.name}", PIECE_SECONDS))
             result = transcribe_stems(stems, progress)
         write_midi(target, track.name.rpartition("/")[2], result.beats, result.parts, quantise)

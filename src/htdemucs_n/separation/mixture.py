@@ -1,4 +1,4 @@
-"""The mixture as it comes in: checked, brought to float32 stereo, and kept until its stems are there."""
+"""The mixture as it comes in: checked, brought to float32 stereo, and kept until its stems are there and complete."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htdemucs_n.audio.channels import to_stereo
-from htdemucs_n.errors import AudioError
+from htdemucs_n.errors import AudioError, ModelError
 from htdemucs_n.separation.tensors import is_tensor, to_array
 
 if TYPE_CHECKING:
@@ -70,3 +70,22 @@ class PendingMixture:
             if rest.shape[1]:
                 self._pieces.insert(0, rest)
         return np.concatenate(taken, axis=1) if taken else np.empty((2, 0), np.float32)
+
+    def complete(self, stems: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Make stems `(S, 2, n)` add up to the next n samples, or as many as there are, in their channels.
+
+        Raises:
+            ModelError: NaN or infinite samples.
+        """
+        samples = self.take(stems.shape[-1])
+        stems = stems[..., : samples.shape[-1]]
+        # What the stems lack of the mixture, for any reason (the model, a constant offset, frequencies above
+        # the model's), is given to all in equal parts: the least change that makes them add up.
+        with np.errstate(over="ignore", invalid="ignore"):  # they raise an error below
+            missing = stems.sum(axis=0)
+            np.subtract(samples, missing, out=missing)
+            missing /= len(stems)
+            stems += missing
+        if not np.isfinite(missing).all():
+            raise ModelError("the model puts out NaN or infinite samples: its checkpoint is damaged, use another")
+        return stems.mean(axis=1, keepdims=True) if self.mono else stems

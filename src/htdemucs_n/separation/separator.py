@@ -2,6 +2,7 @@
 
 blocks (C, n) -> stereo -> model's rate -> segments -> normalise -> model -> undo -> overlap-add (S, 2, n')
      -> input's rate (S, 2, n) -> spread what is missing of the mixture over the stems -> mono again if the input was
+     -> with a drum kit: the parts of the drums beside them
 
 All of it is a stream: memory does not grow with the length, and a whole song gives the same bytes as its blocks.
 """
@@ -23,7 +24,8 @@ from htdemucs_n.audio.resample import DELAY, resample_blocks
 from htdemucs_n.engines.choose import load_engine
 from htdemucs_n.engines.engine import Engine
 from htdemucs_n.engines.sources import ModelSource
-from htdemucs_n.errors import ModelError, OptionError
+from htdemucs_n.errors import OptionError
+from htdemucs_n.separation.drum_kit import DRUM_KIT, check_has_drums, part_names, with_parts
 from htdemucs_n.separation.estimate import Estimator
 from htdemucs_n.separation.mixture import PendingMixture
 from htdemucs_n.separation.overlap_add import segment_count, segment_hop
@@ -67,6 +69,8 @@ class Separator:
             runs out.
         trusted: allow a pickled official checkpoint (`.th`), which can run any code.
         threads: CPU threads of the model; by default as many as there are cores.
+        drum_kit: add the parts of the drums to the stems, as `drums/kick` and so on, which add up to `drums`. Another
+            shipped model takes them apart, with the same options.
 
     Raises:
         UserError: an unknown engine, model or device, a bad checkpoint, or an option out of its range.
@@ -87,19 +91,23 @@ class Separator:
         batch: int | None = None,
         trusted: bool = False,
         threads: int | None = None,
+        drum_kit: bool = False,
     ) -> None:
         _check_options(overlap, shifts, batch)
-        self.engine = load_engine(
-            model,
-            engine=engine,
-            device=device,
-            precision=precision,
-            segment=segment,
-            weights=weights,
-            trusted=trusted,
-            threads=threads,
-        )
+        run: dict[str, Any] = {
+            "engine": engine,
+            "device": device,
+            "precision": precision,
+            "segment": segment,
+            "threads": threads,
+        }
+        self.engine = load_engine(model, **run, weights=weights, trusted=trusted)
+        self._kit: Separator | None = None
         self.sources = self.engine.sources
+        if drum_kit:
+            check_has_drums(self.sources)
+            self._kit = Separator(DRUM_KIT, **run, overlap=overlap, shifts=shifts, seed=seed, batch=batch)
+            self.sources = (*self.sources, *part_names(self._kit.sources))
         self.shifts = shifts
         self.seed = seed
         self.batch = batch or self.engine.batch
@@ -120,7 +128,8 @@ class Separator:
         """
         rate = self.engine.samplerate
         delay = 0 if sample_rate == rate else 2 * DELAY * max(1.0, sample_rate / rate)
-        return round(self._segment * self.batch * sample_rate / rate + delay) + 1
+        own = round(self._segment * self.batch * sample_rate / rate + delay) + 1
+        return own + (self._kit.latency(sample_rate) if self._kit else 0)
 
     def separate_file(
         self, path: str | Path | BinaryIO, progress: Progress | None = None, cancel: Event | None = None
@@ -217,6 +226,18 @@ class Separator:
             UserError, Cancelled: as `separate`.
             ValueError: a block that is not `(C, n)`, or whose C differs from the first one's.
         """
+        stems = self._separated(blocks, sample_rate, length, progress, cancel)
+        return stems if self._kit is None else with_parts(stems, self._kit, sample_rate)
+
+    def _separated(
+        self,
+        blocks: Iterable[Samples],
+        sample_rate: int,
+        length: int | None,
+        progress: Progress | None,
+        cancel: Event | None,
+    ) -> Iterator[dict[str, Any]]:
+        """Blocks of the stems of the engine."""
         mixture = PendingMixture()
         report = self._segment_counter(sample_rate, length, progress)
         estimate = self.estimator.for_song(report, cancel)
@@ -225,29 +246,16 @@ class Separator:
         separated = separate_shifted(resampled, self._segment, self.overlap, self._offsets(), estimate, self.batch)
         flat = (stems.reshape(-1, stems.shape[-1]) for stems in separated)
         for block in resample_blocks(flat, rate, sample_rate):
-            yield from self._complete(block.reshape(len(self.sources), 2, -1), mixture)
+            yield from self._named(mixture.complete(block.reshape(len(self.engine.sources), 2, -1)), mixture.tensors)
         if mixture.length:  # resampling to the model's rate and back can lose a sample
-            yield from self._complete(np.zeros((len(self.sources), 2, mixture.length), np.float32), mixture)
+            rest = np.zeros((len(self.engine.sources), 2, mixture.length), np.float32)
+            yield from self._named(mixture.complete(rest), mixture.tensors)
 
-    def _complete(self, stems: NDArray[np.float32], mixture: PendingMixture) -> Iterator[Any]:
-        """Make stems `(S, 2, n)` add up to the next n samples of the mixture."""
-        samples = mixture.take(stems.shape[-1])  # shorter than asked for at the end
-        if not (length := samples.shape[-1]):
-            return
-        stems = stems[..., :length]
-        # What the stems lack of the mixture, for any reason (the model, a constant offset, frequencies above
-        # the model's), is given to all in equal parts: the least change that makes them add up.
-        with np.errstate(over="ignore", invalid="ignore"):  # they raise an error below
-            missing = stems.sum(axis=0)
-            np.subtract(samples, missing, out=missing)
-            missing /= len(stems)
-            stems += missing
-        if not np.isfinite(missing).all():
-            raise ModelError("the model puts out NaN or infinite samples: its checkpoint is damaged, use another")
-        if mixture.mono:
-            stems = stems.mean(axis=1, keepdims=True)
-        named = dict(zip(self.sources, stems, strict=True))
-        yield to_tensors(named) if mixture.tensors else named
+    def _named(self, stems: NDArray[np.float32], as_tensors: bool) -> Iterator[dict[str, Any]]:
+        """Stems `(S, C, n)` by name; nothing where n is 0."""
+        if stems.shape[-1]:
+            named = dict(zip(self.engine.sources, stems, strict=True))
+            yield to_tensors(named) if as_tensors else named
 
     def _segment_counter(
         self, sample_rate: int, length: int | None, progress: Progress | None

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htdemucs_n.errors import OptionError, suggestion
+from htdemucs_n.separation.drum_kit import is_part
 
 OTHER_METHODS = ("add", "minus", "none")
 
@@ -55,7 +56,7 @@ class StemChoice:
         if self._separated is None:
             return [stems[name] for name in self.names]
         chosen = stems[self._separated]
-        others = [samples for name, samples in stems.items() if name != self._separated]
+        others = [samples for name, samples in stems.items() if name != self._separated and not is_part(name)]
         rest = sum(others, start=chosen) - chosen if self.other_method == "minus" else sum(others[1:], start=others[0])
         pair = [chosen, rest] if self._separated == self.two_stems else [rest, chosen]
         return pair[: len(self.names)]

@@ -58,9 +58,12 @@ class Notes:
 
     def _write(self, job: str, folder: Path) -> None:
         from htdemucs_n.transcription import transcribe, write_midi
+        from htdemucs_n.transcription.songs import with_drum_parts
 
         found = self._library.job(job)
-        song = transcribe({name: self._library.stems(found) / file for name, file in found.files.items()})
+        stems = {name: self._library.stems(found) / file for name, file in found.files.items()}
+        with with_drum_parts(stems) as all_stems:
+            song = transcribe(all_stems)
         for name, quantise in ((_FREE, False), (_QUANTISED, True)):
             write_midi(folder / name, found.name, song.beats, song.parts, quantise)
         parts = {

@@ -10,13 +10,18 @@ from tempfile import TemporaryDirectory
 from htdemucs_n.audio.suffixes import SUFFIXES
 from htdemucs_n.errors import UserError
 from htdemucs_n.files import folder_entries
+from htdemucs_n.separation.drum_kit import DRUM_KIT, DRUMS
 from htdemucs_n.separation.inputs import find_tracks
 from htdemucs_n.separation.names import Track, safe_name
 from htdemucs_n.separation.separator import Progress, Separator
 from htdemucs_n.separation.stems import StemChoice
 from htdemucs_n.separation.track import Output, separate_track
+from htdemucs_n.transcription.drum_hits import PIECES
 
 STEMS = ("drums", "bass", "other", "vocals")
+
+PARTS = tuple(PIECES)
+"""Of the drums."""
 
 
 def find_songs(paths: Iterable[Path], out: Path) -> Iterator[Track | UserError]:
@@ -31,6 +36,8 @@ def find_songs(paths: Iterable[Path], out: Path) -> Iterator[Track | UserError]:
         folders: set[Path] = set()
         for entry in find_tracks([path], out):
             folder = entry.path.parent if isinstance(entry, Track) else path
+            if folder.name == DRUMS and DRUMS in stem_files(folder.parent):
+                continue  # its parts belong to that song
             if isinstance(entry, UserError) or not stem_files(folder):
                 yield entry
             elif folder not in folders:
@@ -42,15 +49,32 @@ def find_songs(paths: Iterable[Path], out: Path) -> Iterator[Track | UserError]:
 def stem_files(folder: Path) -> dict[str, Path]:
     """The files of a folder that are named as stems, `bass.wav` or `Vocals.flac`, by stem; of several the first.
 
+    Those of the parts of the drums are in the folder or in its folder `drums`.
+
     Raises:
-        UserError: the folder cannot be read.
+        UserError: a folder cannot be read.
     """
     files: dict[str, Path] = {}
-    for entry in folder_entries(folder):
+    parts = folder / DRUMS
+    for entry in [*folder_entries(folder), *(folder_entries(parts) if parts.is_dir() else ())]:
         stem = entry.stem.lower()
-        if stem in STEMS and entry.suffix.lower() in SUFFIXES:
+        if stem in (PARTS if entry.parent == parts else STEMS + PARTS) and entry.suffix.lower() in SUFFIXES:
             files.setdefault(stem, entry)
     return files
+
+
+@contextmanager
+def with_drum_parts(stems: dict[str, Path], progress: Progress | None = None) -> Iterator[dict[str, Path]]:
+    """The files of stems, and those of the parts of their drums; these are separated where there are none.
+
+    Raises:
+        UserError: the drums cannot be separated.
+    """
+    if DRUMS not in stems or any(part in stems for part in PARTS):
+        yield stems
+        return
+    with separated(stems[DRUMS], Separator(DRUM_KIT), progress) as parts:
+        yield stems | parts
 
 
 @contextmanager

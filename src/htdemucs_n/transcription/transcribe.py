@@ -16,6 +16,7 @@ from htdemucs_n.audio.read import open_audio
 from htdemucs_n.errors import AudioError, Cancelled
 from htdemucs_n.separation.separator import Progress
 from htdemucs_n.transcription.beats import Beats, find_beats
+from htdemucs_n.transcription.drum_hits import PIECES, find_hits, measure_bands
 from htdemucs_n.transcription.features import PitchTrack, joined, measure_flux, measure_voice
 from htdemucs_n.transcription.midi_file import Part
 from htdemucs_n.transcription.note import Note
@@ -49,7 +50,8 @@ VOICES = {
 CHORDS = {"other": Instrument(program=0, channel=2, lowest=21, highest=108)}  # a piano
 """Stems with several notes at a time."""
 
-NO_DRUMS = "the drums are not transcribed: their parts are not told apart yet"
+DRUM_CHANNEL = 9
+"""From 0: the channel of General MIDI whose notes are drums."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,24 +68,30 @@ def transcribe(
 ) -> Transcription:
     """Transcribe the files of the stems of one song, by the names of the stems.
 
-    The beats are those of the sum of all files. `bass` and `vocals` become notes, and `other` where the package
-    `basic-pitch` is installed. `progress` is called with the pieces of 20 s done, and their number, 0 if not known.
+    The beats are those of the sum of all files. `bass` and `vocals` become notes, `other` where the package
+    `basic-pitch` is installed, and the parts of the drums (`kick`, `snare` and so on, see `drum_hits.PIECES`) notes of
+    General MIDI drums. `progress` is called with the pieces of 20 s done, and their number, 0 if not known.
 
     Raises:
-        UserError: there is neither bass nor vocals nor other, or a file cannot be read.
+        UserError: there is none of these stems, or a file cannot be read.
         Cancelled: `cancel` was set.
     """
-    known = [*VOICES, *CHORDS]
+    known = [*VOICES, *CHORDS, *PIECES]
     if not any(name in stems for name in known):
         raise AudioError(f"there is nothing to transcribe: none of the stems {', '.join(known)} is there")
     flux: list[NDArray[np.float64]] = []
     voices: dict[str, list[PitchTrack]] = {name: [] for name in VOICES if name in stems}
+    drums: dict[str, list[NDArray[np.float32]]] = {name: [] for name in PIECES if name in stems}
+    twice = PIECES if "drums" in stems else ()  # the parts of the drums are in them
     total = _count(list(stems.values()))
     for done, pieces in enumerate(_together(stems), 1):
         for name, measured in voices.items():
             if name in pieces:
                 measured.append(measure_voice(pieces[name], VOICES[name].lowest, VOICES[name].highest))
-        flux.append(measure_flux(_sum(list(pieces.values()))))
+        for name, bands in drums.items():
+            if name in pieces:
+                bands.append(measure_bands(pieces[name]))
+        flux.append(measure_flux(_sum([piece for name, piece in pieces.items() if name not in twice])))
         if cancel is not None and cancel.is_set():
             raise Cancelled
         if progress is not None:
@@ -93,7 +101,10 @@ def transcribe(
         instrument = VOICES[name]
         notes = find_notes(joined(measured), instrument.lowest, instrument.highest)
         parts.append(instrument.part(name, notes))
-    remarks = [NO_DRUMS] if "drums" in stems else []
+    if drums:
+        hits = find_hits({name: np.concatenate(bands) for name, bands in drums.items()})
+        parts.append(Part("drums", 0, DRUM_CHANNEL, hits, chords=True))
+    remarks = []
     for name in CHORDS.keys() & stems.keys():
         if can_transcribe():
             parts.append(CHORDS[name].part(name, find_chords(stems[name]), chords=True))
