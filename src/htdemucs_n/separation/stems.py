@@ -48,7 +48,7 @@ class StemChoice:
         """Names of what is written, in order."""
         if self.two_stems is None:
             return tuple(dict.fromkeys(self.stems or self.sources))
-        rest = f"no_{self.two_stems}" if self._separated == self.two_stems else VOCALS
+        rest = f"no_{self.two_stems.rpartition('/')[2]}" if self._separated == self.two_stems else VOCALS
         return (self.two_stems,) if self.other_method == "none" else (self.two_stems, rest)
 
     def pick(self, stems: Mapping[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
@@ -57,7 +57,11 @@ class StemChoice:
             return [stems[name] for name in self.names]
         chosen = stems[self._separated]
         others = [samples for name, samples in stems.items() if name != self._separated and not is_part(name)]
-        rest = sum(others, start=chosen) - chosen if self.other_method == "minus" else sum(others[1:], start=others[0])
+        rest = sum(others[1:], start=others[0])
+        if is_part(self._separated):
+            rest = rest - chosen
+        elif self.other_method == "minus":
+            rest = sum(others, start=chosen) - chosen
         pair = [chosen, rest] if self._separated == self.two_stems else [rest, chosen]
         return pair[: len(self.names)]
 
