@@ -93,9 +93,9 @@ def long(song: Path) -> bytes:
     return file.getvalue()
 
 
-def load(model: str, engine: str) -> Separator:
+def load(model: str, engine: str, drum_kit: bool) -> Separator:
     """Another model that the page offers; none is asked for."""
-    return Separator(model, engine=engine, threads=1)
+    return Separator(model, engine=engine, threads=1, drum_kit=drum_kit)
 
 
 def main(folder: Path) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
 from numpy.typing import NDArray
+
+from htdemucs_n.engines.choose import load_engine
+from htdemucs_n.separation.drum_kit import DRUM_KIT
 
 if TYPE_CHECKING:
     import pytest
@@ -47,8 +50,12 @@ class SplitEngine:
 
 
 def use_engine(monkeypatch: pytest.MonkeyPatch, engine: Engine) -> None:
-    """Whatever model is asked for, every `Separator` gets `engine`."""
-    monkeypatch.setattr("htdemucs_n.separation.separator.load_engine", lambda *_, **__: engine)
+    """Whatever model is asked for, every `Separator` gets `engine`; that of the drum kit keeps its own."""
+
+    def load(model: object = None, **options: Any) -> Engine:
+        return load_engine(DRUM_KIT, **options) if model == DRUM_KIT else engine
+
+    monkeypatch.setattr("htdemucs_n.separation.separator.load_engine", load)
 
 
 def tones(frequencies: tuple[float, ...], sample_rate: int, seconds: float = 0.5) -> NDArray[np.float32]:

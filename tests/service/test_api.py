@@ -14,6 +14,7 @@ import pytest
 from audio_helpers import GAINS, SOURCES, SplitEngine, tones
 from htdemucs_n.errors import ModelError
 from htdemucs_n.separation import Separator
+from htdemucs_n.service.job import Options, job_id
 from htdemucs_n.service.settings import Limits
 from service_helpers import JOBS, ended, samples, service, song, submit
 
@@ -265,7 +266,7 @@ def test_the_schema_names_every_route_with_its_meaning(tmp_path: Path) -> None:
 def test_a_job_names_its_model_and_engine(tmp_path: Path) -> None:
     loaded: list[tuple[str, str]] = []
 
-    def load(model: str, engine: str) -> Separator:
+    def load(model: str, engine: str, drum_kit: bool) -> Separator:
         loaded.append((model, engine))
         return Separator(SplitEngine((0.7, 0.1, 0.1, 0.1)))
 
@@ -292,10 +293,38 @@ def test_a_job_names_its_model_and_engine(tmp_path: Path) -> None:
 
 
 def test_a_model_that_cannot_be_loaded_fails_its_job(tmp_path: Path) -> None:
-    def load(model: str, engine: str) -> Separator:
+    def load(model: str, engine: str, drum_kit: bool) -> Separator:
         raise ModelError("the model cannot be fetched: check the network")
 
     with service(tmp_path, load=load) as client:
         job = ended(client, submit(client, model="bands").json()["id"])
         assert (job["state"], job["error"]) == ("failed", "the model cannot be fetched: check the network")
         assert ended(client, submit(client).json()["id"])["state"] == "done"
+
+
+def test_the_drums_in_parts(tmp_path: Path) -> None:
+    """The parts are lanes in place of the drums, so that all lanes add up to the song."""
+
+    def load(model: str, engine: str, drum_kit: bool) -> Separator:
+        return Separator(SplitEngine(), drum_kit=drum_kit)
+
+    with service(tmp_path, load=load) as client:
+        whole = ended(client, submit(client).json()["id"])
+        job = ended(client, submit(client, drum_kit="true").json()["id"])
+        assert job["state"] == "done", job["error"]
+        assert list(job["files"]) == ["bass", "other", "vocals", "kick", "snare", "toms", "hihat", "cymbals"]
+        assert whole["id"] != job["id"] == submit(client, drum_kit="true").json()["id"]
+        lanes = [samples(client.get(f"{JOBS}/{job['id']}/files/{name}").content) for name in job["files"]]
+        np.testing.assert_allclose(sum(lanes), samples(song()), atol=9 / 2**16)  # each is rounded to 16 bits
+        for wrong in ({"two_stems": "vocals"}, {"format": "stem.mp4"}):
+            answer = submit(client, drum_kit="true", **wrong)
+            assert answer.status_code == 422 and "drum" in answer.json()["detail"]
+    with service(tmp_path / "plain") as client:
+        answer = submit(client, drum_kit="true")
+        assert (answer.status_code, answer.json()["detail"]) == (422, "this service has no drum kit")
+
+
+def test_jobs_of_older_libraries_keep_their_ids() -> None:
+    """The id that version 0.3.0 gave to a song, before there was a drum kit."""
+    assert job_id("a" * 64, Options(), "duo") == "a3b4062e442414536ccc3e82"
+    assert job_id("a" * 64, Options(drum_kit=True), "duo") != job_id("a" * 64, Options(), "duo")

@@ -91,7 +91,7 @@ def serve(
     names = model_names(name or DEFAULT_MODEL)
     separator = Separator(names, engine=engine, device=device, threads=threads)
 
-    def load(model: str, engine: str) -> Separator:
-        return Separator(model, engine=engine, device=device, threads=threads)
+    def load(model: str, engine: str, drum_kit: bool) -> Separator:
+        return Separator(model, engine=engine, device=device, threads=threads, drum_kit=drum_kit)
 
     run(settings, separator, ",".join(names), load=load)

@@ -47,8 +47,8 @@ def studio(
         if browser:
             webbrowser.open(url)
 
-    def load(model: str, engine: str) -> Separator:
-        return Separator(model, engine=engine, device=device, threads=threads)
+    def load(model: str, engine: str, drum_kit: bool) -> Separator:
+        return Separator(model, engine=engine, device=device, threads=threads, drum_kit=drum_kit)
 
     # Who looks at a page reads no log.
     serve(settings, separator, ",".join(names), show, logging.WARNING, load)

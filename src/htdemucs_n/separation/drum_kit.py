@@ -37,7 +37,7 @@ def check_has_drums(sources: Iterable[str]) -> None:
     if DRUMS not in sources:
         raise OptionError(
             f"the drum kit is the parts of the stem {DRUMS}, but the model separates {', '.join(sources)}: "
-            "choose another model, or leave out --drum-kit"
+            "choose another model, or do without the drum kit"
         )
 
 

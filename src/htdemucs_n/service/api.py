@@ -86,11 +86,12 @@ class Api:
         depth: Annotated[str | None, Form()] = None,
         bitrate: Annotated[int | None, Form()] = None,
         two_stems: Annotated[str | None, Form()] = None,
+        drum_kit: Annotated[bool, Form()] = False,
         model: Annotated[str | None, Form()] = None,
         engine: Annotated[str, Form()] = AUTO,
     ) -> Job:
         """Submit a song. 201 for a new job; 200 for one that is there: the same content with the same options."""
-        options = Options(format=format, depth=depth, bitrate=bitrate, two_stems=two_stems)
+        options = Options(format=format, depth=depth, bitrate=bitrate, two_stems=two_stems, drum_kit=drum_kit)
         self._queue.check(options, model or self._separators.model, engine)
         check_room(self._library, self._settings.limits.library, file.size or 0)
         return self._submit(response, file.file, file.filename or "song", options, model, engine)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from htdemucs_n.audio.formats import STEM_FILE
+from htdemucs_n.errors import OptionError
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
@@ -24,6 +27,15 @@ class Options(BaseModel):
     two_stems: str | None = Field(
         default=None, description="a stem, written beside the rest of the song; or instrumental"
     )
+    drum_kit: bool = Field(default=False, description="kick, snare, toms, hihat and cymbals in place of drums")
+
+    @model_validator(mode="after")
+    def _check_drum_kit(self) -> Self:
+        if self.drum_kit and self.two_stems is not None:
+            raise OptionError("two_stems and drum_kit exclude each other: choose one")
+        if self.drum_kit and self.format == STEM_FILE:
+            raise OptionError(f"the format {STEM_FILE} holds the drums as one stem: choose another, or no drum_kit")
+        return self
 
 
 class Job(BaseModel):
@@ -48,4 +60,5 @@ class Job(BaseModel):
 
 def job_id(song: str, options: Options, model: str) -> str:
     """The id of the separation of a song: equal for equal content, options and model."""
-    return hashlib.sha256(f"{song}\n{options.model_dump_json()}\n{model}".encode()).hexdigest()[:24]
+    later = set() if options.drum_kit else {"drum_kit"}  # an option that older libraries do not have
+    return hashlib.sha256(f"{song}\n{options.model_dump_json(exclude=later)}\n{model}".encode()).hexdigest()[:24]

@@ -12,6 +12,7 @@ from typing import Any
 
 from htdemucs_n.errors import Cancelled, UserError
 from htdemucs_n.separation import Output, Separator, StemChoice, separate_track
+from htdemucs_n.separation.drum_kit import DRUMS
 from htdemucs_n.separation.separator import Progress
 from htdemucs_n.separation.stem_file import file_names
 from htdemucs_n.separation.track import Outcome
@@ -68,9 +69,10 @@ class Queue:
 
     def check(self, options: Options, model: str, engine: str) -> None:
         """Raise `UserError` for options that there are not, or `QueueFull` where no more jobs may wait."""
-        self._separators.check(model, engine)
+        self._separators.check(model, engine, options.drum_kit)
         Output(options.format, options.depth, options.bitrate)
-        if model == self._separators.model:  # the stems of another are not known before it is loaded
+        # The stems of another model are not known before it is loaded.
+        if model == self._separators.model and not options.drum_kit:
             _output(options, self._separators.default)
         if len(self) >= self._limits.queue:
             raise QueueFull(f"{self._limits.queue} jobs are waiting, which is the limit: submit it later")
@@ -134,7 +136,7 @@ class Queue:
 
         try:
             check_room(self._library, self._limits.library)
-            separator = self._separators.get(job.model, job.engine)
+            separator = self._separators.get(job.model, job.engine, job.options.drum_kit)
             outcome, files = self._written(job, separator, partial(watch, separator))
         except Cancelled:
             if too_long.is_set():
@@ -150,7 +152,7 @@ class Queue:
             log.exception("a separation failed", extra={"job": job.id})
             self._fail(job, "an error of the program: its log has it")
         else:
-            names = {stem: path.name for stem, path in files.items()}
+            names = {path.name.partition(".")[0]: path.name for path in files.values()}
             self._metrics.audio.inc(outcome.seconds)
             self._metrics.elapsed.observe(outcome.elapsed)
             self._end(job, "done", files=names, notes=outcome.notes, seconds=outcome.seconds, progress=1.0)
@@ -158,7 +160,7 @@ class Queue:
     def _written(self, job: Job, separator: Separator, progress: Progress) -> tuple[Outcome, dict[str, Path]]:
         output, choice, names = _output(job.options, separator)
         folder = self._library.stems(job)
-        files = {name: folder / f"{name}.{job.options.format}" for name in names}
+        files = {name: folder / f"{name.rpartition('/')[2]}.{job.options.format}" for name in names}
         song = self._library.song(job)
         return separate_track(song, files, separator, choice, output, progress, self._cancel), files
 
@@ -176,5 +178,6 @@ class Queue:
 def _output(options: Options, separator: Separator) -> tuple[Output, StemChoice, tuple[str, ...]]:
     """How stems are written, which, and the names of their files. Raises `UserError` for what there is not."""
     output = Output(options.format, options.depth, options.bitrate)
-    choice = StemChoice(separator.sources, two_stems=options.two_stems)
+    stems = [name for name in separator.sources if name != DRUMS] if options.drum_kit else None
+    choice = StemChoice(separator.sources, stems, options.two_stems)
     return output, choice, file_names(output.format, choice)

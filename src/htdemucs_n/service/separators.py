@@ -16,8 +16,11 @@ from htdemucs_n.separation import Separator
 AUTO = "auto"
 """The engine that suits the computer."""
 
-Load = Callable[[str, str], Separator]
-"""From the names of a model and of an engine to a separator. Raises `UserError` where it cannot be loaded."""
+Load = Callable[[str, str, bool], Separator]
+"""From the names of a model and of an engine, and whether the parts of the drums are wanted, to a separator.
+
+Raises `UserError` where it cannot be loaded.
+"""
 
 
 class KnownModel(BaseModel):
@@ -39,7 +42,7 @@ class Separators:
     def __init__(self, default: Separator, model: str, load: Load | None = None) -> None:
         self.default, self.model = default, model
         self._load = load
-        self._last: tuple[tuple[str, str], Separator] | None = None
+        self._last: tuple[tuple[str, str, bool], Separator] | None = None
 
     def models(self) -> list[KnownModel]:
         """The models that may be named; the default one first."""
@@ -53,23 +56,26 @@ class Separators:
         """The engines that may be named: those that are installed."""
         return [AUTO, *(name for name, (package, _) in ENGINES.items() if self._load and find_spec(package))]
 
-    def check(self, model: str, engine: str) -> None:
-        """Raise `OptionError` for a model or an engine that may not be named."""
+    def check(self, model: str, engine: str, drum_kit: bool = False) -> None:
+        """Raise `OptionError` for a model or an engine that may not be named, or a drum kit where there is none."""
+        if drum_kit and self._load is None:
+            raise OptionError("this service has no drum kit")
         names = [known.name for known in self.models()]
         if model not in names:
             raise OptionError(f"unknown model '{model}': {suggestion(model, names)}")
         if engine not in self.engines():
             raise OptionError(f"unknown engine '{engine}': {suggestion(engine, self.engines())}")
 
-    def get(self, model: str, engine: str) -> Separator:
+    def get(self, model: str, engine: str, drum_kit: bool = False) -> Separator:
         """The separator of a model and an engine. Raises `UserError` where it cannot be loaded."""
-        if (model, engine) == (self.model, AUTO):
+        wanted = (model, engine, drum_kit)
+        if wanted == (self.model, AUTO, False):
             return self.default
-        if self._last is None or self._last[0] != (model, engine):
+        if self._last is None or self._last[0] != wanted:
             self._last = None  # before the next is loaded
-            self.check(model, engine)
+            self.check(*wanted)
             assert self._load is not None
-            self._last = ((model, engine), self._load(model, engine))
+            self._last = (wanted, self._load(*wanted))
         return self._last[1]
 
 

@@ -5,7 +5,8 @@ import { button, element } from "./dom.js";
 import { say } from "./words.js";
 
 const STEM_FILE = "stem.mp4";
-const WITHOUT = { karaoke: "vocals", drumless: "drums" }; // a preset, and the stem that it leaves out
+const DRUMS = ["drums", "kick", "snare", "toms", "hihat", "cymbals"]; // as one stem, or in parts
+const WITHOUT = { karaoke: ["vocals"], drumless: DRUMS }; // a preset, and the stems that it leaves out
 
 export class ExportDialog {
   #player;
@@ -41,7 +42,7 @@ export class ExportDialog {
   /** Show the dialog for the song that is open. */
   open() {
     const names = this.#player.stems.map((stem) => stem.name);
-    const presets = Object.keys(WITHOUT).filter((preset) => names.includes(WITHOUT[preset]));
+    const presets = Object.keys(WITHOUT).filter((preset) => WITHOUT[preset].some((name) => names.includes(name)));
     const chosen = this.#what.value;
     const kinds = ["mix", ...presets, "stems"];
     if (api.FORMATS.includes(STEM_FILE) && ["drums", "bass", "other", "vocals"].every((name) => names.includes(name))) kinds.push(STEM_FILE);
@@ -85,7 +86,7 @@ export class ExportDialog {
     if (kind === "stems" || kind === STEM_FILE) return wanted;
     const faders = kind === "mix"
       ? stems.filter((stem) => this.#player.level(stem)).map((stem) => [stem.name, { volume: stem.volume, pan: stem.pan }])
-      : stems.filter((stem) => stem.name !== WITHOUT[kind]).map((stem) => [stem.name, {}]);
+      : stems.filter((stem) => !WITHOUT[kind].includes(stem.name)).map((stem) => [stem.name, {}]);
     if (!faders.length) throw new Error(say("nothingHeard"));
     return { ...wanted, mix: Object.fromEntries(faders), title: kind };
   }

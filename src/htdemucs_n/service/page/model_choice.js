@@ -1,4 +1,4 @@
-// The choice of the model and the engine of the next songs, where there is more than one.
+// What separates the next songs: the model and the engine, where there are several, and whether into parts of the drums.
 
 import { element } from "./dom.js";
 import { say } from "./words.js";
@@ -6,7 +6,8 @@ import { say } from "./words.js";
 export class ModelChoice {
   #model = element("select", { id: "model" });
   #engine = element("select", { id: "engine" });
-  root = element("div", { className: "choice", hidden: true }, row("model", this.#model), row("engine", this.#engine));
+  #drumKit = element("input", { type: "checkbox", id: "drum-kit" });
+  root = element("div", { className: "choice", hidden: true }, row("model", this.#model), row("engine", this.#engine), row("drumKit", this.#drumKit));
 
   /** Offer models `{name, description}`, the first of which is the default, and names of engines. */
   offer(models, engines) {
@@ -18,7 +19,7 @@ export class ModelChoice {
 
   /** The options of a job. */
   get chosen() {
-    return this.root.hidden ? {} : { model: this.#model.value, engine: this.#engine.value };
+    return this.root.hidden ? {} : { model: this.#model.value, engine: this.#engine.value, drum_kit: this.#drumKit.checked };
   }
 }
 
