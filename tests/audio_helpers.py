@@ -51,11 +51,16 @@ class SplitEngine:
 
 def use_engine(monkeypatch: pytest.MonkeyPatch, engine: Engine) -> None:
     """Whatever model is asked for, every `Separator` gets `engine`; that of the drum kit keeps its own."""
+    monkeypatch.setattr("htdemucs_n.separation.separator.load_engine", always(engine))
+
+
+def always(engine: Engine) -> Callable[..., Engine]:
+    """`load_engine`, but for all models other than the drum kit it gives `engine`."""
 
     def load(model: object = None, **options: Any) -> Engine:
         return load_engine(DRUM_KIT, **options) if model == DRUM_KIT else engine
 
-    monkeypatch.setattr("htdemucs_n.separation.separator.load_engine", load)
+    return load
 
 
 def tones(frequencies: tuple[float, ...], sample_rate: int, seconds: float = 0.5) -> NDArray[np.float32]:
@@ -104,9 +109,9 @@ def encode(
 ON_STAND_IN = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-from audio_helpers import SplitEngine
+from audio_helpers import SplitEngine, always
 from htdemucs_n.cli.main import main
 import htdemucs_n.separation.separator as separator
-separator.load_engine = lambda *_, **__: SplitEngine()
+separator.load_engine = always(SplitEngine())
 """
 """How a test's own process begins that runs `main` on a stand-in for the model."""

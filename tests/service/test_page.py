@@ -224,6 +224,25 @@ def test_a_recording_is_a_song(tmp_path: Path) -> None:
 
 
 @pytest.mark.browser
+def test_the_drums_are_shown_in_parts(tmp_path: Path, browser: Any) -> None:
+    with running(tmp_path, "--no-browser", verb="studio") as (process, _):
+        page, wrong = opened_page(browser, process.url)
+        page.get_by_label("Model").select_option("bands")
+        page.get_by_label("Drum kit in parts").check()
+        page.set_input_files("#files", [{"name": "a.wav", "mimeType": "audio/wav", "buffer": song(1.0)}])
+        page.get_by_role("button", name="Play the stems of a.wav").click()
+        page.wait_for_selector(".lane >> nth=7")
+        names = page.locator(".lane .name").all_inner_texts()[:8]
+        assert names == ["Bass", "Other", "Vocals", "Kick", "Snare", "Toms", "Hi-hat", "Cymbals"]
+        page.get_by_role("button", name="Export").click()
+        page.get_by_label("What").select_option("drumless")
+        with page.expect_request(lambda request: request.url.endswith("/exports")) as asked:
+            page.get_by_role("button", name="Save", exact=True).click()
+        assert set(asked.value.post_data_json["mix"]) == {"bass", "other", "vocals"}
+        assert not wrong
+
+
+@pytest.mark.browser
 def test_a_folder_is_dropped(tmp_path: Path, browser: Any) -> None:
     with running(tmp_path, "--no-browser", verb="studio") as (process, _):
         page, wrong = opened_page(browser, process.url)
