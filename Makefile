@@ -33,7 +33,7 @@ format:
 # TRAIN one or more of songs to train on, MIDI a folder with pop909.zip and groove.zip.
 RESULTS := benchmarks/results
 
-bench: bench-complexity bench-attention bench-profile bench-speed bench-busy $(if $(SONGS),bench-quality) $(if $(MIDI),bench-transcription) bench-report
+bench: bench-complexity bench-attention bench-profile bench-speed bench-busy $(if $(SONGS),bench-quality) $(if $(MIDI),bench-transcription) $(if $(MIDI),$(if $(SONGS),bench-drum-kit)) bench-report
 
 bench-slow: bench-speed-long bench-lengths bench-memory bench-fuzz $(if $(TRAIN),bench-ideas) bench-report
 
@@ -60,6 +60,9 @@ bench-quality:
 
 bench-transcription:
 	$(PYTHON) benchmarks/transcription.py "$(MIDI)/pop909.zip" "$(MIDI)/groove.zip" --json $(RESULTS)/transcription.json
+
+bench-drum-kit:
+	$(PYTHON) benchmarks/drum_kit.py "$(MIDI)/groove.zip" --songs "$(SONGS)" --json $(RESULTS)/drum_kit.json
 
 bench-speed-long:
 	$(PYTHON) benchmarks/speed.py --lengths 300 600 --json $(RESULTS)/speed_long.json

@@ -4,9 +4,9 @@
 
 The song maker renders the performances with the kits that are held out (`song-maker drums --held-out`). Each clip is
 taken apart twice: as it is, and as the shipped four-stem model separates it from a mixture with the other stems of a
-song of SONGS. Figures are those of a part over all clips that have it: `SDR`, the median of the global SDR in dB; `leak`,
+song of SONGS. Figures of a part are over all clips that have it: `SDR`, the median of the global SDR in dB; `leak`,
 for clips without the part, the median of the level of what comes out for it relative to the clip, in dB; `onset`, the
-F-measure of the hits that `transcribe` finds in the part, within 50 ms of a true one, each once, over all clips together.
+F-measure of the hits that `transcribe` finds in the part, within 50 ms of a true one, each once, over all clips.
 It needs the extras `make` and `transcribe`, `mir_eval`, and Debian's `hydrogen-drumkits`.
 """
 
@@ -42,7 +42,6 @@ from song_maker.separated_drums import SeparatedDrumRecorder
 
 ONSET_TOLERANCE = 0.05
 """Seconds."""
-
 
 
 def scored_clip(parts: dict[str, Signal], hits: Sequence[Note], separator: Separator) -> dict[str, dict[str, float]]:

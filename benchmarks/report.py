@@ -16,6 +16,7 @@ from typing import Any
 
 from busy import Row as BusyRow
 from busy import table as busy_table
+from drum_kit_table import drum_kit_table
 from htdemucs_n.engines.choose import ENGINES
 from htdemucs_n.files import write_whole
 from ideas import table as ideas_table
@@ -39,6 +40,7 @@ COMMANDS = {
     "attention_scaling": "python benchmarks/attention_scaling.py",
     "quality": "python benchmarks/quality.py SONGS --bss --engines",
     "transcription": "python benchmarks/transcription.py POP909.zip GROOVE.zip",
+    "drum_kit": "python benchmarks/drum_kit.py GROOVE.zip --songs SONGS",
     "ideas": "python benchmarks/ideas.py --train SONGS --valid OTHER_SONGS --minutes 5",
     "fuzz": "python benchmarks/fuzz.py",
 }
@@ -98,6 +100,7 @@ def page(results: Path, docs: Path) -> str:
         _picture(docs, "attention-scaling.png", "Time and memory of an attention layer over the number of tokens"),
         _section(records, "quality", "Quality", quality),
         _section(records, "transcription", "Notes of a song", transcription),
+        _section(records, "drum_kit", "The drum kit", drum_kit),
         _section(records, "ideas", "What each idea brings", ideas),
         [ABOUT, *published_table(), ""],
         _section(records, "fuzz", "Damaged files", fuzz),
@@ -287,6 +290,18 @@ def transcription(record: Record) -> list[str]:
         "semitone; and the share of songs whose tempo, or half or twice that, is found within 4 %."
     )
     return [*_wrapped(about), "", *transcription_table(record["results"])]
+
+
+def drum_kit(record: Record) -> list[str]:
+    """Scores of the parts of drums from kits that were not trained on."""
+    about = (
+        f"{record['clips']} performances of {record['seconds']:g} s on kits that the model was never trained on, taken "
+        "apart as they are, and as `duo` separates them from a mixture with the other stems of a song: the median of "
+        "the global SDR over the clips that have the part; for the other clips, the median of the level of what comes "
+        "out for it, relative to the clip (leak); and the F-measure of the onsets that `transcribe` finds in the part, "
+        "within 50 ms."
+    )
+    return [*_wrapped(about), "", *drum_kit_table(record["results"])]
 
 
 def ideas(record: Record) -> list[str]:
