@@ -99,7 +99,7 @@ def songs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, demo_stems: dict[str,
     """A working folder with the files that the pages name."""
     monkeypatch.chdir(tmp_path)
     samples = tones((440, 660), 44100, 0.3)
-    for name in ("song.wav", "album/cd 1/a.wav", "album/b.wav", "a.flac", "song 6.wav"):
+    for name in ("song.wav", "drums.wav", "album/cd 1/a.wav", "album/b.wav", "a.flac", "song 6.wav"):
         write_wav(name, samples, 44100)  # what a file is does not depend on its name
     Path("song 6.wav").rename("song 6.mp3")
     encode(Path("song.mp3"), samples, 44100, "libmp3lame")

@@ -103,7 +103,6 @@ def separate(
     stems are kept, so the same command continues after an interruption.
     """
     from htdemucs_n.cli.batch import BatchReport
-    from htdemucs_n.files import as_url
     from htdemucs_n.memory import keep_freed_memory
 
     keep_freed_memory(one_heap=True)
@@ -117,8 +116,7 @@ def separate(
     from htdemucs_n.separation.stems import StemChoice
     from htdemucs_n.separation.track import STANDARD, Output
 
-    if (url := as_url(out)) and not out.exists():
-        raise OptionError(f"--out {url}: stems are written to a folder of this computer, not to a URL")
+    _check_out(out)
     output = Output(_format(format_name, mp3, flac), "float32" if float32 else depth, bitrate, rate, clip_mode, tags)
     names = model_names(name or DEFAULT_MODEL)
     separator = Separator(
@@ -146,6 +144,13 @@ def separate(
     report = BatchReport(to_pipe, skip_existing, as_json)
     if not report.run(batch, list(find_tracks(tracks, out)), jobs):
         raise typer.Exit(1)
+
+
+def _check_out(out: Path) -> None:
+    from htdemucs_n.files import as_url
+
+    if (url := as_url(out)) and not out.exists():
+        raise OptionError(f"--out {url}: stems are written to a folder of this computer, not to a URL")
 
 
 def _format(name: str | None, mp3: bool, flac: bool) -> str:

@@ -7,13 +7,10 @@ blocks of stems --+--> wait -----------------------------------------+--> drums,
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from htdemucs_n.errors import OptionError
-
-if TYPE_CHECKING:
-    from htdemucs_n.separation.separator import Separator
 
 DRUMS = "drums"
 """The stem that has parts."""
@@ -41,8 +38,11 @@ def check_has_drums(sources: Iterable[str]) -> None:
         )
 
 
-def with_parts(stems: Iterator[Any], kit: Separator, sample_rate: int) -> Iterator[Any]:
-    """Blocks of stems, `(C, n)` by name, with the parts of their drums added; the blocks come out cut differently."""
+def with_parts(stems: Iterator[Any], take_apart: Callable[[Iterator[Any]], Iterator[Any]]) -> Iterator[Any]:
+    """Blocks of stems, `(C, n)` by name, with the parts of their drums added; the blocks come out cut differently.
+
+    `take_apart` gives blocks of the parts for blocks of the drums, as `Separator.stream` does.
+    """
     waiting: deque[dict[str, Any]] = deque()
 
     def drums() -> Iterator[Any]:
@@ -50,7 +50,7 @@ def with_parts(stems: Iterator[Any], kit: Separator, sample_rate: int) -> Iterat
             waiting.append(block)
             yield block[DRUMS]
 
-    for parts in kit.stream(drums(), sample_rate):
+    for parts in take_apart(drums()):
         named: dict[str, Any] = dict(zip(part_names(parts), parts.values(), strict=True))
         while length := next(iter(named.values())).shape[1]:
             block = waiting.popleft()

@@ -227,7 +227,8 @@ class Separator:
             ValueError: a block that is not `(C, n)`, or whose C differs from the first one's.
         """
         stems = self._separated(blocks, sample_rate, length, progress, cancel)
-        return stems if self._kit is None else with_parts(stems, self._kit, sample_rate)
+        kit = self._kit
+        return stems if kit is None else with_parts(stems, lambda drums: kit.stream(drums, sample_rate))
 
     def _separated(
         self,
