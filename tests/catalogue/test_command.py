@@ -15,7 +15,7 @@ from htdemucs_n.catalogue.ledger import Ledger
 from htdemucs_n.catalogue.store import Store
 
 pytest.importorskip("fsspec")
-from catalogue_helpers import make_songs, s3  # noqa: F401
+from catalogue_helpers import make_songs, s3, s3_server  # noqa: F401
 
 MODEL = ["-n", "bands", "--engine", "onnx", "--threads", "1"]
 

@@ -62,15 +62,17 @@ class Record:
 
 
 class Ledger:
-    """The ledger in a store.
+    """The ledger in a store, which is begun where there is none, unless it `must_exist`.
 
     Raises:
-        UserError: it was written by a newer version.
+        UserError: it was written by a newer version, or is not there.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, must_exist: bool = False) -> None:
         self._store = store
         content = store.read(_FORMAT)
+        if content is None and must_exist:
+            raise UserError(f"'{store.url}' has no ledger of a catalogue: check the name of DEST")
         if content is None:
             store.create(_FORMAT, json.dumps({"version": VERSION}).encode())
         elif (version := json.loads(content)["version"]) > VERSION:

@@ -11,7 +11,7 @@ from typing import Any
 from htdemucs_n.catalogue.ledger import Record
 from htdemucs_n.catalogue.songs import Song
 from htdemucs_n.catalogue.worker import Event, Work, Worker
-from htdemucs_n.errors import DeviceError
+from htdemucs_n.errors import DeviceError, UserError
 
 _MOST_FAILURES = 3
 """Workers that may fail to start."""
@@ -46,7 +46,7 @@ class RayWorkers:
         a node was lost, and nodes that join are used.
 
         Raises:
-            UserError: the cluster has no room for a worker, or the workers cannot start.
+            UserError: the cluster has no room for a worker, the workers cannot start, or a worker raised it.
         """
         actor: Any = self._ray.remote(num_cpus=self._threads, num_gpus=self._gpus, max_restarts=0)(_Actor)
         starting: dict[Any, Any] = {}
@@ -79,7 +79,11 @@ class RayWorkers:
                 worker, song = running.pop(answer)
                 try:
                     outcome: Record | None = self._ray.get(answer)
-                except self._ray.exceptions.RayActorError:
+                except self._ray.exceptions.RayError as error:  # killed, also for its memory; a lost node; a fault
+                    cause = getattr(error, "cause", None)
+                    if isinstance(cause, UserError):
+                        raise cause from None
+                    self._ray.kill(worker)
                     yield song, "died"
                 else:
                     free.append(worker)
