@@ -16,6 +16,7 @@ from typing import Any
 
 from busy import Row as BusyRow
 from busy import table as busy_table
+from catalogue import from_record as catalogue
 from htdemucs_n.engines.choose import ENGINES
 from htdemucs_n.files import write_whole
 from ideas import table as ideas_table
@@ -39,6 +40,7 @@ COMMANDS = {
     "attention_scaling": "python benchmarks/attention_scaling.py",
     "quality": "python benchmarks/quality.py SONGS --bss --engines",
     "transcription": "python benchmarks/transcription.py POP909.zip GROOVE.zip",
+    "catalogue": "python benchmarks/catalogue.py",
     "ideas": "python benchmarks/ideas.py --train SONGS --valid OTHER_SONGS --minutes 5",
     "fuzz": "python benchmarks/fuzz.py",
 }
@@ -94,6 +96,7 @@ def page(results: Path, docs: Path) -> str:
         _section(records, "lengths", "Time and memory over the length of the song", lengths),
         _picture(docs, "lengths.png", "Time and peak memory over the length of the song"),
         _section(records, "memory", "Memory on a song of ten hours", memory),
+        _section(records, "catalogue", "Catalogues on several processes and machines", catalogue),
         _section(records, "attention_scaling", "Linear and softmax attention", attention),
         _picture(docs, "attention-scaling.png", "Time and memory of an attention layer over the number of tokens"),
         _section(records, "quality", "Quality", quality),
