@@ -25,6 +25,7 @@ class Stub:
 
     def __init__(self, dest: Path, deaths: dict[str, int] | None = None, bad: tuple[str, ...] = ()) -> None:
         self.ledger, self.claims = Ledger(Store(str(dest))), Claims(Store(str(dest)))
+        self.ledger.begin()
         self.deaths, self.bad = dict(deaths or {}), bad
         self.done: list[str] = []
 

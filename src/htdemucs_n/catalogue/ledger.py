@@ -62,10 +62,10 @@ class Record:
 
 
 class Ledger:
-    """The ledger in a store, which is begun where there is none, unless it `must_exist`.
+    """The ledger in a store. Nothing is written before `begin`.
 
     Raises:
-        UserError: it was written by a newer version, or is not there.
+        UserError: it was written by a newer version, or is not there and `must_exist`.
     """
 
     def __init__(self, store: Store, must_exist: bool = False) -> None:
@@ -73,13 +73,15 @@ class Ledger:
         content = store.read(_FORMAT)
         if content is None and must_exist:
             raise UserError(f"'{store.url}' has no ledger of a catalogue: check the name of DEST")
-        if content is None:
-            store.create(_FORMAT, json.dumps({"version": VERSION}).encode())
-        elif (version := json.loads(content)["version"]) > VERSION:
+        if content is not None and (version := json.loads(content)["version"]) > VERSION:
             raise UserError(
                 f"the ledger of '{store.url}' has the form {version}, and this version knows {VERSION}: "
                 "install a newer htdemucs-n"
             )
+
+    def begin(self) -> None:
+        """Write the version where there is none: a worker that has started calls this before its first song."""
+        self._store.create(_FORMAT, json.dumps({"version": VERSION}).encode())
 
     def commit(self, record: Record) -> bool:
         """Enter a song whose stems are all there; False where another worker was first."""

@@ -94,8 +94,12 @@ class RayWorkers:
 
     def _capacity(self) -> int:
         """Workers that the nodes of the cluster have room for now."""
-        resources = self._ray.cluster_resources()
-        return int(resources.get("GPU", 0)) if self._gpus else int(resources.get("CPU", 0)) // self._threads
+        rooms = []
+        for node in self._ray.nodes():
+            resources = node["Resources"] if node["Alive"] else {}
+            by_cores = int(resources.get("CPU", 0)) // self._threads
+            rooms.append(min(by_cores, int(resources.get("GPU", 0))) if self._gpus else by_cores)
+        return sum(rooms)
 
 
 class _Actor:

@@ -68,6 +68,7 @@ class Worker:
         self._files = file_names(work.output.format, self._choice)
         self._store = Store(work.dest)
         self._ledger = Ledger(self._store)
+        self._ledger.begin()
         self._claims = Claims(self._store, work.claim_seconds)
         model = work.separator.get("model")
         self._model = "+".join(model) if isinstance(model, list) else str(model)
