@@ -19,6 +19,7 @@ import random
 import statistics
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -230,7 +231,8 @@ def from_record(record: dict[str, Any]) -> list[str]:
         f"{record['second_run_peak_mib']:.0f} MiB."
     )
     parts = {"results": Row, "simulated": Simulated, "memory": Memory}
-    return [text, "", *table(*([kind(**row) for row in record[name]] for name, kind in parts.items()))]
+    about = textwrap.wrap(text, 100, break_long_words=False, break_on_hyphens=False)
+    return [*about, "", *table(*([kind(**row) for row in record[name]] for name, kind in parts.items()))]
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def test_another_version_of_ray_is_one_line(cluster: str, tmp_path: Path, monkey
     import ray
 
     monkeypatch.setattr(ray, "__version__", "2.40.0")
-    with pytest.raises(DeviceError, match="(?i)version mismatch.*use one version of Ray") as error:
+    with pytest.raises(DeviceError, match=r"(?i)version mismatch.*use one version of Ray") as error:
         workers(cluster, tmp_path)
     assert "2.40.0" in str(error.value) and "\n" not in str(error.value)
     ray.shutdown()
@@ -73,7 +73,7 @@ def test_a_node_without_room_for_a_worker_is_one_line(cluster: str, tmp_path: Pa
 
 @pytest.mark.slow
 def test_workers_that_cannot_start_are_one_line(cluster: str, tmp_path: Path) -> None:
-    with pytest.raises(DeviceError, match="cannot start: .*unknown model 'no_such_model'") as error:
+    with pytest.raises(DeviceError, match=r"cannot start: .*unknown model 'no_such_model'") as error:
         list(workers(cluster, tmp_path, model=["no_such_model"]).run(iter([])))
     assert "\n" not in str(error.value)
 
@@ -100,7 +100,10 @@ def test_a_fault_in_a_worker_is_its_death(cluster: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:9"])
 def test_a_cluster_that_is_not_there_is_one_line(address: str, tmp_path: Path) -> None:
+    import ray
+
     from htdemucs_n.catalogue.ray_workers import RayWorkers
 
+    ray.shutdown()  # where another test of this process has left a connection
     with pytest.raises(DeviceError, match=f"there is no Ray cluster at '{address}'"):
         RayWorkers(Work(str(tmp_path)), address)

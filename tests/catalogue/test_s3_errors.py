@@ -175,3 +175,13 @@ def test_a_bucket_that_is_not_there_is_one_line(places: tuple[str, str]) -> None
     with pytest.raises(UserError, match="'s3://nowhere/stems' cannot be read or written") as error:
         run((places[0], "s3://nowhere/stems"))
     assert "\n" not in str(error.value)
+
+
+def test_a_song_takes_as_many_requests_as_the_page_says(places: tuple[str, str], s3: list[Fault]) -> None:  # noqa: F811
+    writes, others = Fault("PUT", code=""), Fault("", code="")
+    s3 += [writes, others]
+    assert run(places) == {"separated": 3}
+    assert writes.seen <= 3 * 10 + 2  # the version and the number of songs are written once
+    assert writes.seen + others.seen <= 3 * 28 + 20
+    page = (Path(__file__).parents[2] / "docs" / "cluster.md").read_text(encoding="utf-8")
+    assert "about 28, of which 10 write" in page
