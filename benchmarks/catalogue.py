@@ -1,6 +1,6 @@
 """What the catalogue itself costs: scaling, Ray beside plain processes, the start of a worker, memory of the driver.
 
-    python benchmarks/catalogue.py [--songs 6] [--seconds 30] [--repeats 5] [--rows 100000] --json FILE
+    python benchmarks/catalogue.py [--songs 6] [--seconds 10] [--repeats 5] [--rows 100000] --json FILE
 
 One worker and two workers in processes, and one worker of a Ray of one core on this machine, separate the same songs
 with the shipped model and one thread each, in turn, `--repeats` times. The time of a song is the time between two
@@ -83,7 +83,7 @@ def main() -> None:
     """Measure, print the tables, and exit with status 1 if Ray costs more than 5 %."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--songs", type=int, default=6, help="songs of each run, at least four (6)")
-    parser.add_argument("--seconds", type=float, default=30.0, help="seconds of each song (30)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="seconds of each song (10)")
     parser.add_argument("--repeats", type=int, default=5, help="runs of each way (5)")
     parser.add_argument("--rows", type=int, default=100_000, help="songs of the ledger (100,000)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there")
@@ -106,12 +106,11 @@ def main() -> None:
             memory, handling, again = fresh.submit(fill_ledger, folder, options.rows).result()
     rows = [Row(w, n, statistics.median(seconds[w]), statistics.median(starts[w]), seconds[w]) for w, n in WAYS.items()]
     simulated = simulate(seconds["1 process"], rows[0].start, handling)
-    record = {"results": rows, "simulated": simulated, "memory": memory}
     conditions = describe_machine(1) | {"engine": "onnx", "songs": options.songs, "seconds": options.seconds}
     conditions |= {"repeats": options.repeats, "driver_seconds_a_song": handling, "second_run_peak_mib": again}
     print("\n".join(table(rows, simulated, memory)))
     if options.json:
-        write_record(options.json, conditions, **record)
+        write_record(options.json, conditions, results=rows, simulated=simulated, memory=memory)
     if (overhead := overhead_of_ray(rows)) > HIGHEST_OVERHEAD:
         sys.exit(f"Ray costs {100 * overhead:.1f} %, which is more than {100 * HIGHEST_OVERHEAD:g} %")
 
@@ -141,7 +140,7 @@ def _workers(way: str, work: Work) -> Iterator[Workers]:
 
     from htdemucs_n.catalogue.ray_workers import RayWorkers
 
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    ray.init("local", num_cpus=1, include_dashboard=False, log_to_driver=False, configure_logging=False)
     try:
         yield RayWorkers(work, "auto")
     finally:

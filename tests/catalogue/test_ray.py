@@ -55,6 +55,18 @@ def test_another_version_of_ray_is_one_line(cluster: str, tmp_path: Path, monkey
 
 
 @pytest.mark.slow
+def test_a_missing_token_is_one_line(cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    def refuse(**_: object) -> None:
+        raise ray.exceptions.RayError("Authentication token is missing or incorrect")
+
+    monkeypatch.setattr(ray, "init", refuse)
+    with pytest.raises(DeviceError, match=r"token is missing or incorrect.*set RAY_AUTH_MODE=token"):
+        workers(cluster, tmp_path)
+
+
+@pytest.mark.slow
 def test_songs_and_their_failures(cluster: str, tmp_path: Path) -> None:
     make_songs(tmp_path / "in", 2)
     (tmp_path / "in" / "bad.mp3").write_text("no sound")

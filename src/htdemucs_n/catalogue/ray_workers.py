@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from htdemucs_n.catalogue.ledger import Record
+from htdemucs_n.catalogue.retry import first_line
 from htdemucs_n.catalogue.songs import Song
 from htdemucs_n.catalogue.worker import Event, Work, Worker
 from htdemucs_n.errors import DeviceError, UserError
@@ -128,6 +129,11 @@ def _connect(ray: Any, address: str) -> None:
     except (ConnectionError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise DeviceError(f"there is no Ray cluster at '{address}' ({reason}): start one, or check it") from None
+    except ray.exceptions.RayError as error:  # `AuthenticationError`, which versions before 2.52 lack
+        raise DeviceError(
+            f"the Ray cluster at '{address}' refuses this computer ({first_line(error)}): copy the file "
+            "~/.ray/auth_token of its first machine here, and set RAY_AUTH_MODE=token"
+        ) from None
     except RuntimeError as error:  # "Version mismatch"
         reason = " ".join(str(error).split())
         raise DeviceError(f"the Ray cluster at '{address}' cannot be used ({reason}): use one version of Ray") from None
