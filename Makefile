@@ -35,7 +35,7 @@ RESULTS := benchmarks/results
 
 bench: bench-complexity bench-attention bench-profile bench-speed bench-busy $(if $(SONGS),bench-quality) $(if $(MIDI),bench-transcription) $(if $(MIDI),$(if $(SONGS),bench-drum-kit)) bench-report
 
-bench-slow: bench-speed-long bench-lengths bench-memory bench-fuzz $(if $(TRAIN),bench-ideas) bench-report
+bench-slow: bench-speed-long bench-lengths bench-memory bench-catalogue bench-fuzz $(if $(TRAIN),bench-ideas) bench-report
 
 bench-complexity:
 	$(PYTHON) benchmarks/complexity.py --json $(RESULTS)/complexity.json
@@ -73,6 +73,9 @@ bench-lengths:
 
 bench-memory:
 	$(PYTHON) benchmarks/memory.py --tiny --threads 1 --minutes 5 600 --stems drums,vocals --json $(RESULTS)/memory.json
+
+bench-catalogue:
+	$(PYTHON) benchmarks/catalogue.py --json $(RESULTS)/catalogue.json
 
 bench-ideas:
 	$(PYTHON) benchmarks/ideas.py --train $(TRAIN) --valid "$(SONGS)" --minutes 5 --json $(RESULTS)/ideas.json

@@ -16,6 +16,7 @@ from typing import Any
 
 from busy import Row as BusyRow
 from busy import table as busy_table
+from catalogue import from_record as catalogue
 from drum_kit_table import drum_kit_table
 from htdemucs_n.engines.choose import ENGINES
 from htdemucs_n.files import write_whole
@@ -41,6 +42,7 @@ COMMANDS = {
     "quality": "python benchmarks/quality.py SONGS --bss --engines",
     "transcription": "python benchmarks/transcription.py POP909.zip GROOVE.zip",
     "drum_kit": "python benchmarks/drum_kit.py GROOVE.zip --songs SONGS",
+    "catalogue": "python benchmarks/catalogue.py",
     "ideas": "python benchmarks/ideas.py --train SONGS --valid OTHER_SONGS --minutes 5",
     "fuzz": "python benchmarks/fuzz.py",
 }
@@ -96,6 +98,7 @@ def page(results: Path, docs: Path) -> str:
         _section(records, "lengths", "Time and memory over the length of the song", lengths),
         _picture(docs, "lengths.png", "Time and peak memory over the length of the song"),
         _section(records, "memory", "Memory on a song of ten hours", memory),
+        _section(records, "catalogue", "Catalogues on several processes and machines", catalogue),
         _section(records, "attention_scaling", "Linear and softmax attention", attention),
         _picture(docs, "attention-scaling.png", "Time and memory of an attention layer over the number of tokens"),
         _section(records, "quality", "Quality", quality),

@@ -70,7 +70,7 @@ def test_joined_records_are_read_once(tmp_path: Path) -> None:
 
 
 def test_a_ledger_of_a_newer_version_is_refused(tmp_path: Path) -> None:
-    Ledger(Store(str(tmp_path)))
+    Ledger(Store(str(tmp_path))).begin()
     (tmp_path / "_catalogue" / "format.json").write_text(json.dumps({"version": 2}))
     with pytest.raises(UserError, match="install a newer htdemucs-n"):
         Ledger(Store(str(tmp_path)))

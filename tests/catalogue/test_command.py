@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from htdemucs_n.catalogue.ledger import Ledger
 from htdemucs_n.catalogue.store import Store
 
 pytest.importorskip("fsspec")
-from catalogue_helpers import make_songs, s3  # noqa: F401
+from catalogue_helpers import make_songs, s3, s3_server  # noqa: F401
 
 MODEL = ["-n", "bands", "--engine", "onnx", "--threads", "1"]
 
@@ -126,9 +127,37 @@ def test_a_bucket(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     assert stem == (tmp_path / "out/album0/song0.wav/vocals.wav").read_bytes()
 
 
+@pytest.mark.skipif(shutil.which("mount") is None, reason="a small disk is mounted")
+def test_a_full_disk(tmp_path: Path) -> None:
+    make_songs(tmp_path / "in", 3, 1.0)
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    small = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    if subprocess.run(small, capture_output=True).returncode:
+        pytest.skip("this user may not mount a disk")
+    try:
+        result = run("catalogue", tmp_path / "in", disk, *MODEL)
+        assert result.returncode == 1
+        assert "No space left on device" in result.stderr
+        assert all(line.startswith(("error: ", "album")) for line in result.stderr.splitlines()), result.stderr
+        assert ("album0/song0.wav", "separated") in ledger_of(disk)
+        assert not list(disk.rglob("*.part"))
+        subprocess.run(["mount", "-o", "remount,size=20m", str(disk)], check=True)
+        assert run("catalogue", tmp_path / "in", disk, *MODEL).returncode == 0
+        assert [state for _, state in ledger_of(disk)] == ["separated"] * 3
+        assert run("catalogue", "--verify", disk).returncode == 0
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "line"),
     [
+        (["--status", "in"], 1, "'in' has no ledger of a catalogue"),
+        (["--verify", "missing"], 1, "'missing' has no ledger of a catalogue"),
+        (["in/album0/*.wav", "in/file"], 1, "cannot be read or written"),
+        (["in", "out", "--ray", "nonsense"], 1, "there is no Ray cluster at 'nonsense'"),
+        (["in/*.ogg", "out"], 1, "contains no audio"),
         (["in", "in/out"], 2, "is inside of 'in'"),
         (["missing", "out"], 1, "'missing' does not exist"),
         (["in"], 2, "give SOURCE and DEST"),
@@ -140,7 +169,10 @@ def test_a_bucket(tmp_path: Path, request: pytest.FixtureRequest) -> None:
 )
 def test_bad_input_is_one_line(arguments: list[str], code: int, line: str, tmp_path: Path) -> None:
     make_songs(tmp_path / "in", 1)
+    (tmp_path / "in" / "file").touch()
     result = run("catalogue", *arguments, cwd=tmp_path)
     (said,) = result.stderr.strip().splitlines()
     assert result.returncode == code
     assert said.startswith("error: ") and line in said
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]  # nothing was begun
+    assert not (tmp_path / "in" / "_catalogue").exists()

@@ -1,18 +1,19 @@
-"""The same run on a Ray cluster of two nodes, of which one goes away."""
+"""Workers of a Ray cluster of one node: what goes wrong there is one clear line, or a worker that died."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from htdemucs_n.catalogue.ledger import Ledger, Record
-from htdemucs_n.catalogue.processes import Processes
 from htdemucs_n.catalogue.run import run_catalogue
-from htdemucs_n.catalogue.status import verify
+from htdemucs_n.catalogue.songs import Song
 from htdemucs_n.catalogue.store import Store
 from htdemucs_n.catalogue.worker import Work
-from htdemucs_n.errors import DeviceError
+from htdemucs_n.errors import DeviceError, UserError
 
 pytest.importorskip("fsspec")
 pytest.importorskip("ray")
@@ -21,47 +22,100 @@ from catalogue_helpers import make_songs
 MODEL = {"model": ["bands"], "engine": "onnx", "threads": 1}
 
 
-@pytest.mark.slow
-def test_every_song_once_though_a_node_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    """The address of a cluster of one node of one core."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
     from ray.cluster_utils import Cluster
 
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    yield cluster.address
+    ray.shutdown()
+    cluster.shutdown()
+    patch.undo()
+
+
+def workers(cluster: str, dest: Path, **options: Any) -> Any:
     from htdemucs_n.catalogue.ray_workers import RayWorkers
 
-    make_songs(tmp_path / "in", 8)
+    return RayWorkers(Work(str(dest), MODEL | options), cluster)
+
+
+@pytest.mark.slow
+def test_another_version_of_ray_is_one_line(cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    monkeypatch.setattr(ray, "__version__", "2.40.0")
+    with pytest.raises(DeviceError, match=r"(?i)version mismatch.*use one version of Ray") as error:
+        workers(cluster, tmp_path)
+    assert "2.40.0" in str(error.value) and "\n" not in str(error.value)
+    ray.shutdown()
+
+
+@pytest.mark.slow
+def test_a_missing_token_is_one_line(cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    def refuse(**_: object) -> None:
+        raise ray.exceptions.RayError("Authentication token is missing or incorrect")
+
+    monkeypatch.setattr(ray, "init", refuse)
+    with pytest.raises(DeviceError, match=r"token is missing or incorrect.*set RAY_AUTH_MODE=token"):
+        workers(cluster, tmp_path)
+
+
+@pytest.mark.slow
+def test_songs_and_their_failures(cluster: str, tmp_path: Path) -> None:
+    make_songs(tmp_path / "in", 2)
     (tmp_path / "in" / "bad.mp3").write_text("no sound")
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    try:
-        node = cluster.add_node(num_cpus=1)
-        work = Work(str(tmp_path / "ray"), MODEL, claim_seconds=6.0)
-        records: list[Record] = []
+    dest = tmp_path / "out"
+    records: list[Record] = []
+    states = run_catalogue(str(tmp_path / "in"), str(dest), workers(cluster, dest), records.append)
+    assert states == {"separated": 2, "failed": 1} and len(records) == 3
+    assert [record.key for record in Ledger(Store(str(dest))).failures()] == ["bad.mp3"]
 
-        def report(record: Record) -> None:
-            records.append(record)
-            if len(records) == 3:
-                cluster.remove_node(node, allow_graceful=False)
 
-        states = run_catalogue(str(tmp_path / "in"), work.dest, RayWorkers(work, cluster.address), report)
-    finally:
-        import ray
+@pytest.mark.slow
+def test_a_node_without_room_for_a_worker_is_one_line(cluster: str, tmp_path: Path) -> None:
+    with pytest.raises(DeviceError, match="no room for a worker: lower --threads"):
+        list(workers(cluster, tmp_path, threads=2).run(iter([])))
 
-        ray.shutdown()
-        cluster.shutdown()
-    assert states["separated"] + states["there before"] == 8 and states["failed"] == 1
-    entered = [record for record in Ledger(Store(work.dest)).records() if record.state == "separated"]
-    assert len(entered) == len({record.key for record in entered}) == 8
-    assert list(verify(work.dest)) == []
 
-    plain = Work(str(tmp_path / "plain"), MODEL)
-    run_catalogue(str(tmp_path / "in"), plain.dest, Processes(plain, 1))
-    assert {record.key: record.stems for record in Ledger(Store(plain.dest)).records()} == {
-        record.key: record.stems for record in Ledger(Store(work.dest)).records()
-    }
+@pytest.mark.slow
+def test_workers_that_cannot_start_are_one_line(cluster: str, tmp_path: Path) -> None:
+    with pytest.raises(DeviceError, match=r"cannot start: .*unknown model 'no_such_model'") as error:
+        list(workers(cluster, tmp_path, model=["no_such_model"]).run(iter([])))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.slow
+def test_a_ledger_that_a_worker_cannot_write_ends_the_run(cluster: str, tmp_path: Path) -> None:
+    (path,) = make_songs(tmp_path / "in", 1)
+    (tmp_path / "_catalogue").mkdir()
+    (tmp_path / "_catalogue" / "claims").write_text("a file in place of the folder")
+    with pytest.raises(UserError, match="cannot be read or written") as error:
+        list(workers(cluster, tmp_path).run(iter([Song("a.wav", f"file://{path}", "1")])))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.slow
+def test_a_fault_in_a_worker_is_its_death(cluster: str, tmp_path: Path) -> None:
+    wrong = Song(5, "file:///a.wav", "1")  # type: ignore[arg-type]
+    (path,) = make_songs(tmp_path / "in", 1)
+    right = Song("a.wav", f"file://{path}", "1")
+    (first, died), (second, record) = workers(cluster, tmp_path / "out").run(iter([wrong, right]))
+    assert (first, died, second) == (wrong, "died", right)
+    assert isinstance(record, Record) and record.state == "separated"
 
 
 @pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:9"])
 def test_a_cluster_that_is_not_there_is_one_line(address: str, tmp_path: Path) -> None:
+    import ray
+
     from htdemucs_n.catalogue.ray_workers import RayWorkers
 
+    ray.shutdown()  # where another test of this process has left a connection
     with pytest.raises(DeviceError, match=f"there is no Ray cluster at '{address}'"):
         RayWorkers(Work(str(tmp_path)), address)

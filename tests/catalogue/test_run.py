@@ -14,9 +14,10 @@ from htdemucs_n.catalogue.run import run_catalogue
 from htdemucs_n.catalogue.songs import Song
 from htdemucs_n.catalogue.status import read_status
 from htdemucs_n.catalogue.store import Store
-from htdemucs_n.catalogue.worker import Event
+from htdemucs_n.catalogue.worker import Event, Work, Worker
 
 pytest.importorskip("fsspec")
+from audio_helpers import SplitEngine, use_engine
 from catalogue_helpers import make_songs
 
 
@@ -25,6 +26,7 @@ class Stub:
 
     def __init__(self, dest: Path, deaths: dict[str, int] | None = None, bad: tuple[str, ...] = ()) -> None:
         self.ledger, self.claims = Ledger(Store(str(dest))), Claims(Store(str(dest)))
+        self.ledger.begin()
         self.deaths, self.bad = dict(deaths or {}), bad
         self.done: list[str] = []
 
@@ -88,3 +90,20 @@ def test_songs_of_another_run_are_waited_for(source: Path, tmp_path: Path, monke
     dead.close()
     assert run_catalogue(str(source), str(dest), workers) == {"separated": 4}
     assert workers.done == [names[0], names[2], names[3], names[1]]
+
+
+def test_a_song_that_needs_too_much_memory_fails_alone(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(path: Path, *_: object) -> None:
+        raise MemoryError
+
+    use_engine(monkeypatch, SplitEngine())
+    worker = Worker(Work(str(tmp_path / "out")))
+    song = Song("a.wav", f"file://{source / 'album0' / 'song0.wav'}", "1")
+    with monkeypatch.context() as patch:
+        patch.setattr("htdemucs_n.catalogue.worker.separate_track", no_memory)
+        record = worker.do(song)
+    assert record is not None and (record.state, record.error) == ("failed", "it needs more memory than there is")
+    again = worker.do(song)
+    assert again is not None and again.state == "separated"

@@ -69,11 +69,15 @@ def test_manifests(kind: str, source: Path, tmp_path: Path) -> None:
         ("x.csv", "url\n", "names no song"),
         ("x.csv", "url\na.wav\nb.wav\na.wav\n", "row 3: 'a.wav' is there twice"),
         ("x.jsonl", '{"url": "a.wav"}\nnonsense\n', "line 2 is no JSON object"),
+        ("x.jsonl", '{"url": 5}\n', "row 1: 5 is no URL or path"),
+        ("x.csv", "url\na.wav\n\xff\n", "line 3 is no text in UTF-8"),
+        ("x.csv", "url\n" + "a" * 200_000, "is no CSV file"),
+        ("x.csv", "url,url\n,\n", "row 1: the column 'url or path' is missing or empty"),
         ("x.parquet", "nonsense", "is no Parquet file"),
     ],
 )
 def test_a_manifest_that_cannot_be_used(name: str, content: str, line: str, tmp_path: Path) -> None:
-    (tmp_path / name).write_text(content)
+    (tmp_path / name).write_text(content, encoding="latin-1")
     with pytest.raises(UserError, match=line):
         list(find_songs(str(tmp_path / name), str(tmp_path / "out")))
 

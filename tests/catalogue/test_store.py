@@ -13,7 +13,7 @@ from htdemucs_n.errors import UserError
 pytest.importorskip("fsspec")
 pytest.importorskip("s3fs")
 pytest.importorskip("moto.server")
-from catalogue_helpers import s3  # noqa: F401
+from catalogue_helpers import s3, s3_server  # noqa: F401
 
 
 @pytest.fixture(params=["disk", "s3"])

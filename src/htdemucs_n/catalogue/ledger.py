@@ -62,22 +62,26 @@ class Record:
 
 
 class Ledger:
-    """The ledger in a store.
+    """The ledger in a store. Nothing is written before `begin`.
 
     Raises:
-        UserError: it was written by a newer version.
+        UserError: it was written by a newer version, or is not there and `must_exist`.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, must_exist: bool = False) -> None:
         self._store = store
         content = store.read(_FORMAT)
-        if content is None:
-            store.create(_FORMAT, json.dumps({"version": VERSION}).encode())
-        elif (version := json.loads(content)["version"]) > VERSION:
+        if content is None and must_exist:
+            raise UserError(f"'{store.url}' has no ledger of a catalogue: check the name of DEST")
+        if content is not None and (version := json.loads(content)["version"]) > VERSION:
             raise UserError(
                 f"the ledger of '{store.url}' has the form {version}, and this version knows {VERSION}: "
                 "install a newer htdemucs-n"
             )
+
+    def begin(self) -> None:
+        """Write the version where there is none: a worker that has started calls this before its first song."""
+        self._store.create(_FORMAT, json.dumps({"version": VERSION}).encode())
 
     def commit(self, record: Record) -> bool:
         """Enter a song whose stems are all there; False where another worker was first."""

@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 from htdemucs_n.catalogue.ledger import Record
+from htdemucs_n.catalogue.retry import first_line
 from htdemucs_n.catalogue.songs import Song
 from htdemucs_n.catalogue.worker import Event, Work, Worker
-from htdemucs_n.errors import DeviceError
+from htdemucs_n.errors import DeviceError, UserError
 
 _MOST_FAILURES = 3
 """Workers that may fail to start."""
@@ -46,7 +47,7 @@ class RayWorkers:
         a node was lost, and nodes that join are used.
 
         Raises:
-            UserError: the cluster has no room for a worker, or the workers cannot start.
+            UserError: the cluster has no room for a worker, the workers cannot start, or a worker raised it.
         """
         actor: Any = self._ray.remote(num_cpus=self._threads, num_gpus=self._gpus, max_restarts=0)(_Actor)
         starting: dict[Any, Any] = {}
@@ -79,7 +80,11 @@ class RayWorkers:
                 worker, song = running.pop(answer)
                 try:
                     outcome: Record | None = self._ray.get(answer)
-                except self._ray.exceptions.RayActorError:
+                except self._ray.exceptions.RayError as error:  # killed, also for its memory; a lost node; a fault
+                    cause = getattr(error, "cause", None)
+                    if isinstance(cause, UserError):
+                        raise cause from None
+                    self._ray.kill(worker)
                     yield song, "died"
                 else:
                     free.append(worker)
@@ -90,8 +95,12 @@ class RayWorkers:
 
     def _capacity(self) -> int:
         """Workers that the nodes of the cluster have room for now."""
-        resources = self._ray.cluster_resources()
-        return int(resources.get("GPU", 0)) if self._gpus else int(resources.get("CPU", 0)) // self._threads
+        rooms = []
+        for node in self._ray.nodes():
+            resources = node["Resources"] if node["Alive"] else {}
+            by_cores = int(resources.get("CPU", 0)) // self._threads
+            rooms.append(min(by_cores, int(resources.get("GPU", 0))) if self._gpus else by_cores)
+        return sum(rooms)
 
 
 class _Actor:
@@ -120,6 +129,11 @@ def _connect(ray: Any, address: str) -> None:
     except (ConnectionError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise DeviceError(f"there is no Ray cluster at '{address}' ({reason}): start one, or check it") from None
+    except ray.exceptions.RayError as error:  # `AuthenticationError`, which versions before 2.52 lack
+        raise DeviceError(
+            f"the Ray cluster at '{address}' refuses this computer ({first_line(error)}): copy the file "
+            "~/.ray/auth_token of its first machine here, and set RAY_AUTH_MODE=token"
+        ) from None
     except RuntimeError as error:  # "Version mismatch"
         reason = " ".join(str(error).split())
         raise DeviceError(f"the Ray cluster at '{address}' cannot be used ({reason}): use one version of Ray") from None

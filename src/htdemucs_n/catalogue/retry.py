@@ -39,6 +39,16 @@ def may_pass(error: BaseException) -> bool:
     return type(error).__module__.partition(".")[0] in _NETWORK_PACKAGES
 
 
+def is_of_storage(error: BaseException) -> bool:
+    """Whether a disk, an object store, its credentials or the network raised an error, and not a fault of the code."""
+    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in _NETWORK_PACKAGES
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, in one line."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def retried(operation: Callable[[], Result], attempts: int = ATTEMPTS) -> Result:
     """The result of `operation`, which is tried again after pauses of about 0.5, 1, 2, ... seconds.
 

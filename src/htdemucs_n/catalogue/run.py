@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -38,6 +39,7 @@ def run_catalogue(
     Raises:
         UserError: what `find_songs`, `Ledger` and the workers raise.
     """
+    songs = _that_exist(find_songs(source, dest))
     store = Store(dest)
     ledger, claims = Ledger(store), Claims(store)
     done = ledger.done()
@@ -49,7 +51,7 @@ def run_catalogue(
 
     def feed() -> Iterator[Song]:
         count = 0
-        for song in find_songs(source, dest):
+        for song in songs:
             count += 1
             while again:  # what a dead worker had comes first
                 yield again.popleft()
@@ -93,6 +95,11 @@ def run_catalogue(
             time.sleep(_LOOK_AGAIN)
     ledger.join()
     return states
+
+
+def _that_exist(songs: Iterator[Song]) -> Iterator[Song]:
+    """The same songs: the first is found at once, so that a wrong SOURCE is told before anything is written."""
+    return itertools.chain([next(songs)], songs)
 
 
 def _drained(songs: deque[Song]) -> list[Song]:

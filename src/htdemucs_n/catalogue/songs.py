@@ -14,6 +14,7 @@ from typing import Any
 
 from htdemucs_n.audio.suffixes import SUFFIXES
 from htdemucs_n.catalogue.filesystem import open_filesystem
+from htdemucs_n.catalogue.retry import first_line, is_of_storage, retried
 from htdemucs_n.errors import AudioError, OptionError, UserError, require_packages
 
 COLUMNS = ("url", "path")
@@ -91,8 +92,15 @@ def _files(filesystem: Any, path: str, is_pattern: bool, source: str) -> Iterato
                 subfolders[name] = subfolders.pop(name)
     except FileNotFoundError:
         raise AudioError(f"'{source}' does not exist: check the name") from None
-    except PermissionError as error:
-        raise UserError(f"'{source}' cannot be read ({error}): check the credentials and permissions") from None
+    except Exception as error:
+        raise _unreadable(source, error) from None
+
+
+def _unreadable(source: str, error: Exception) -> Exception:
+    """The error for people where a disk, a server or its credentials refuse a source; otherwise the error itself."""
+    if not is_of_storage(error):
+        return error
+    return UserError(f"'{source}' cannot be read ({first_line(error)}): check the credentials and permissions")
 
 
 def _fingerprint(details: dict[str, Any]) -> str:
@@ -105,26 +113,31 @@ def _fingerprint(details: dict[str, Any]) -> str:
 
 
 def _of_manifest(source: str) -> Iterator[Song]:
+    """All rows are checked before the first song goes to a worker."""
     filesystem, path = open_filesystem(source)
     read = _MANIFESTS[posixpath.splitext(source)[1].lower()]
-    seen: set[str] = set()
+    songs: dict[str, Song] = {}
     try:
-        content = filesystem.cat_file(path)
+        content = retried(lambda: filesystem.cat_file(path))
     except FileNotFoundError:
         raise AudioError(f"'{source}' does not exist: check the name") from None
+    except Exception as error:
+        raise _unreadable(source, error) from None
     for number, row in enumerate(read(content, source), 1):
         place = next((row[column] for column in COLUMNS if row.get(column)), None)
         if place is None:
             raise AudioError(f"'{source}', row {number}: the column '{' or '.join(COLUMNS)}' is missing or empty")
-        key = _key(str(place))
-        if key in seen:
+        if not isinstance(place, str):
+            raise AudioError(f"'{source}', row {number}: {place!r} is no URL or path: give text")
+        key = _key(place)
+        if key in songs:
             raise AudioError(f"'{source}', row {number}: '{key}' is there twice: name each song once")
-        seen.add(key)
         if "://" not in place:
             place = filesystem.unstrip_protocol(posixpath.join(posixpath.dirname(path), place))
-        yield Song(key, place, "")
-    if not seen:
+        songs[key] = Song(key, place, "")
+    if not songs:
         raise AudioError(f"'{source}' names no song")
+    return iter(songs.values())
 
 
 def _key(place: str) -> str:
@@ -136,12 +149,23 @@ def _key(place: str) -> str:
     return "/".join(part.replace(":", "_") for part in parts)
 
 
+def _text(content: bytes, source: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise AudioError(f"'{source}', line {line} is no text in UTF-8: save it as UTF-8") from None
+
+
 def _rows_of_csv(content: bytes, source: str) -> Iterable[dict[str, Any]]:
-    return csv.DictReader(io.StringIO(content.decode("utf-8-sig")))
+    try:
+        yield from csv.DictReader(io.StringIO(_text(content, source), newline=""))
+    except csv.Error as error:
+        raise AudioError(f"'{source}' is no CSV file ({error})") from None
 
 
 def _rows_of_jsonl(content: bytes, source: str) -> Iterable[dict[str, Any]]:
-    for number, line in enumerate(content.decode("utf-8-sig").splitlines(), 1):
+    for number, line in enumerate(_text(content, source).splitlines(), 1):
         if line.strip():
             try:
                 row = json.loads(line)

@@ -40,9 +40,9 @@ def read_status(dest: str) -> Status:
     """The status of the catalogue in `dest`.
 
     Raises:
-        UserError: the ledger is of a newer version, or `dest` cannot be read.
+        UserError: there is no ledger, it is of a newer version, or `dest` cannot be read.
     """
-    ledger = Ledger(Store(dest))
+    ledger = Ledger(Store(dest), must_exist=True)
     status = Status(ledger.songs())
     states: dict[str, str] = {}
     now, recent, recent_seconds, first = time.time(), 0, 0.0, float("inf")
@@ -63,10 +63,14 @@ def read_status(dest: str) -> Status:
 
 
 def verify(dest: str) -> Iterator[tuple[Record, str]]:
-    """Read all stems that the ledger of `dest` names; yields each song whose stems are not right, and why."""
+    """Read all stems that the ledger of `dest` names; yields each song whose stems are not right, and why.
+
+    Raises:
+        UserError: there is no ledger, it is of a newer version, or `dest` cannot be read.
+    """
     store = Store(dest)
     newest: dict[str, Record] = {}
-    for record in Ledger(store).records():
+    for record in Ledger(store, must_exist=True).records():
         if record.state == "separated" and (record.key not in newest or newest[record.key].finished < record.finished):
             newest[record.key] = record  # of a song that has changed, the last version
     for record in newest.values():

@@ -13,10 +13,12 @@ import os
 import posixpath
 import shutil
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 from htdemucs_n.catalogue.filesystem import is_local, open_filesystem
-from htdemucs_n.catalogue.retry import retried
+from htdemucs_n.catalogue.retry import Result, first_line, is_of_storage, retried
+from htdemucs_n.errors import OutputError
 from htdemucs_n.files import moved_into_place
 
 TEMPORARY = "_catalogue/tmp"
@@ -29,7 +31,8 @@ class Store:
     Every operation is tried again where an error may pass (`htdemucs_n.catalogue.retry`).
 
     Raises:
-        UserError: the package for the URL is missing, or the URL is not understood.
+        UserError: the package for the URL is missing, or the URL is not understood. The operations raise it where they
+            cannot read or write: a wrong name, missing permissions, a full disk, a server that fails for long.
     """
 
     def __init__(self, url: str) -> None:
@@ -39,14 +42,14 @@ class Store:
 
     def create(self, name: str, content: bytes) -> bool:
         """Write a file that must not exist; whether it was created."""
-        return retried(lambda: self._create(name, content))
+        return self._tried(lambda: self._create(name, content))
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file, in place of one of that name."""
         if self.local:
-            retried(lambda: self._write_locally(name, content))
+            self._tried(lambda: self._write_locally(name, content))
         else:
-            retried(lambda: self._fs.pipe_file(self._path(name), content))
+            self._tried(lambda: self._fs.pipe_file(self._path(name), content))
 
     def read(self, name: str) -> bytes | None:
         """The content of a file; None where there is none."""
@@ -58,7 +61,7 @@ class Store:
                 return None
             return content
 
-        return retried(read)
+        return self._tried(read)
 
     def names(self, folder: str) -> list[str]:
         """The names of all files below a folder, sorted; none where it does not exist."""
@@ -68,7 +71,7 @@ class Store:
             found = self._fs.find(self._path(folder))
             return sorted(posixpath.relpath(path, self._root) for path in found)
 
-        return [name for name in retried(find) if not posixpath.basename(name).startswith(".")]
+        return [name for name in self._tried(find) if not posixpath.basename(name).startswith(".")]
 
     def delete(self, name: str) -> None:
         """Delete a file; nothing happens where there is none."""
@@ -77,29 +80,44 @@ class Store:
             with contextlib.suppress(FileNotFoundError):
                 self._fs.rm_file(self._path(name))
 
-        retried(delete)
+        self._tried(delete)
 
     def publish(self, file: Path, name: str) -> None:
         """Copy a file of this computer to `name`: to a temporary name first, then moved."""
         if self.local:
-            with moved_into_place(Path(self._path(name))) as waiting:
-                shutil.copyfile(file, waiting)
+            self._tried(lambda: self._copy_locally(file, name))
             return
         part = f"{TEMPORARY}/{uuid.uuid4().hex}"
         try:
-            retried(lambda: self._fs.put_file(str(file), self._path(part)))
-            retried(lambda: self._fs.cp_file(self._path(part), self._path(name)))
+            self._tried(lambda: self._fs.put_file(str(file), self._path(part)))
+            self._tried(lambda: self._fs.cp_file(self._path(part), self._path(name)))
         finally:
             with contextlib.suppress(Exception):  # the error before this one is the one to tell
                 self.delete(part)
 
     def sha256(self, name: str) -> str | None:
         """The SHA-256 of a file; None where there is none."""
+
+        def sha256() -> str | None:
+            try:
+                with self._fs.open(self._path(name), "rb") as file:
+                    return hashlib.file_digest(file, "sha256").hexdigest()
+            except FileNotFoundError:
+                return None
+
+        return self._tried(sha256)
+
+    def _tried(self, operation: Callable[[], Result]) -> Result:
+        """The result of an operation, tried again where an error may pass."""
         try:
-            with self._fs.open(self._path(name), "rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
-        except FileNotFoundError:
-            return None
+            return retried(operation)
+        except Exception as error:
+            if not is_of_storage(error):
+                raise
+            raise OutputError(
+                f"'{self.url}' cannot be read or written ({first_line(error)}): check its name, the permissions and "
+                "credentials, and the room on it"
+            ) from error
 
     def _create(self, name: str, content: bytes) -> bool:
         if self.local:
@@ -127,6 +145,10 @@ class Store:
         finally:
             waiting.unlink(missing_ok=True)
         return True
+
+    def _copy_locally(self, file: Path, name: str) -> None:
+        with moved_into_place(Path(self._path(name))) as waiting:
+            shutil.copyfile(file, waiting)
 
     def _write_locally(self, name: str, content: bytes) -> None:
         with moved_into_place(Path(self._path(name))) as waiting:

@@ -16,7 +16,7 @@ from htdemucs_n import __version__
 from htdemucs_n.catalogue.claims import Claims
 from htdemucs_n.catalogue.filesystem import is_local, open_filesystem
 from htdemucs_n.catalogue.ledger import Ledger, Record
-from htdemucs_n.catalogue.retry import may_pass, retried
+from htdemucs_n.catalogue.retry import first_line, is_of_storage, retried
 from htdemucs_n.catalogue.songs import Song
 from htdemucs_n.catalogue.store import Store
 from htdemucs_n.errors import UserError
@@ -68,6 +68,7 @@ class Worker:
         self._files = file_names(work.output.format, self._choice)
         self._store = Store(work.dest)
         self._ledger = Ledger(self._store)
+        self._ledger.begin()
         self._claims = Claims(self._store, work.claim_seconds)
         model = work.separator.get("model")
         self._model = "+".join(model) if isinstance(model, list) else str(model)
@@ -76,6 +77,9 @@ class Worker:
         """What became of a song; None where another worker has it.
 
         A song that is in the ledger already has the state `there before`.
+
+        Raises:
+            UserError: not the song but the ledger cannot be read or written.
         """
         try:
             song = retried(song.with_fingerprint)
@@ -111,11 +115,18 @@ class Worker:
         return record if self._ledger.commit(record) else replace(record, state="there before")
 
     def _failed(self, song: Song, error: Exception) -> Record:
-        """The record of a failure. An error that is no `UserError`, and may not pass, is a fault of this program."""
-        if not isinstance(error, UserError | OSError) and not may_pass(error):
+        """The record of a failure. An error of another kind is a fault of this program."""
+        if isinstance(error, MemoryError):
+            reason = "it needs more memory than there is"
+        elif isinstance(error, UserError):
+            reason = _COPY.sub(song.key, first_line(error))
+        elif isinstance(error, FileNotFoundError):
+            reason = f"'{song.url}' is not there, or not any more"
+        elif is_of_storage(error):
+            reason = f"'{song.url}' cannot be read ({_COPY.sub(song.key, first_line(error))})"
+        else:
             raise error
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        record = replace(self._record(song, "failed"), error=_COPY.sub(song.key, reason))
+        record = replace(self._record(song, "failed"), error=reason)
         self._ledger.fail(record)
         return record
 

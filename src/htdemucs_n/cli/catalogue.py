@@ -14,6 +14,7 @@ from htdemucs_n.cli.options import (
     ClipMode,
     Depth,
     Device,
+    DrumKit,
     EngineName,
     Format,
     Jobs,
@@ -65,6 +66,7 @@ def catalogue(
     overlap: Overlap = None,
     shifts: Shifts = 0,
     seed: Seed = 0,
+    drum_kit: DrumKit = False,
     stems: Stems = None,
     two_stems: TwoStems = None,
     other_method: OtherMethod = "add",
@@ -107,6 +109,7 @@ def catalogue(
         "shifts": shifts,
         "seed": seed,
         "threads": threads,
+        "drum_kit": drum_kit,
     }
     output = Output((format_name or "wav").lower(), depth, bitrate, rate, clip_mode, tags)
     chosen = None if stems is None else tuple(stems.split(","))
