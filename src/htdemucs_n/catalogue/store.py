@@ -13,7 +13,7 @@ import os
 import posixpath
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from htdemucs_n.catalogue.filesystem import is_local, open_filesystem
@@ -63,15 +63,26 @@ class Store:
 
         return self._tried(read)
 
-    def names(self, folder: str) -> list[str]:
-        """The names of all files below a folder, sorted; none where it does not exist."""
+    def names(self, folder: str) -> Iterator[str]:
+        """The names of all files below a folder, in order; none where it does not exist.
 
-        def find() -> list[str]:
+        Each folder is listed when its turn comes, so that memory does not grow with the number of all files.
+        """
+        place = self._path(folder)
+
+        def entries() -> list[tuple[str, bool]]:
             self._fs.invalidate_cache()
-            found = self._fs.find(self._path(folder))
-            return sorted(posixpath.relpath(path, self._root) for path in found)
+            with contextlib.suppress(FileNotFoundError):
+                found = self._fs.ls(place, detail=True)
+                return sorted((entry["name"].rstrip("/"), entry["type"] == "directory") for entry in found)
+            return []
 
-        return [name for name in self._tried(find) if not posixpath.basename(name).startswith(".")]
+        for path, is_folder in self._tried(entries):
+            name = posixpath.relpath(path, self._root)
+            if is_folder and path != place:
+                yield from self.names(name)
+            elif not is_folder and not posixpath.basename(name).startswith("."):
+                yield name
 
     def delete(self, name: str) -> None:
         """Delete a file; nothing happens where there is none."""
