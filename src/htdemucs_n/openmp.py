@@ -44,15 +44,18 @@ def check_openmp(threads: int, environment: Mapping[str, str] = os.environ) -> N
     """
     if threads == 1:
         return
-    remedy = "unset it before Python starts, or call torch.set_num_threads"
     if _is_dynamic(environment):
-        raise DeviceError(f"PyTorch computes wrong results with OMP_DYNAMIC={environment['OMP_DYNAMIC']}: {remedy}(1)")
+        raise DeviceError(f"PyTorch computes wrong results with OMP_DYNAMIC={environment['OMP_DYNAMIC']}: {_remedy(1)}")
     if (limit := _thread_limit(environment)) is not None and limit[1] < threads:
         name, allowed = limit
         value = environment[name]
         raise DeviceError(
-            f"PyTorch computes wrong results on {threads} threads with {name}={value}: {remedy}({allowed})"
+            f"PyTorch computes wrong results on {threads} threads with {name}={value}: {_remedy(allowed)}"
         )
+
+
+def _remedy(threads: int) -> str:
+    return f"unset it, or use at most {threads} of them (--threads {threads}; torch.set_num_threads({threads}))"
 
 
 def _is_dynamic(environment: Mapping[str, str]) -> bool:

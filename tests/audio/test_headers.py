@@ -160,6 +160,15 @@ def test_joined_ogg_files_with_a_tag_before_or_between_them(tmp_path: Path, plac
     np.testing.assert_array_equal(joined.samples, np.concatenate(alone, axis=1))
 
 
+@pytest.mark.parametrize("length", [4_000, 60_000])  # the page that is cut ends behind the file, or inside a page
+def test_a_link_after_one_that_was_cut_off(tmp_path: Path, length: int) -> None:
+    links = [encoded("OGG", noise(size, seed=size), subtype="VORBIS") for size in (60_000, length)]
+    joined = read_audio(written(tmp_path / "a.ogg", links[0][:-1_000] + links[1]))
+    alone = read_audio(written(tmp_path / "b.ogg", links[1]))
+    assert joined.samples.shape[1] > length + 20_000
+    np.testing.assert_array_equal(joined.samples[:, -length:], alone.samples)
+
+
 def test_joined_opus_files(tmp_path: Path) -> None:
     for n in range(2):
         encode(tmp_path / f"{n}.opus", noise(48_000, seed=n).T / np.float32(32768), 48_000, "libopus")

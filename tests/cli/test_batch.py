@@ -328,7 +328,7 @@ def test_several_stems_do_not_fit_into_a_pipe(
         (["--filename", "{x}/{stem}"], "unknown field"), (["--precision", "int8"], "unknown precision"),
         (["--clip-mode", "soft"], "unknown clip mode"), (["--weights", "a"], "--weights a"),
         (["--weights", "1,2"], "weights are"), (["--rate", "5"], "sample rate 5"), (["-d", "toaster"], "toaster"),
-        (["-n", ","], "--name ,"), (["--engine", "torhc"], "did you mean 'torch'"),
+        (["-n", ","], "--name ','"), (["-n", ""], "--name ''"), (["--engine", "torhc"], "did you mean 'torch'"),
     ],
 )  # fmt: skip
 def test_options_that_cannot_be(

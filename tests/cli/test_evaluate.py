@@ -188,7 +188,7 @@ def test_bss_eval_in_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     write(tmp_path / "pair" / "a", **{stem: noise(seed, 1.5)[:, 0] for seed, stem in enumerate(("drums", "vocals"))})
     assert run(monkeypatch, "pair", "--metrics", "bss", "--no-report", "--no-baselines") == 0
     result = scores()
-    assert result["notes"] == ["not scored, the songs have no bass, other"]
+    assert result["notes"] == ["not scored, because the songs do not have them: bass, other"]
     truth = np.stack([soundfile.read(f"pair/a/{stem}.wav", always_2d=True)[0] for stem in ("drums", "vocals")])
     guess = truth.sum(0) * np.array([GAINS[0], GAINS[3]])[:, None, None]
     direct = require_museval().bss_eval(truth, guess, window=RATE, hop=RATE)
@@ -286,7 +286,7 @@ def test_a_model_with_other_stems(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     for song in ("one", "two", "three"):
         write(Path("mine", song), vocals=noise(5))
     assert run(monkeypatch, "songs", "--stems", "mine", *QUICK, "--no-report") == 0
-    assert "note: not scored, mine has no drums, bass, other" in capsys.readouterr().out
+    assert "note: not scored, because mine does not have them: drums, bass, other" in capsys.readouterr().out
     assert list(scores("evaluation/mine")["songs"]["one"]["scores"]["mixture"]["global SDR"]) == ["vocals"]
 
 
@@ -310,7 +310,7 @@ def test_a_song_that_cannot_be_read_does_not_stop_the_others(
         (["songs", "--metrics", ","], "empty"),
         (["songs", "--stems", "nowhere"], "nowhere"),
         (["songs", "--stems", "songs", "-n", DEFAULT_MODEL], "not both"),
-        (["songs", "-n", ","], "--name ,"),
+        (["songs", "-n", ","], "--name ','"),
         (["songs", "-o", "songs/one/bass.wav"], "bass.wav"),
     ],
 )
@@ -319,7 +319,7 @@ def test_a_mistake_is_one_line(
 ) -> None:
     Path("empty").mkdir()
     quick = [] if "--metrics" in arguments else QUICK
-    wrong_option = named in ("global", "empty", "not both", "--name ,")
+    wrong_option = named in ("global", "empty", "not both", "--name ','")
     assert run(monkeypatch, *arguments, *quick) == (2 if wrong_option else 1)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")

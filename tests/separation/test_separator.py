@@ -244,10 +244,18 @@ def test_memory_that_runs_out() -> None:
         Separator(Huge()).separate(noise(2, 100), 44100)
 
 
-@pytest.mark.parametrize(("shape", "rate"), [((100,), 44100), ((2, 0), 44100), ((0, 5), 44100), ((2, 5), 0)])
+@pytest.mark.parametrize(
+    ("shape", "rate"), [((100,), 44100), ((2, 0), 44100), ((0, 5), 44100), ((2, 5), 0), ((2, 5), float("nan"))]
+)
 def test_a_wrong_shape_is_a_programming_error(shape: tuple[int, ...], rate: int) -> None:
     with pytest.raises(ValueError, match=r"\(C, T\)"):
         Separator(SplitEngine()).separate(np.zeros(shape), rate)
+
+
+@pytest.mark.parametrize("kind", [complex, str, object])
+def test_samples_that_are_no_real_numbers(kind: type) -> None:
+    with pytest.raises(ValueError, match="real numbers"):
+        Separator(SplitEngine()).separate(np.zeros((2, 5), kind), 44100)
 
 
 def test_an_unknown_name_in_the_package() -> None:

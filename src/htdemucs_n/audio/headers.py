@@ -88,17 +88,19 @@ def joined_links(view: FileView) -> list[tuple[int, int]]:
 def _ogg_starts(view: FileView) -> list[int]:
     """Where links begin: with the first page of a stream (RFC 3533, section 6) after other pages than first ones.
 
-    What is no page, as a tag between two files, is passed over.
+    What is no page, as a tag between two files, is passed over. A page that was cut off seems to end inside another
+    page or behind the file: then the search goes on from its own beginning.
     """
-    starts, place, begun = [0], 0, False
-    while len(head := _at(view, place, 27)) == 27:
-        if head[:4] != b"OggS":
-            place = _find(view, b"OggS", place + 1)
+    starts, page, place, begun = [0], 0, 0, False
+    while place != view.size:
+        head = _at(view, place, 27)
+        if len(head) < 27 or head[:4] != b"OggS":
+            page = place = _find(view, b"OggS", page + 4)
             continue
         first = bool(head[5] & 2)
         if first and begun:
             starts.append(place)
-        begun = not first
+        begun, page = not first, place
         lacing = _at(view, place + 27, head[26])
         place += 27 + len(lacing) + sum(lacing)
     return starts

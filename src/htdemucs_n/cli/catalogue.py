@@ -96,11 +96,10 @@ def catalogue(
         raise OptionError("give SOURCE and DEST: htdemucs-n catalogue SOURCE DEST")
     from htdemucs_n.catalogue.run import Workers, run_catalogue
     from htdemucs_n.catalogue.worker import Work
-    from htdemucs_n.models.names import DEFAULT_MODEL
     from htdemucs_n.separation.track import Output
 
     separator = {
-        "model": model_names(name or DEFAULT_MODEL),
+        "model": model_names(name),
         "engine": engine,
         "device": device,
         "precision": precision,

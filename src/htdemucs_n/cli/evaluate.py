@@ -131,11 +131,10 @@ def _estimator(
             raise OptionError("give --name or --stems, not both")
         return FolderEstimates(stems, SOURCES), {}
     from htdemucs_n.memory import keep_freed_memory
-    from htdemucs_n.models.names import DEFAULT_MODEL
     from htdemucs_n.separation import Separator
 
     keep_freed_memory()
-    names = model_names(name or DEFAULT_MODEL)
+    names = model_names(name)
     separator = Separator(names, engine=engine, device=device, trusted=trust)
     runner = separator.engine
     ran_on = {"engine": runner.name, "device": runner.device, "precision": runner.precision}

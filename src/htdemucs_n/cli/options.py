@@ -9,6 +9,7 @@ import typer
 
 from htdemucs_n.errors import OptionError
 from htdemucs_n.files import file_identity
+from htdemucs_n.models.names import DEFAULT_MODEL
 
 ModelName = Annotated[
     str | None,
@@ -114,9 +115,14 @@ Jobs = Annotated[int, typer.Option("-j", "--jobs", min=1, help="Songs that are s
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for each song.")]
 
 
-def model_names(text: str) -> list[str]:
-    """`a,b` as two models, unless there is a file of that name. Raises `OptionError` where none is named."""
-    names = [text] if file_identity(Path(text)) else [name for name in text.split(",") if name]
+def model_names(text: str | None) -> list[str]:
+    """`a,b` as two models, unless there is a file of that name; the shipped default where the option was not given.
+
+    Raises `OptionError` where none is named.
+    """
+    if text is None:
+        return [DEFAULT_MODEL]
+    names = [text] if text and file_identity(Path(text)) else [name for name in text.split(",") if name]
     if not names:
-        raise OptionError(f"--name {text}: give the name of a model, or several with commas between them")
+        raise OptionError(f"--name '{text}': give the name of a model, or several with commas between them")
     return names

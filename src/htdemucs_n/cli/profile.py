@@ -78,7 +78,11 @@ def profile(
         raise OptionError("give --name or --preset, not both")
     seconds = _numbers("--lengths", lengths)
     counts = [round(number) for number in _numbers("--tokens", tokens)]
-    models = [ProfiledModel(preset, untrained=True) if preset else ProfiledModel(name or DEFAULT_MODEL, trusted=trust)]
+    models = [
+        ProfiledModel(preset, untrained=True)
+        if preset
+        else ProfiledModel(name if name is not None else DEFAULT_MODEL, trusted=trust)
+    ]
     models += [ProfiledModel(against, untrained=True)] if against else []
     settings = Settings(device, precision, segment, batch, threads)
     with progress_bar() as bar:

@@ -107,7 +107,6 @@ def separate(
 
     keep_freed_memory(one_heap=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: leaves no partial file
-    from htdemucs_n.models.names import DEFAULT_MODEL
     from htdemucs_n.separation import Separator
     from htdemucs_n.separation.batch import Batch
     from htdemucs_n.separation.inputs import find_tracks
@@ -118,7 +117,7 @@ def separate(
 
     _check_out(out)
     output = Output(_format(format_name, mp3, flac), "float32" if float32 else depth, bitrate, rate, clip_mode, tags)
-    names = model_names(name or DEFAULT_MODEL)
+    names = model_names(name)
     separator = Separator(
         names,
         engine=engine,

@@ -70,7 +70,6 @@ def serve(
     """
     require_packages("serve", "studio", "fastapi", "uvicorn", "python_multipart", "sse_starlette", "prometheus_client")
     from htdemucs_n.memory import keep_freed_memory
-    from htdemucs_n.models.names import DEFAULT_MODEL
     from htdemucs_n.separation import Separator
     from htdemucs_n.service.server import serve as run
     from htdemucs_n.service.settings import Limits, Settings, default_library, read_token
@@ -88,7 +87,7 @@ def serve(
         key=key,
         limits=Limits(int(max_upload * 2**20), 60 * max_minutes, max_queue, int(max_library * 2**30)),
     )
-    names = model_names(name or DEFAULT_MODEL)
+    names = model_names(name)
     separator = Separator(names, engine=engine, device=device, threads=threads)
 
     def load(model: str, engine: str, drum_kit: bool) -> Separator:

@@ -32,13 +32,12 @@ def studio(
     import webbrowser
 
     from htdemucs_n.memory import keep_freed_memory
-    from htdemucs_n.models.names import DEFAULT_MODEL
     from htdemucs_n.separation import Separator
     from htdemucs_n.service.server import serve
     from htdemucs_n.service.settings import Settings, default_library
 
     keep_freed_memory(one_heap=True)
-    names = model_names(name or DEFAULT_MODEL)
+    names = model_names(name)
     settings = Settings(library or default_library(), port=port, page=True)
     separator = Separator(names, engine=engine, device=device, threads=threads)
 

@@ -53,7 +53,6 @@ def transcribe(
     from htdemucs_n.cli.display import Display
     from htdemucs_n.files import is_file
     from htdemucs_n.memory import keep_freed_memory
-    from htdemucs_n.models.names import DEFAULT_MODEL
     from htdemucs_n.separation import Separator
     from htdemucs_n.separation.names import Namer, Track
     from htdemucs_n.transcription import transcribe as transcribe_stems
@@ -64,7 +63,7 @@ def transcribe(
     if is_file(out):
         raise OptionError(f"--out {out}: this is a file: give a folder")
     keep_freed_memory(one_heap=True)
-    names = model_names(name or DEFAULT_MODEL)
+    names = model_names(name)
     separator = cache(lambda: Separator(names, engine=engine, device=device, threads=threads))
     namer = Namer("{track}.{ext}", out, ",".join(names), "mid", ["mid"])
     tracks = list(find_songs(songs, out))

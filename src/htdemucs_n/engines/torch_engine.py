@@ -87,4 +87,4 @@ def _load(name: Any, trusted: bool) -> Any:
     from htdemucs_n.models.names import DEFAULT_MODEL
     from htdemucs_n.models.registry import load_model  # not needed to run a network of one's own
 
-    return load_model(name or DEFAULT_MODEL, trusted)
+    return load_model(DEFAULT_MODEL if name is None else name, trusted)

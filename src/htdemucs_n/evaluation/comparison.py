@@ -44,7 +44,7 @@ def compare(songs: Sequence[SongFiles], sources: Sequence[str], estimator: Estim
         raise OptionError(f"{estimator.name} gives {theirs}, the songs have {', '.join(kept)}: nothing to compare")
     notes = []
     if surplus := [stem for stem in estimator.sources if stem not in kept]:
-        notes.append(f"not scored, the songs have no {', '.join(surplus)}")
+        notes.append(f"not scored, because the songs do not have them: {', '.join(surplus)}")
     if missing := [stem for stem in kept if stem not in stems]:
-        notes.append(f"not scored, {estimator.name} has no {', '.join(missing)}")
+        notes.append(f"not scored, because {estimator.name} does not have them: {', '.join(missing)}")
     return Comparison(estimator, by_name, kept, stems, tuple(notes))

@@ -45,6 +45,8 @@ class PendingMixture:
             samples = to_array(block)
             if samples.ndim != 2 or not samples.shape[0] or channels not in (None, samples.shape[0]):
                 raise ValueError(f"stream takes blocks (C, n), all with the same C, not {samples.shape}")
+            if samples.dtype.kind not in "fiub":
+                raise ValueError(f"audio has samples that are real numbers, not {samples.dtype}")
             channels = samples.shape[0]
             if channels > _MAX_CHANNELS:
                 raise ValueError(f"audio is (C, T) with {_MAX_CHANNELS} channels at most: transpose {samples.shape}")

@@ -174,7 +174,7 @@ class Separator:
             ValueError: not two dimensions, an empty one, more than 64 channels, or a sample rate below 1.
         """
         samples = to_array(mixture)
-        if samples.ndim != 2 or not samples.size or sample_rate < 1:
+        if samples.ndim != 2 or not samples.size or not sample_rate >= 1:
             raise ValueError(f"separate takes (C, T) at a rate in Hz, not {samples.shape} at {sample_rate}")
         channels, length = samples.shape
         whole = {source: np.empty((min(2, channels), length), np.float32) for source in self.sources}
