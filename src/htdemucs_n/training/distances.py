@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-_FLOOR = 0.01
-"""Error relative to the mixture (-20 dB) below which the gradient of `log` becomes small."""
+_FLOOR = 0.002
+"""Error relative to the mixture (-27 dB) below which the gradient of `log` becomes small."""
 
 
 def _absolute(error: Tensor) -> Tensor:

@@ -36,11 +36,11 @@ class Piece:
 
 
 PIECES = {
-    "kick": Piece(36, growth=2.0, range=20, share=15),
-    "snare": Piece(38, growth=2.0, range=25, share=15),
-    "toms": Piece(45, growth=2.0, range=20, share=12),
-    "hihat": Piece(42, growth=1.5, range=25, share=30),
-    "cymbals": Piece(49, growth=1.5, range=25, share=25),
+    "kick": Piece(36, growth=0.5, range=20, share=12),
+    "snare": Piece(38, growth=1.5, range=20, share=20),
+    "toms": Piece(45, growth=1.5, range=16, share=25),
+    "hihat": Piece(42, growth=1.5, range=30, share=30),
+    "cymbals": Piece(49, growth=1.5, range=18, share=30),
 }
 """By the name of the part."""
 
