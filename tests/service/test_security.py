@@ -113,6 +113,7 @@ def test_hosts(tmp_path: Path, host: str, known: bool) -> None:
     [
         ({}, True), ({"Origin": "http://127.0.0.1:8765"}, True), ({"Origin": "http://127.0.0.1:9999"}, False),
         ({"Origin": "https://evil.example"}, False), ({"Origin": "null"}, False), ({"Origin": ""}, False),
+        ({"Origin": "http://["}, False),
         ({"Sec-Fetch-Site": "cross-site"}, False), ({"Sec-Fetch-Site": "same-origin"}, True),
         ({"Sec-Fetch-Site": "none"}, True),
     ],
