@@ -252,16 +252,6 @@ def test_a_folder_is_dropped(tmp_path: Path, browser: Any) -> None:
 
 
 @pytest.mark.browser
-def test_the_page_finds_the_service_again(tmp_path: Path, browser: Any) -> None:
-    with running(tmp_path, "--no-browser", verb="studio") as (process, _):
-        page, _ = opened_page(browser, process.url)
-        page.wait_for_selector("#none:not([hidden])")
-        process.process.kill()
-        process.process.wait()
-        page.wait_for_selector("text=The studio does not answer", timeout=20_000)
-
-
-@pytest.mark.browser
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light")])
 def test_the_page_fits_its_window(tmp_path: Path, browser: Any, width: int, scheme: str) -> None:
     loud = io.BytesIO()  # its vocals, 0.4 of it, do not fit into FLAC
@@ -274,6 +264,9 @@ def test_the_page_fits_its_window(tmp_path: Path, browser: Any, width: int, sche
         ended(client, job)  # type: ignore[arg-type]
         page.get_by_text("a stem exceeded full scale, so all stems were scaled").wait_for()
         page.get_by_role("button", name="Play the stems of Evening song.wav").click()
-        page.wait_for_selector(".lane >> nth=3")
+        page.wait_for_selector(".lane >> nth=4")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.set_viewport_size({"width": width, "height": 640})  # the lanes are higher than this
+        place = page.get_by_role("button", name="Play", exact=True).bounding_box()
+        assert place["y"] + place["height"] <= 640, "it is in reach without scrolling"
         assert not wrong

@@ -113,6 +113,7 @@ def test_hosts(tmp_path: Path, host: str, known: bool) -> None:
     [
         ({}, True), ({"Origin": "http://127.0.0.1:8765"}, True), ({"Origin": "http://127.0.0.1:9999"}, False),
         ({"Origin": "https://evil.example"}, False), ({"Origin": "null"}, False), ({"Origin": ""}, False),
+        ({"Origin": "http://["}, False),
         ({"Sec-Fetch-Site": "cross-site"}, False), ({"Sec-Fetch-Site": "same-origin"}, True),
         ({"Sec-Fetch-Site": "none"}, True),
     ],
@@ -150,3 +151,21 @@ def test_wrong_options_are_said_in_one_line(tmp_path: Path, arguments: list[str]
     (line,) = done.stderr.splitlines()
     assert done.returncode in (1, 2) and line.startswith("error: ") and says in line
     assert not (tmp_path / "library").exists()
+
+
+def test_a_certificate_that_cannot_be_used_is_said_in_one_line(tmp_path: Path) -> None:
+    def openssl(command: str) -> None:
+        try:
+            subprocess.run(["openssl", *command.split()], cwd=tmp_path, check=True, capture_output=True)
+        except FileNotFoundError:
+            pytest.skip("openssl makes the certificate")
+
+    openssl("req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=localhost")
+    openssl("genrsa -out other.pem 2048")
+    openssl("rsa -aes256 -passout pass:abc -in key.pem -out locked.pem")
+    (tmp_path / "garbage.pem").write_text("garbage")
+    good = Settings(tmp_path, certificate=tmp_path / "cert.pem", key=tmp_path / "key.pem")
+    assert good.certificate == tmp_path / "cert.pem"
+    for certificate, key in (("garbage", "key"), ("cert", "garbage"), ("cert", "other"), ("cert", "locked")):
+        with pytest.raises(OptionError, match=f"--key .*{key}.pem cannot be used .*without a password"):
+            Settings(tmp_path, certificate=tmp_path / f"{certificate}.pem", key=tmp_path / f"{key}.pem")

@@ -75,7 +75,7 @@ class Guard:
         if not self._is_known(host):
             return _Refusal(421, "host", "this host name is not known here: allow it with --allow-host")
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and not _is_of(origin, host):
             return _Refusal(403, "origin", "requests of other sites are refused")
         if headers.get("sec-fetch-site") == "cross-site":
             return _Refusal(403, "origin", "requests of other sites are refused")
@@ -104,3 +104,11 @@ class Guard:
         if kind.lower() == "bearer" and hmac.compare_digest(given, self._token.encode()):
             return True
         return has_session(headers.get("cookie", ""), self._token)
+
+
+def _is_of(origin: str, host: str) -> bool:
+    """Whether an origin is that of the host; one that cannot be read is of none."""
+    try:
+        return urlsplit(origin).netloc.lower() == host.lower()
+    except ValueError:
+        return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import ssl
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,7 +47,8 @@ class Settings:
         limits: how much clients may use.
 
     Raises:
-        OptionError: a token that is missing or short, a certificate without its key, or files that are not there.
+        OptionError: a token that is missing or short, a certificate without its key, or files that are not there or
+            cannot be used.
     """
 
     library: Path
@@ -73,8 +75,21 @@ class Settings:
         for file in (self.certificate, self.key):
             if file is not None and not is_file(file):
                 raise OptionError(f"'{file}' is not a file: give the certificate and its key as PEM files")
+        if self.certificate is not None and self.key is not None:
+            _check_certificate(self.certificate, self.key)
         if self.folder is not None and not is_folder(self.folder):
             raise OptionError(f"--allow-folder {self.folder}: this is not a folder")
+
+
+def _check_certificate(certificate: Path, key: Path) -> None:
+    """Raise `OptionError` where a server cannot use the files. A service has nobody to ask for a password."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except (OSError, ValueError) as error:  # errors of ssl are an OSError
+        raise OptionError(
+            f"--cert {certificate} and --key {key} cannot be used ({error}): "
+            "give a certificate and its own key, without a password, as PEM files"
+        ) from None
 
 
 def is_loopback(host: str) -> bool:

@@ -14,6 +14,8 @@ import { Stage } from "./stage.js";
 import { Versions } from "./versions.js";
 import { bytes, fillIn, say } from "./words.js";
 
+const AGAIN = 3000; // milliseconds after which a service that did not answer is asked again
+
 const at = (id) => document.getElementById(id);
 const models = new ModelChoice();
 const versions = new Versions((version) => opener.change(version));
@@ -74,10 +76,16 @@ async function describe() {
   return found;
 }
 
+/** Follow the jobs, with the token where the service wants one; later where it does not answer. */
 async function start() {
-  if (await describe() === null) {
-    await askForToken();
-    await describe();
+  try {
+    if (await describe() === null) {
+      await askForToken();
+      await describe();
+    }
+  } catch {
+    startLater();
+    return;
   }
   api.follow({
     onJob: (job) => {
@@ -85,13 +93,31 @@ async function start() {
       if (job.id === opener.job?.id) at("playing").textContent = job.name;
       if (job.state === "done") refresh();
     },
-    onDeleted: (id) => {
-      songs.forget(id);
-      if (id === opener.job?.id) close();
-      refresh();
+    onDeleted: forget,
+    onConnection: (there) => {
+      at("connection").textContent = there ? "" : say("lost");
+      if (there) forgetDeleted().catch(() => {});
     },
-    onConnection: (there) => { at("connection").textContent = there ? "" : say("lost"); },
+    onEnd: startLater,
   });
+}
+
+function startLater() {
+  at("connection").textContent = say("lost");
+  setTimeout(start, AGAIN);
+}
+
+function forget(id) {
+  songs.forget(id);
+  if (id === opener.job?.id) close();
+  refresh();
+}
+
+/** Forget the songs that were deleted while the service could not be followed. */
+async function forgetDeleted() {
+  const shown = songs.ids;
+  const there = new Set((await api.list()).map((job) => job.id));
+  for (const id of shown) if (!there.has(id)) forget(id);
 }
 
 /** Show the size again, once for many changes. */
@@ -100,4 +126,4 @@ function refresh() {
   refresh.waiting = setTimeout(() => describe().catch(() => {}), 500);
 }
 
-start().catch(() => { at("connection").textContent = say("lost"); });
+start();

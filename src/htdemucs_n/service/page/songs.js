@@ -60,6 +60,11 @@ export class Songs {
     this.#count();
   }
 
+  /** The ids of all jobs that are shown. */
+  get ids() {
+    return [...this.#items.keys()];
+  }
+
   /** Mark the song that is played. */
   choose(id) {
     this.#chosen = id;
@@ -67,11 +72,11 @@ export class Songs {
   }
 
   #draw({ job, row, started }) {
-    const cancel = this.#button("cancel", () => api.cancel(job.id));
-    const remove = this.#button("remove", () => confirm(say("reallyRemove", job.name)) && api.remove(job.id));
+    const cancel = this.#button("cancel", () => this.#ask(row, api.cancel(job.id)));
+    const remove = this.#button("remove", () => confirm(say("reallyRemove", job.name)) && this.#ask(row, api.remove(job.id)));
     const rename = this.#button("rename", () => {
       const name = prompt(say("newName"), job.name)?.trim();
-      if (name) api.rename(job.id, name);
+      if (name) this.#ask(row, api.rename(job.id, name));
     });
     const shown = {
       queued: () => ({ text: say("queued"), buttons: [cancel] }),
@@ -82,6 +87,16 @@ export class Songs {
     }[job.state]();
     this.#fill(row, job.name, shown);
     row.classList.toggle("chosen", job.id === this.#chosen);
+  }
+
+  /** Wait for an answer; the row of a song says why the service refuses something. */
+  async #ask(row, answer) {
+    row.querySelector(".refused")?.remove();
+    try {
+      await answer;
+    } catch (error) {
+      row.append(element("p", { className: "small wrong refused", role: "alert", textContent: error.message }));
+    }
   }
 
   #time(job, started) {
