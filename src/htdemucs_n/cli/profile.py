@@ -78,11 +78,8 @@ def profile(
         raise OptionError("give --name or --preset, not both")
     seconds = _numbers("--lengths", lengths)
     counts = [round(number) for number in _numbers("--tokens", tokens)]
-    models = [
-        ProfiledModel(preset, untrained=True)
-        if preset
-        else ProfiledModel(name if name is not None else DEFAULT_MODEL, trusted=trust)
-    ]
+    name = DEFAULT_MODEL if name is None else name
+    models = [ProfiledModel(preset, untrained=True) if preset else ProfiledModel(name, trusted=trust)]
     models += [ProfiledModel(against, untrained=True)] if against else []
     settings = Settings(device, precision, segment, batch, threads)
     with progress_bar() as bar:
