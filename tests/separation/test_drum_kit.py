@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from audio_helpers import SOURCES, SplitEngine, tones
-from htdemucs_n.errors import OptionError
+from htdemucs_n.errors import Cancelled, OptionError
 from htdemucs_n.separation import Separator, StemChoice
 from htdemucs_n.separation.drum_kit import DRUM_KIT, is_part, part_names
 from process_helpers import COMMAND
@@ -149,3 +150,16 @@ def test_the_command(tmp_path: Path) -> None:
 
     done = run("--format", "stem.mp4")
     assert done.returncode == 2 and "choose another format" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_cancelling_stops_before_the_drums_are_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    cancel = Event()
+    kit = SplitEngine(PART_GAINS)
+    kit.sources = PARTS
+    monkeypatch.setattr(
+        "htdemucs_n.separation.separator.load_engine", lambda model, **_: kit if model == DRUM_KIT else SplitEngine()
+    )
+    song = noise(2, 2000)  # one segment
+    with pytest.raises(Cancelled):
+        Separator(drum_kit=True).separate(song, 44100, progress=lambda *_: cancel.set(), cancel=cancel)
+    assert not kit.lengths
