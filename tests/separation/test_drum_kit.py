@@ -163,3 +163,41 @@ def test_cancelling_stops_before_the_drums_are_taken_apart(monkeypatch: pytest.M
     with pytest.raises(Cancelled):
         Separator(drum_kit=True).separate(song, 44100, progress=lambda *_: cancel.set(), cancel=cancel)
     assert not kit.lengths
+
+
+def test_the_model_of_the_drums_gets_the_same_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def load(model: Any, **options: Any) -> SplitEngine:
+        asked.append({name: options[name] for name in ("engine", "device", "precision", "segment", "threads")})
+        kit = SplitEngine(PART_GAINS)
+        kit.sources = PARTS if model == DRUM_KIT else SOURCES
+        return kit
+
+    monkeypatch.setattr("htdemucs_n.separation.separator.load_engine", load)
+    run: dict[str, Any] = {"engine": "torch", "device": "cpu", "precision": "fp32", "segment": 2.0, "threads": 1}
+    separator = Separator(**run, overlap=0.5, shifts=2, seed=3, batch=5, drum_kit=True)
+    kit = separator._kit
+    assert asked == [run, run]
+    assert kit and (kit.overlap, kit.shifts, kit.seed, kit.batch) == (0.5, 2, 3, 5)
+
+
+@pytest.mark.usefixtures("engines")
+def test_the_latency_counts_both_models() -> None:
+    """Small blocks: the longest delay is close to `latency`, and not above it."""
+    separator, taken, given_out, longest = Separator(drum_kit=True), 0, 0, 0
+
+    def blocks() -> Iterator[NDArray[np.float32]]:
+        nonlocal taken, longest
+        for _ in range(300):
+            longest = max(longest, taken - given_out)
+            taken += 100
+            yield noise(2, 100)
+
+    for out in separator.stream(blocks(), 44100):
+        given_out += out["drums"].shape[1]
+    assert 0.8 * separator.latency(44100) < longest <= separator.latency(44100) + 100
+
+
+def test_the_rest_without_a_part_has_its_name() -> None:
+    assert StemChoice((*SOURCES, *part_names(PARTS)), two_stems="drums/kick").names == ("drums/kick", "no_kick")
