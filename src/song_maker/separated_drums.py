@@ -16,6 +16,7 @@ from scipy.signal import istft, stft
 from htdemucs_n.audio.suffixes import SUFFIXES
 from htdemucs_n.errors import UserError
 from htdemucs_n.separation import Separator
+from htdemucs_n.separation.drum_kit import DRUMS
 from song_maker import effects
 from song_maker.drum_recording import DrumRecorder
 from song_maker.effects import RATE, Signal
@@ -28,11 +29,12 @@ class SeparatedDrumRecorder:
 
     Args:
         recorder: makes the recordings.
-        songs: a folder of songs, each a folder of stems at 44.1 kHz; all but `drums` are the other instruments.
+        songs: a folder of songs, each a folder of stems at 44.1 kHz; all but `drums` and `mixture` are the other
+            instruments.
         model: separates the stem `drums`; a name or path for `Separator`.
 
     Raises:
-        UserError: there is no such song, or the model cannot be loaded.
+        UserError: there is no such song, or the model cannot be loaded or has no drums.
     """
 
     def __init__(self, recorder: DrumRecorder, songs: Path, model: str) -> None:
@@ -41,6 +43,10 @@ class SeparatedDrumRecorder:
         if not self._songs:
             raise UserError(f"'{songs}' has no folders with the stems of songs: give a folder of such folders")
         self._separator = Separator(model, threads=1)
+        if DRUMS not in self._separator.sources:
+            raise UserError(
+                f"--behind {model}: it separates {', '.join(self._separator.sources)}: choose one for {DRUMS}"
+            )
 
     def make(self, seed: int, number: int, seconds: float) -> dict[str, Signal]:
         """The parts `(2, T)` of recording `number` of `seed`, as `DrumRecorder.make` has them, after separation."""
@@ -53,7 +59,7 @@ class SeparatedDrumRecorder:
         others *= effects.rms(drums) / max(effects.rms(others), 1e-4) * effects.decibels(rng.normal(2, 4))
         level = 0.9 / max(1.0, float(np.abs(drums + others).max()))
         stems = self._separator.separate((level * (drums + others)).astype(np.float32), RATE)
-        return shared_out({name: level * part for name, part in parts.items()}, stems["drums"].astype(float))
+        return shared_out({name: level * part for name, part in parts.items()}, stems[DRUMS].astype(float))
 
 
 def shared_out(parts: dict[str, Signal], whole: Signal) -> dict[str, Signal]:
@@ -71,15 +77,21 @@ def shared_out(parts: dict[str, Signal], whole: Signal) -> dict[str, Signal]:
 
 def _other_stems(folder: Path) -> list[Path]:
     """The files of all stems of a song but its drums."""
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.stem != "drums")
+    files = (file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+    return sorted(file for file in files if file.stem.lower() not in (DRUMS, "mixture"))
 
 
 def _excerpt(stems: list[Path], length: int, rng: np.random.Generator) -> Signal:
     """The sum `(2, T)` of `length` samples of the stems, from a random place."""
     place, total = rng.random(), np.zeros((2, length))
-    start = int(place * max(0, soundfile.info(stems[0]).frames - length))
+    start: int | None = None
     for file in stems:
-        samples, rate = soundfile.read(file, length, start, always_2d=True)
+        try:
+            if start is None:
+                start = int(place * max(0, soundfile.info(file).frames - length))
+            samples, rate = soundfile.read(file, length, start, always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise UserError(f"'{file}' cannot be read ({error.error_string}): convert it to WAV or FLAC") from None
         if rate != RATE:
             raise UserError(f"'{file}' has a rate of {rate} Hz: convert it to {RATE} Hz")
         total[:, : len(samples)] += samples.T

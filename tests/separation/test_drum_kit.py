@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from audio_helpers import SOURCES, SplitEngine, tones
-from htdemucs_n.errors import OptionError
+from htdemucs_n.errors import Cancelled, OptionError
 from htdemucs_n.separation import Separator, StemChoice
 from htdemucs_n.separation.drum_kit import DRUM_KIT, is_part, part_names
 from process_helpers import COMMAND
@@ -149,3 +150,54 @@ def test_the_command(tmp_path: Path) -> None:
 
     done = run("--format", "stem.mp4")
     assert done.returncode == 2 and "choose another format" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_cancelling_stops_before_the_drums_are_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    cancel = Event()
+    kit = SplitEngine(PART_GAINS)
+    kit.sources = PARTS
+    monkeypatch.setattr(
+        "htdemucs_n.separation.separator.load_engine", lambda model, **_: kit if model == DRUM_KIT else SplitEngine()
+    )
+    song = noise(2, 2000)  # one segment
+    with pytest.raises(Cancelled):
+        Separator(drum_kit=True).separate(song, 44100, progress=lambda *_: cancel.set(), cancel=cancel)
+    assert not kit.lengths
+
+
+def test_the_model_of_the_drums_gets_the_same_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def load(model: Any, **options: Any) -> SplitEngine:
+        asked.append({name: options[name] for name in ("engine", "device", "precision", "segment", "threads")})
+        kit = SplitEngine(PART_GAINS)
+        kit.sources = PARTS if model == DRUM_KIT else SOURCES
+        return kit
+
+    monkeypatch.setattr("htdemucs_n.separation.separator.load_engine", load)
+    run: dict[str, Any] = {"engine": "torch", "device": "cpu", "precision": "fp32", "segment": 2.0, "threads": 1}
+    separator = Separator(**run, overlap=0.5, shifts=2, seed=3, batch=5, drum_kit=True)
+    kit = separator._kit
+    assert asked == [run, run]
+    assert kit and (kit.overlap, kit.shifts, kit.seed, kit.batch) == (0.5, 2, 3, 5)
+
+
+@pytest.mark.usefixtures("engines")
+def test_the_latency_counts_both_models() -> None:
+    """Small blocks: the longest delay is close to `latency`, and not above it."""
+    separator, taken, given_out, longest = Separator(drum_kit=True), 0, 0, 0
+
+    def blocks() -> Iterator[NDArray[np.float32]]:
+        nonlocal taken, longest
+        for _ in range(300):
+            longest = max(longest, taken - given_out)
+            taken += 100
+            yield noise(2, 100)
+
+    for out in separator.stream(blocks(), 44100):
+        given_out += out["drums"].shape[1]
+    assert 0.8 * separator.latency(44100) < longest <= separator.latency(44100) + 100
+
+
+def test_the_rest_without_a_part_has_its_name() -> None:
+    assert StemChoice((*SOURCES, *part_names(PARTS)), two_stems="drums/kick").names == ("drums/kick", "no_kick")

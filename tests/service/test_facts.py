@@ -83,3 +83,15 @@ def test_without_librosa_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         job = ended(client, submit(client).json()["id"])["id"]
         answer = client.get(f"{JOBS}/{job}/facts")
         assert answer.status_code == 422 and 'pip install "htdemucs-n[studio]"' in answer.json()["detail"]
+
+
+def test_parts_of_the_drums_do_not_count_in_the_key(tmp_path: Path) -> None:
+    """Tuned toms, louder than the song, in a key far from it."""
+    from htdemucs_n.service.analysis import find_facts  # needs librosa
+
+    degrees = [(0, MAJOR), (5, MAJOR), (7, MAJOR), (0, MAJOR)]
+    stems = {"other": 0.02 * chords(degrees, 0, 2.0), "toms": 0.2 * chords(degrees, 6, 2.0)}
+    for name, samples in stems.items():
+        soundfile.write(tmp_path / f"{name}.wav", samples, RATE)
+    found = find_facts({name: tmp_path / f"{name}.wav" for name in stems})
+    assert (found.tonic, found.minor) == ("C", False)

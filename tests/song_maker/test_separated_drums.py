@@ -78,3 +78,28 @@ def test_wrong_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         SeparatedDrumRecorder(recorder, tmp_path / "songs", "duo").make(1, 0, 2.0)
     with pytest.raises(UserError, match="--behind and --songs belong together"):
         drums(tmp_path / "out", groove_zip(tmp_path / "g.zip"), behind="duo")
+
+
+def test_a_model_without_drums_and_what_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = DrumRecorder(GrooveSet(groove_zip(tmp_path / "g.zip")), [MACHINE])
+    engine = SplitEngine()
+    engine.sources = ("vocals", "piano", "guitar", "bass")
+    use_engine(monkeypatch, engine)
+    with pytest.raises(UserError, match="vocals, piano, guitar, bass"):
+        SeparatedDrumRecorder(recorder, songs(tmp_path / "songs"), "pianos")
+    use_engine(monkeypatch, SplitEngine())
+    (tmp_path / "broken/one").mkdir(parents=True)
+    (tmp_path / "broken/one/bass.wav").write_text("no audio", encoding="utf-8")
+    with pytest.raises(UserError, match=r"bass.wav"):
+        SeparatedDrumRecorder(recorder, tmp_path / "broken", "duo").make(1, 0, 2.0)
+
+
+@pytest.mark.parametrize("name", ["Drums", "mixture"])
+def test_files_with_the_drums_are_no_other_stems(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_engine(monkeypatch, SplitEngine())
+    recorder = DrumRecorder(GrooveSet(groove_zip(tmp_path / "g.zip")), [MACHINE])
+    parts = SeparatedDrumRecorder(recorder, songs(tmp_path / "songs"), "duo").make(1, 0, 3.0)
+    loud = np.random.default_rng(5).standard_normal((6 * RATE, 2))
+    soundfile.write(tmp_path / "songs/one" / f"{name}.wav", 0.2 * loud, RATE)
+    same = SeparatedDrumRecorder(recorder, tmp_path / "songs", "duo").make(1, 0, 3.0)
+    assert all(np.array_equal(parts[part], same[part]) for part in parts)

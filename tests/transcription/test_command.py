@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -13,7 +14,9 @@ import pytest
 
 from audio_helpers import SplitEngine, use_engine
 from htdemucs_n.cli.main import main
+from htdemucs_n.separation.drum_kit import DRUM_KIT
 from htdemucs_n.separation.names import Track
+from htdemucs_n.transcription.drum_hits import PIECES
 from htdemucs_n.transcription.songs import find_songs, stem_files
 from transcription_helpers import RATE, played, stem
 
@@ -71,6 +74,23 @@ def test_a_song_is_separated_first(
     assert engine.lengths  # its stems are the song, each with its gain
     assert pitches(Path("out/take.mid"), "bass") == pitches(Path("out/take.mid"), "vocals") == [45, 52]
     assert "bass: 2 notes, vocals: 2 notes" in capsys.readouterr().out
+
+
+def test_drums_are_taken_apart_with_the_options_of_the_command(song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the model is loaded once for all songs."""
+    kit = SplitEngine((0.3, 0.25, 0.2, 0.15, 0.1))
+    kit.sources = tuple(PIECES)
+    asked: list[tuple[object, object]] = []
+
+    def load(model: object, engine: str, threads: int | None, **_: object) -> SplitEngine:
+        assert model == DRUM_KIT
+        asked.append((engine, threads))
+        return kit
+
+    monkeypatch.setattr("htdemucs_n.separation.separator.load_engine", load)
+    shutil.copytree(song, "again")
+    assert run(monkeypatch, song, "again", "-o", "out", "--engine", "torch", "--threads", "1") == 0
+    assert asked == [("torch", 1)]
 
 
 def test_existing_files_are_kept(

@@ -91,6 +91,6 @@ def serve(
     separator = Separator(names, engine=engine, device=device, threads=threads)
 
     def load(model: str, engine: str, drum_kit: bool) -> Separator:
-        return Separator(model, engine=engine, device=device, threads=threads, drum_kit=drum_kit)
+        return Separator(model_names(model), engine=engine, device=device, threads=threads, drum_kit=drum_kit)
 
     run(settings, separator, ",".join(names), load=load)

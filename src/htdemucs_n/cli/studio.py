@@ -47,7 +47,7 @@ def studio(
             webbrowser.open(url)
 
     def load(model: str, engine: str, drum_kit: bool) -> Separator:
-        return Separator(model, engine=engine, device=device, threads=threads, drum_kit=drum_kit)
+        return Separator(model_names(model), engine=engine, device=device, threads=threads, drum_kit=drum_kit)
 
     # Who looks at a page reads no log.
     serve(settings, separator, ",".join(names), show, logging.WARNING, load)

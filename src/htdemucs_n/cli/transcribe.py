@@ -54,6 +54,7 @@ def transcribe(
     from htdemucs_n.files import is_file
     from htdemucs_n.memory import keep_freed_memory
     from htdemucs_n.separation import Separator
+    from htdemucs_n.separation.drum_kit import DRUM_KIT
     from htdemucs_n.separation.names import Namer, Track
     from htdemucs_n.transcription import transcribe as transcribe_stems
     from htdemucs_n.transcription import write_midi
@@ -65,6 +66,7 @@ def transcribe(
     keep_freed_memory(one_heap=True)
     names = model_names(name)
     separator = cache(lambda: Separator(names, engine=engine, device=device, threads=threads))
+    drum_kit = cache(lambda: Separator(DRUM_KIT, engine=engine, device=device, threads=threads))
     namer = Namer("{track}.{ext}", out, ",".join(names), "mid", ["mid"])
     tracks = list(find_songs(songs, out))
     failures: list[UserError] = []
@@ -80,7 +82,7 @@ def transcribe(
             else:
                 progress = stack.enter_context(display.track(track.path.name, separator().segment_seconds))
                 stems = stack.enter_context(separated(track.path, separator(), progress))
-            stems = stack.enter_context(with_drum_parts(stems))
+            stems = stack.enter_context(with_drum_parts(stems, drum_kit))
             progress = stack.enter_context(display.track(f"notes of {track.path.name}", PIECE_SECONDS))
             result = transcribe_stems(stems, progress)
         write_midi(target, track.name.rpartition("/")[2], result.beats, result.parts, quantise)

@@ -228,7 +228,7 @@ class Separator:
         """
         stems = self._separated(blocks, sample_rate, length, progress, cancel)
         kit = self._kit
-        return stems if kit is None else with_parts(stems, lambda drums: kit.stream(drums, sample_rate))
+        return stems if kit is None else with_parts(stems, lambda drums: kit.stream(drums, sample_rate, cancel=cancel))
 
     def _separated(
         self,

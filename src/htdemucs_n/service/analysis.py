@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from htdemucs_n.service.facts import Facts
 from htdemucs_n.transcription.beats import find_beats
+from htdemucs_n.transcription.drum_hits import PIECES
 from htdemucs_n.transcription.features import measure_flux
 from htdemucs_n.transcription.pieces import MARGIN, RATE, mono_pieces
 
@@ -26,6 +27,9 @@ _PROFILES = {
     True: (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17),  # minor
 }
 """How well each pitch class above the tonic fits, by whether the key is a minor one."""
+
+_UNPITCHED = ("drums", *PIECES)
+"""Stems that have no part in the key."""
 
 _WINDOW, _HOP = 8192, 4096
 
@@ -40,7 +44,7 @@ _SILENCE = 1e-9
 
 
 def find_facts(stems: Mapping[str, Path]) -> Facts:
-    """The facts of a song from the files of its stems: beats of their sum, and the key of all but the drums.
+    """The facts of a song from the files of its stems: beats of their sum, and the key of all that are no drums.
 
     Raises:
         AudioError: a file cannot be read.
@@ -50,7 +54,7 @@ def find_facts(stems: Mapping[str, Path]) -> Facts:
         streams = [stack.enter_context(closing(mono_pieces(path))) for path in stems.values()]
         for pieces in zip(*streams, strict=False):
             flux.append(measure_flux(np.sum(pieces, axis=0)))
-            pitched = [piece for name, piece in zip(stems, pieces, strict=True) if name != "drums"]
+            pitched = [piece for name, piece in zip(stems, pieces, strict=True) if name not in _UNPITCHED]
             chroma += _chroma(np.sum(pitched or pieces, axis=0))
     tempo, beats = _pulse(find_beats(np.concatenate(flux)).times)
     tonic, minor = _key(chroma)

@@ -57,12 +57,14 @@ class Notes:
         return self._renderings.folder(job, "notes", lambda part: self._write(job, part))
 
     def _write(self, job: str, folder: Path) -> None:
+        from htdemucs_n.separation import Separator
+        from htdemucs_n.separation.drum_kit import DRUM_KIT
         from htdemucs_n.transcription import transcribe, write_midi
         from htdemucs_n.transcription.songs import with_drum_parts
 
         found = self._library.job(job)
         stems = {name: self._library.stems(found) / file for name, file in found.files.items()}
-        with with_drum_parts(stems) as all_stems:
+        with with_drum_parts(stems, lambda: Separator(DRUM_KIT)) as all_stems:
             song = transcribe(all_stems)
         for name, quantise in ((_FREE, False), (_QUANTISED, True)):
             write_midi(folder / name, found.name, song.beats, song.parts, quantise)

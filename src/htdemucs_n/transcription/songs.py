@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from htdemucs_n.audio.suffixes import SUFFIXES
 from htdemucs_n.errors import UserError
 from htdemucs_n.files import folder_entries
-from htdemucs_n.separation.drum_kit import DRUM_KIT, DRUMS
+from htdemucs_n.separation.drum_kit import DRUMS
 from htdemucs_n.separation.inputs import find_tracks
 from htdemucs_n.separation.names import Track, safe_name
 from htdemucs_n.separation.separator import Progress, Separator
@@ -64,8 +64,8 @@ def stem_files(folder: Path) -> dict[str, Path]:
 
 
 @contextmanager
-def with_drum_parts(stems: dict[str, Path], progress: Progress | None = None) -> Iterator[dict[str, Path]]:
-    """The files of stems, and those of the parts of their drums; these are separated where there are none.
+def with_drum_parts(stems: dict[str, Path], drum_kit: Callable[[], Separator]) -> Iterator[dict[str, Path]]:
+    """The files of stems, and those of the parts of their drums, which `drum_kit()` separates where there are none.
 
     Raises:
         UserError: the drums cannot be separated.
@@ -73,7 +73,7 @@ def with_drum_parts(stems: dict[str, Path], progress: Progress | None = None) ->
     if DRUMS not in stems or any(part in stems for part in PARTS):
         yield stems
         return
-    with separated(stems[DRUMS], Separator(DRUM_KIT), progress) as parts:
+    with separated(stems[DRUMS], drum_kit()) as parts:
         yield stems | parts
 
 
