@@ -34,16 +34,17 @@ def test_a_folder(tmp_path: Path) -> None:
     songs = make_songs(tmp_path / "in", 3)
     (tmp_path / "in" / "bad.mp3").write_text("no sound")
     (tmp_path / "in" / "empty.wav").touch()
-    result = run("catalogue", tmp_path / "in", tmp_path / "out", "-j", 2, "--json", *MODEL)
+    result = run("catalogue", tmp_path / "in", tmp_path / "out", "-j", 2, "--json", "--drum-kit", *MODEL)
     assert result.returncode == 1, result.stderr
     states = {row["key"]: row for row in map(json.loads, result.stdout.splitlines())}
     assert sorted(key for key, row in states.items() if row["state"] == "failed") == ["bad.mp3", "empty.wav"]
     assert "is not an audio file" in states["bad.mp3"]["error"]
     assert result.stderr.strip() == "failed: 2, separated: 3"
 
-    assert run("separate", *songs, "-o", tmp_path / "own", "--filename", "{track}/{stem}.{ext}", *MODEL).returncode == 0
+    own = ("-o", tmp_path / "own", "--filename", "{track}/{stem}.{ext}", "--drum-kit")
+    assert run("separate", *songs, *own, *MODEL).returncode == 0
     for path in songs:
-        for stem in ("drums", "bass", "other", "vocals"):
+        for stem in ("drums", "bass", "other", "vocals", "drums/kick", "drums/cymbals"):
             mine = tmp_path / "out" / path.relative_to(tmp_path / "in") / f"{stem}.wav"
             assert mine.read_bytes() == (tmp_path / "own" / path.stem / f"{stem}.wav").read_bytes()
 

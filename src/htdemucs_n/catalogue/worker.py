@@ -99,11 +99,12 @@ class Worker:
 
     def _separated(self, song: Song) -> Record:
         with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder, _here(song, Path(folder)) as (path, digest):
-            files = {name: Path(folder) / f"{name}.{self._output.format}" for name in self._files}
+            names = {stem: f"{stem}.{self._output.format}" for stem in self._files}
+            files = {stem: Path(folder) / name for stem, name in names.items()}
             outcome = separate_track(path, files, self._separator, self._choice, self._output)
-            hashes = {file.name: _sha256(file) for file in files.values()}
-            for file in files.values():
-                self._store.publish(file, f"{song.key}/{file.name}")
+            hashes = {names[stem]: _sha256(file) for stem, file in files.items()}
+            for stem, file in files.items():
+                self._store.publish(file, f"{song.key}/{names[stem]}")
         record = replace(
             self._record(song, "separated"),
             sha256=digest,
