@@ -74,3 +74,14 @@ def test_a_ledger_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     (tmp_path / "_catalogue" / "format.json").write_text(json.dumps({"version": 2}))
     with pytest.raises(UserError, match="install a newer htdemucs-n"):
         Ledger(Store(str(tmp_path)))
+
+
+def test_a_failure_beside_a_success_does_not_count(tmp_path: Path) -> None:
+    """Two workers had the song at once, and the one that failed wrote last."""
+    ledger = Ledger(Store(str(tmp_path)))
+    assert ledger.commit(DONE)
+    ledger.fail(replace(DONE, state="failed", error="why"))
+    assert list(ledger.records()) == [DONE]
+    changed = replace(DONE, fingerprint="2", state="failed", error="another version")
+    ledger.fail(changed)
+    assert list(ledger.records()) == [DONE, changed]

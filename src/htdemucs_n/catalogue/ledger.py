@@ -123,10 +123,12 @@ class Ledger:
         yield from self.failures()
 
     def failures(self) -> Iterator[Record]:
-        """The songs that could not be separated."""
+        """The songs that could not be separated, without those that another worker separated at the same time."""
         for name in self._store.names(_FAILED):
             if content := self._store.read(name):
-                yield _parsed(content)
+                record = _parsed(content)
+                if self._store.read(_place(_DONE, record.key, record.fingerprint)) is None:
+                    yield record
 
     def join(self) -> int:
         """Copy records that are in no part yet to parts of a thousand; returns how many were copied."""
