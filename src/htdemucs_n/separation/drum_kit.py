@@ -24,6 +24,11 @@ def part_names(sources: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"{DRUMS}/{source}" for source in sources)
 
 
+def plain_name(stem: str) -> str:
+    """`kick` for the part `drums/kick`; other stems keep their names."""
+    return stem.removeprefix(f"{DRUMS}/")
+
+
 def is_part(stem: str) -> bool:
     """Whether a stem is a part of another, and so no part of the sum of all stems."""
     return stem.startswith(f"{DRUMS}/")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from htdemucs_n.errors import OptionError, suggestion
-from htdemucs_n.separation.drum_kit import is_part
+from htdemucs_n.separation.drum_kit import is_part, plain_name
 
 OTHER_METHODS = ("add", "minus", "none")
 
@@ -48,7 +48,7 @@ class StemChoice:
         """Names of what is written, in order."""
         if self.two_stems is None:
             return tuple(dict.fromkeys(self.stems or self.sources))
-        rest = f"no_{self.two_stems.rpartition('/')[2]}" if self._separated == self.two_stems else VOCALS
+        rest = f"no_{plain_name(self.two_stems)}" if self._separated == self.two_stems else VOCALS
         return (self.two_stems,) if self.other_method == "none" else (self.two_stems, rest)
 
     def pick(self, stems: Mapping[str, NDArray[np.float32]]) -> list[NDArray[np.float32]]:
@@ -57,11 +57,12 @@ class StemChoice:
             return [stems[name] for name in self.names]
         chosen = stems[self._separated]
         others = [samples for name, samples in stems.items() if name != self._separated and not is_part(name)]
-        rest = sum(others[1:], start=others[0])
-        if is_part(self._separated):
-            rest = rest - chosen
+        if is_part(self._separated):  # the drums among the others hold it
+            rest = sum(others[1:], start=others[0]) - chosen
         elif self.other_method == "minus":
             rest = sum(others, start=chosen) - chosen
+        else:
+            rest = sum(others[1:], start=others[0])
         pair = [chosen, rest] if self._separated == self.two_stems else [rest, chosen]
         return pair[: len(self.names)]
 

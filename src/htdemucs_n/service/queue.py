@@ -12,7 +12,7 @@ from typing import Any
 
 from htdemucs_n.errors import Cancelled, UserError
 from htdemucs_n.separation import Output, Separator, StemChoice, separate_track
-from htdemucs_n.separation.drum_kit import DRUMS
+from htdemucs_n.separation.drum_kit import DRUMS, plain_name
 from htdemucs_n.separation.separator import Progress
 from htdemucs_n.separation.stem_file import file_names
 from htdemucs_n.separation.track import Outcome
@@ -152,7 +152,7 @@ class Queue:
             log.exception("a separation failed", extra={"job": job.id})
             self._fail(job, "an error of the program: its log has it")
         else:
-            names = {path.name.partition(".")[0]: path.name for path in files.values()}
+            names = {plain_name(stem): path.name for stem, path in files.items()}
             self._metrics.audio.inc(outcome.seconds)
             self._metrics.elapsed.observe(outcome.elapsed)
             self._end(job, "done", files=names, notes=outcome.notes, seconds=outcome.seconds, progress=1.0)
@@ -160,7 +160,7 @@ class Queue:
     def _written(self, job: Job, separator: Separator, progress: Progress) -> tuple[Outcome, dict[str, Path]]:
         output, choice, names = _output(job.options, separator)
         folder = self._library.stems(job)
-        files = {name: folder / f"{name.rpartition('/')[2]}.{job.options.format}" for name in names}
+        files = {name: folder / f"{plain_name(name)}.{job.options.format}" for name in names}
         song = self._library.song(job)
         return separate_track(song, files, separator, choice, output, progress, self._cancel), files
 
