@@ -35,10 +35,12 @@ def main() -> None:
     model, metadata = load_saved_model(arguments.checkpoint)
     path = WEIGHTS / f"{arguments.name}.safetensors"
     facts = {**metadata, "licence": arguments.licence}
+    progress = facts.pop("progress", {})  # of last.safetensors
+    facts.setdefault("step", progress.get("step"))
     if arguments.scores:
         facts["sdr_db"] = {stem: float(score) for stem, _, score in (text.partition("=") for text in arguments.scores)}
     save_model(path, model, facts, torch.float16)
-    print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB, trained for {metadata.get('step', '?')} steps")
+    print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB, trained for {facts['step']} steps")
 
 
 if __name__ == "__main__":

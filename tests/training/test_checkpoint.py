@@ -17,12 +17,14 @@ from torch import Tensor
 import htdemucs_n.models.storage
 from htdemucs_n.errors import UserError
 from htdemucs_n.models.architectures import build_network
-from htdemucs_n.models.storage import load_tensors, save_model, save_tensors
+from htdemucs_n.models.storage import load_saved_model, load_tensors, save_model, save_tensors
 from htdemucs_n.training.batches import Batch
 from htdemucs_n.training.checkpoint import load_checkpoint
 from htdemucs_n.training.ema import EMA
 from htdemucs_n.training.solver import Solver
 from training_helpers import solver, tiny_config
+
+WEIGHTS = Path(htdemucs_n.models.storage.__file__).parent / "weights"
 
 
 @pytest.fixture(autouse=True)
@@ -187,6 +189,17 @@ def test_a_run_of_other_stems_gives_its_averaged_weights(tmp_path: Path) -> None
     assert all(torch.equal(model.state_dict()[name], averaged[name]) for name in kept)
     with pytest.raises(UserError, match="does not fit this model"):
         load_checkpoint(path, model, EMA(model, 0.9), [])
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in WEIGHTS.glob("*.safetensors")))
+def test_shipped_weights_start_a_new_run(name: str) -> None:
+    model = load_saved_model(WEIGHTS / f"{name}.safetensors")[0]
+    trained = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    for parameter in model.parameters():
+        torch.nn.init.zeros_(parameter)
+    average = EMA(model, 0.9)
+    assert load_checkpoint(WEIGHTS / f"{name}.safetensors", model, average, []) == {}
+    assert same(model.state_dict(), trained) and same(average.model.state_dict(), trained)
 
 
 def test_a_folder_that_holds_a_run_wins_over_continue_from(tmp_path: Path) -> None:

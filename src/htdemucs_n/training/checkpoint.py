@@ -52,12 +52,13 @@ def load_checkpoint(
     """
     tensors, metadata = load_tensors(path)
     sources = metadata.get("config", {}).get("sources", model.sources)
-    if "progress" not in metadata or (other_stems and tuple(sources) != model.sources):
+    trained = tensors_under("model", tensors)
+    if not trained or (other_stems and tuple(sources) != model.sources):
         tensors = fitted(averaged_weights(tensors), sources, model, path)
         load_weights(model, tensors, path)
         load_weights(ema.model, tensors, path)
         return {}
-    load_weights(model, tensors_under("model", tensors), path)
+    load_weights(model, trained, path)
     load_weights(ema.model, tensors_under("ema", tensors), path)
     for name, parameter, optimizer in _moved(model, optimizers):
         state = tensors_under(f"optimizer.{name}", tensors)
