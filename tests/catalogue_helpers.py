@@ -102,7 +102,10 @@ def s3_server() -> Iterator[FaultyServer]:
     import s3fs
 
     s3fs.S3FileSystem.clear_instance_cache()
-    s3fs.S3FileSystem().makedirs("bucket", exist_ok=True)  # another server of this process has the same buckets
+    files = s3fs.S3FileSystem()
+    if files.exists("bucket"):  # of another server of this process, which has the same buckets
+        files.rm("bucket", recursive=True)
+    files.makedirs("bucket")
     yield application
     patch.undo()
     s3fs.S3FileSystem.clear_instance_cache()

@@ -62,6 +62,7 @@ def test_all_stems() -> None:
     ("options", "says"),
     [
         ({"two_stems": "guitar"}, "no stem 'guitar'"), ({"stems": ["drum"]}, "did you mean 'drums'"),
+        ({"stems": ["drums/kick"]}, "add --drum-kit"),
         ({"stems": ["drums"], "two_stems": "bass"}, "exclude"), ({"two_stems": "bass", "other_method": "x"}, "method"),
     ],
 )  # fmt: skip

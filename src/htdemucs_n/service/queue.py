@@ -12,7 +12,7 @@ from typing import Any
 
 from htdemucs_n.errors import Cancelled, UserError
 from htdemucs_n.separation import Output, Separator, StemChoice, separate_track
-from htdemucs_n.separation.drum_kit import DRUMS, plain_name
+from htdemucs_n.separation.drum_kit import DRUMS, is_part, plain_name
 from htdemucs_n.separation.separator import Progress
 from htdemucs_n.separation.stem_file import file_names
 from htdemucs_n.separation.track import Outcome
@@ -178,6 +178,8 @@ class Queue:
 def _output(options: Options, separator: Separator) -> tuple[Output, StemChoice, tuple[str, ...]]:
     """How stems are written, which, and the names of their files. Raises `UserError` for what there is not."""
     output = Output(options.format, options.depth, options.bitrate)
-    stems = [name for name in separator.sources if name != DRUMS] if options.drum_kit else None
+    stems = None
+    if options.drum_kit:  # the parts in place of the drums, as the first lanes of the player
+        stems = sorted((name for name in separator.sources if name != DRUMS), key=is_part, reverse=True)
     choice = StemChoice(separator.sources, stems, options.two_stems)
     return output, choice, file_names(output.format, choice)
