@@ -19,6 +19,7 @@ def test_several_models_with_the_drum_kit(verb: str, tmp_path: Path, monkeypatch
         "htdemucs_n.service.server.serve", lambda *given, **named: served.extend([*given, *named.values()])
     )
     arguments = ["htdemucs-n", verb, "-n", "bands,small", "--library", str(tmp_path), "--threads", "1"]
+    arguments += ["--engine", "torch"]
     monkeypatch.setattr(sys, "argv", arguments)
     with pytest.raises(SystemExit) as ended:
         main()
@@ -27,3 +28,5 @@ def test_several_models_with_the_drum_kit(verb: str, tmp_path: Path, monkeypatch
     assert "bands,small" in served
     separator = load("bands,small", "onnx", True)
     assert separator.sources[:5] == ("drums", "bass", "other", "vocals", "drums/kick")
+    assert separator.engine.name == "onnx"
+    assert load("bands", "auto", False).engine.name == "torch"  # that of the server

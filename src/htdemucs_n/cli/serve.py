@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from htdemucs_n.cli.options import Device, EngineName, ModelNames, Threads, model_names
 from htdemucs_n.errors import require_packages
+
+if TYPE_CHECKING:
+    from htdemucs_n.service.separators import Load
 
 Library = Annotated[
     Path | None,
@@ -89,8 +92,19 @@ def serve(
     )
     names = model_names(name)
     separator = Separator(names, engine=engine, device=device, threads=threads)
+    run(settings, separator, ",".join(names), load=loader(engine, device, threads))
 
-    def load(model: str, engine: str, drum_kit: bool) -> Separator:
-        return Separator(model_names(model), engine=engine, device=device, threads=threads, drum_kit=drum_kit)
 
-    run(settings, separator, ",".join(names), load=load)
+def loader(engine: str, device: str, threads: int | None) -> Load:
+    """What loads the separator of a job that names a model, an engine or the drum kit.
+
+    The engine `auto` of a job is the `engine` of the server.
+    """
+    from htdemucs_n.separation import Separator
+    from htdemucs_n.service.separators import AUTO
+
+    def load(model: str, chosen: str, drum_kit: bool) -> Separator:
+        name = engine if chosen == AUTO else chosen
+        return Separator(model_names(model), engine=name, device=device, threads=threads, drum_kit=drum_kit)
+
+    return load

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from htdemucs_n.cli.options import Device, EngineName, ModelNames, Threads, model_names
-from htdemucs_n.cli.serve import Library
+from htdemucs_n.cli.serve import Library, loader
 from htdemucs_n.errors import require_packages
 
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")]
@@ -46,8 +46,5 @@ def studio(
         if browser:
             webbrowser.open(url)
 
-    def load(model: str, engine: str, drum_kit: bool) -> Separator:
-        return Separator(model_names(model), engine=engine, device=device, threads=threads, drum_kit=drum_kit)
-
     # Who looks at a page reads no log.
-    serve(settings, separator, ",".join(names), show, logging.WARNING, load)
+    serve(settings, separator, ",".join(names), show, logging.WARNING, loader(engine, device, threads))

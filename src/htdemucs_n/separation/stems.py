@@ -39,9 +39,7 @@ class StemChoice:
             raise OptionError("--stems and --two-stems exclude each other: use one of them")
         for stem in [*(self.stems or ()), *([self._separated] if self._separated is not None else [])]:
             if is_part(stem) and not any(map(is_part, self.sources)):
-                raise OptionError(
-                    f"'{stem}' is a part of the drums: add --drum-kit (drum_kit=True)"
-                )
+                raise OptionError(f"'{stem}' is a part of the drums: add --drum-kit (drum_kit=True)")
             if stem not in self.sources:
                 raise OptionError(f"the model has no stem '{stem}': {suggestion(stem, self.sources)}")
         if self.other_method not in OTHER_METHODS:

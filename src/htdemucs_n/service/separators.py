@@ -14,7 +14,7 @@ from htdemucs_n.models.names import OFFICIAL_MODELS, available_models, describe_
 from htdemucs_n.separation import Separator
 
 AUTO = "auto"
-"""The engine that suits the computer."""
+"""The engine that the server was started with, by default that which suits the computer."""
 
 Load = Callable[[str, str, bool], Separator]
 """From the names of a model and of an engine, and whether the parts of the drums are wanted, to a separator.
