@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from htdemucs_n.cli import completion
 from htdemucs_n.errors import OptionError
 from htdemucs_n.files import file_identity
 from htdemucs_n.models.names import DEFAULT_MODEL
@@ -17,6 +18,7 @@ ModelName = Annotated[
         "-n",
         "--name",
         help="Name of a shipped model, or path of a checkpoint.",
+        autocompletion=completion.models,
         show_default="the shipped model",
     ),
 ]
@@ -28,13 +30,19 @@ ModelNames = Annotated[
         "-n",
         "--name",
         help="Name of a shipped or official model, or path of a checkpoint or exported file; a,b averages several.",
+        autocompletion=completion.models,
         show_default="the shipped model",
     ),
 ]
 """Models for `Separator`, with commas between them; `model_names` splits them."""
 
 EngineName = Annotated[
-    str, typer.Option("--engine", help="Library that runs the model: auto, onnx, openvino or torch.")
+    str,
+    typer.Option(
+        "--engine",
+        help="Library that runs the model: auto, onnx, openvino or torch.",
+        autocompletion=completion.engines,
+    ),
 ]
 """An engine for `Separator`."""
 
@@ -76,12 +84,20 @@ DrumKit = Annotated[
     typer.Option("--drum-kit", help="Write the parts of the drums too: drums/kick, snare, toms, hihat and cymbals."),
 ]
 Stems = Annotated[
-    str | None, typer.Option(help="Write only these stems: drums,bass.", show_default="all", metavar="STEMS")
+    str | None,
+    typer.Option(
+        help="Write only these stems: drums,bass.",
+        show_default="all",
+        metavar="STEMS",
+        autocompletion=completion.stems,
+    ),
 ]
 TwoStems = Annotated[
     str | None,
     typer.Option(
-        metavar="STEM", help="Write only STEM and no_STEM, the rest of the song; or: instrumental, and vocals."
+        metavar="STEM",
+        help="Write only STEM and no_STEM, the rest of the song; or: instrumental, and vocals.",
+        autocompletion=completion.stems,
     ),
 ]
 OtherMethod = Annotated[
@@ -90,7 +106,12 @@ OtherMethod = Annotated[
 ]
 Format = Annotated[
     str | None,
-    typer.Option("--format", help="File format: wav, flac, mp3, ogg, opus, m4a or stem.mp4.", show_default="wav"),
+    typer.Option(
+        "--format",
+        help="File format: wav, flac, mp3, ogg, opus, m4a or stem.mp4.",
+        show_default="wav",
+        autocompletion=completion.formats,
+    ),
 ]
 Depth = Annotated[
     str | None,
