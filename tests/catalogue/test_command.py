@@ -9,8 +9,10 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from htdemucs_n.catalogue.ledger import Ledger
 from htdemucs_n.catalogue.store import Store
@@ -60,6 +62,22 @@ def test_a_folder(tmp_path: Path) -> None:
         "album0/song0.wav: bass.wav is not what was written",
         "album0/song1.wav: drums.wav is missing",
     ]
+
+
+def test_the_options_are_those_of_separate() -> None:
+    """All but the names of the files and what to do where they exist, which the ledger settles."""
+    from htdemucs_n.cli.main import app
+
+    commands: Any = typer.main.get_command(app)
+    mine, theirs = (
+        {option: parameter.default for parameter in commands.commands[verb].params for option in parameter.opts}
+        for verb in ("catalogue", "separate")
+    )
+    own = {"tracks", "-o", "--out", "--filename", "--force", "--skip-existing"}
+    assert {name: value for name, value in theirs.items() if name not in own} == {
+        name: value for name, value in mine.items() if name in theirs
+    }
+    assert set(mine) - set(theirs) == {"places", "--ray", "--status", "--verify"}
 
 
 RUN = """
