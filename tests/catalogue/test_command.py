@@ -181,7 +181,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
         (["missing", "out"], 1, "'missing' does not exist"),
         (["in"], 2, "give SOURCE and DEST"),
         (["--status", "in", "out"], 2, "take DEST alone"),
-        (["gs://bucket/x", "out"], 1, "needs the package gcsfs"),
+        (["gs://bucket/x", "out"], 1, "gcsfs"),
         (["in", "out", "-n", "no_such_model"], 1, "unknown model 'no_such_model'"),
         (["in", "out", "--format", "wax"], 2, "wax"),
     ],
