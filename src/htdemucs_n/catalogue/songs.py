@@ -42,7 +42,7 @@ class Song:
     @property
     def digest(self) -> str:
         """A hash of the key, for names of files."""
-        return hashlib.sha256(self.key.encode(errors="surrogateescape")).hexdigest()[:32]
+        return digest_of(self.key)
 
     def with_fingerprint(self) -> Song:
         """The song with its fingerprint. Raises what the file system raises where the song is not there."""
@@ -50,6 +50,11 @@ class Song:
             return self
         filesystem, path = open_filesystem(self.url)
         return replace(self, fingerprint=_fingerprint(filesystem.info(path)))
+
+
+def digest_of(key: str) -> str:
+    """A hash of the key of a song."""
+    return hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()[:32]
 
 
 def find_songs(source: str, dest: str) -> Iterator[Song]:

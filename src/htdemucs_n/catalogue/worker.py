@@ -103,6 +103,7 @@ class Worker:
             files = {stem: Path(folder) / name for stem, name in names.items()}
             outcome = separate_track(path, files, self._separator, self._choice, self._output)
             hashes = {names[stem]: _sha256(file) for stem, file in files.items()}
+            self._ledger.forget_others(song)
             for stem, file in files.items():
                 self._store.publish(file, f"{song.key}/{names[stem]}")
         record = replace(
