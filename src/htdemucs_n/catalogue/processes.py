@@ -110,3 +110,5 @@ def _work(work: Work, pipe: Connection) -> None:
         return
     except UserError as error:
         pipe.send(error)
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends anyway, and says nothing on the way
