@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 
 from htdemucs_n.catalogue.claims import Claims
-from htdemucs_n.catalogue.ledger import Ledger, Record
+from htdemucs_n.catalogue.ledger import Ledger, Record, name_of
+from htdemucs_n.catalogue.status import read_status
 from htdemucs_n.catalogue.store import Store
 from htdemucs_n.errors import UserError
 
 pytest.importorskip("fsspec")
 from catalogue_helpers import song
 
+PLACE = f"{name_of('b.wav', '')[:2]}/{name_of('b.wav', '')}"
 DONE = Record("a.wav", "file:///a.wav", "1", "separated", seconds=2.0, finished=1.0)
 
 
@@ -85,3 +87,42 @@ def test_a_failure_beside_a_success_does_not_count(tmp_path: Path) -> None:
     changed = replace(DONE, fingerprint="2", state="failed", error="another version")
     ledger.fail(changed)
     assert list(ledger.records()) == [DONE, changed]
+
+
+def test_records_that_two_runs_have_copied_are_read_once(tmp_path: Path) -> None:
+    ledger = Ledger(Store(str(tmp_path)))
+    for number in range(1000):
+        assert ledger.commit(replace(DONE, key=f"{number}.wav"))
+    assert ledger.join() == 1000
+    (part,) = (tmp_path / "_catalogue" / "ledger").iterdir()
+    (part.parent / "part-other.jsonl").write_bytes(part.read_bytes())
+    assert len(list(ledger.records())) == 1000
+    ledger.begin()
+    assert read_status(str(tmp_path)).seconds == 2000.0
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"\xff", b'{"version": "x", "songs": null}'])
+@pytest.mark.parametrize("name", ["format.json", "songs.json", f"done/{PLACE}", "failed/ab/abc.json"])
+def test_a_damaged_ledger_is_one_line(name: str, content: bytes, tmp_path: Path) -> None:
+    ledger = Ledger(Store(str(tmp_path)))
+    ledger.begin()
+    ledger.count(1)
+    assert ledger.commit(DONE)
+    damaged = tmp_path / "_catalogue" / name
+    damaged.parent.mkdir(parents=True, exist_ok=True)
+    damaged.write_bytes(content)
+    with pytest.raises(UserError, match=f"'_catalogue/{name}' in '.*' is damaged: delete this file") as error:
+        read_status(str(tmp_path))
+    assert "\n" not in str(error.value)
+    damaged.unlink()
+    if name == "format.json":
+        ledger.begin()
+    assert read_status(str(tmp_path)).states == {"separated": 1}
+
+
+def test_a_damaged_claim_has_expired(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    name = Claims(store).take("a")
+    assert name is not None
+    (tmp_path / name).write_bytes(b"")
+    assert Claims(store).take("a") == name.replace(".0", ".1")

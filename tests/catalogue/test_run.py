@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from htdemucs_n.catalogue.claims import Claims
 from htdemucs_n.catalogue.ledger import Ledger, Record
 from htdemucs_n.catalogue.run import run_catalogue
 from htdemucs_n.catalogue.songs import Song
-from htdemucs_n.catalogue.status import read_status
+from htdemucs_n.catalogue.status import read_status, verify
 from htdemucs_n.catalogue.store import Store
 from htdemucs_n.catalogue.worker import Event, Work, Worker
 
@@ -90,6 +92,38 @@ def test_songs_of_another_run_are_waited_for(source: Path, tmp_path: Path, monke
     dead.close()
     assert run_catalogue(str(source), str(dest), workers) == {"separated": 4}
     assert workers.done == [names[0], names[2], names[3], names[1]]
+
+
+def test_a_song_that_changes_and_changes_back_has_its_own_stems_each_time(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tag of an object store, and the time of a file that is copied with it, are those of before then."""
+    use_engine(monkeypatch, SplitEngine())
+    dest = tmp_path / "out"
+    path = source / "album0" / "song0.wav"
+    before, times = path.read_bytes(), path.stat()
+
+    def run() -> tuple[dict[str, int], bytes]:
+        class Here:
+            def run(self, songs: Iterator[Song]) -> Iterator[Event]:
+                worker = Worker(Work(str(dest)))
+                for song in songs:
+                    yield song, worker.do(song)
+
+        states = dict(run_catalogue(str(path.parent), str(dest), Here()))
+        (record,) = (record for record in Ledger(Store(str(dest))).records() if record.key == path.name)
+        assert record.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert list(verify(str(dest))) == []
+        return states, (dest / path.name / "drums.wav").read_bytes()
+
+    states, first = run()
+    assert states == {"separated": 2}
+    path.write_bytes((source / "album1" / "song2.wav").read_bytes())
+    states, second = run()
+    assert states == {"separated": 1, "there before": 1} and second != first
+    path.write_bytes(before)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert run() == ({"separated": 1, "there before": 1}, first)
 
 
 def test_a_song_that_needs_too_much_memory_fails_alone(

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import posixpath
+import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from htdemucs_n.catalogue.filesystem import open_filesystem
 from htdemucs_n.catalogue.songs import Song, find_songs
 from htdemucs_n.errors import UserError
 
@@ -34,6 +40,46 @@ def test_a_folder_with_its_subfolders(source: Path, tmp_path: Path) -> None:
 
 def test_a_glob_has_keys_from_its_fixed_part_on(source: Path, tmp_path: Path) -> None:
     assert keys(find_songs(f"{source}/*/*.*a*", str(tmp_path / "out"))) == ["a/one.wav", "b/two.flac"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+def test_names_with_the_signs_of_globs_and_urls(tmp_path: Path) -> None:
+    names = ["a::b.wav", "a?b.wav", "c#d%20.wav", "~.wav", "é [2001].wav"]
+    source = tmp_path / "live [2001]*"
+    source.mkdir()
+    for name in names:
+        (source / name).write_text(name)
+    manifest = tmp_path / "list.jsonl"
+    manifest.write_text("".join(json.dumps({"path": f"{source}/{name}"}) + "\n" for name in names))
+    for place in (source, manifest):
+        songs = [song.with_fingerprint() for song in find_songs(str(place), str(tmp_path / "out"))]
+        assert [posixpath.basename(song.url) for song in songs] == names
+        assert len(set(keys(songs))) == 5
+        for song in songs:
+            filesystem, path = open_filesystem(song.url)
+            assert filesystem.cat_file(path).decode() == posixpath.basename(song.url)
+            assert song.fingerprint.startswith(f"{len(filesystem.cat_file(path))}-")
+
+
+def test_a_manifest_of_a_web_server(source: Path, tmp_path: Path) -> None:
+    """Of a URL that was signed, whose path has the suffix and not the whole; with places that are relative to it."""
+    (source / "list.csv").write_text("path\na/one.wav\n/three.MP3?x=1\nb/missing.flac\n")
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(source)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        place = f"http://127.0.0.1:{server.server_port}"
+        one, three, missing = find_songs(f"{place}/list.csv?token=a/b.txt", str(tmp_path / "out"))
+        assert (one.url, one.key) == (f"{place}/a/one.wav", "a/one.wav")
+        assert one.with_fingerprint().fingerprint and three.with_fingerprint().fingerprint
+        with pytest.raises(FileNotFoundError):
+            missing.with_fingerprint()
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_a_changed_file_has_another_fingerprint(source: Path, tmp_path: Path) -> None:
@@ -88,6 +134,8 @@ def test_sources_that_cannot_be_used(source: Path, tmp_path: Path) -> None:
         (f"{source}/*.ogg", "out", "contains no audio"),
         (str(tmp_path / "empty"), "out", "contains no audio"),
         (str(tmp_path / "missing"), "out", "does not exist"),
+        (str(source / "missing.wav"), "out", "does not exist"),
+        (str(source / "a" / "one.wav"), "out", "is a file: give its folder"),
         (str(source), str(source / "stems"), "is inside of"),
         (f"{source}/*/*.wav", str(source / "a"), "is inside of"),
         ("https://example.org/songs", "out", "give a manifest"),

@@ -55,7 +55,12 @@ def test_a_published_file_leaves_nothing_else(store: Store, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("url", "line"), [("gs://bucket/x", "needs the package gcsfs"), ("nonsense://x", "no URL that fsspec knows")]
+    ("url", "line"),
+    [
+        ("gs://bucket/x", "needs a package that is not installed .*gcsfs"),
+        ("az://bucket/x", "needs a package that is not installed .*adlfs"),
+        ("nonsense://x", "no URL that fsspec knows"),
+    ],
 )
 def test_what_cannot_be_opened_is_named(url: str, line: str) -> None:
     with pytest.raises(UserError, match=line):

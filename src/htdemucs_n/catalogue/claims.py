@@ -72,7 +72,10 @@ class Claims:
         content = self.store.read(name)
         if content is None:  # it was released just now: the next attempt finds out
             return False
-        return float(json.loads(content)["expires"]) < time.time()
+        try:
+            return float(json.loads(content)["expires"]) < time.time()
+        except (ValueError, TypeError, KeyError):  # a disk that lost its power can leave an empty file
+            return True
 
     def _content(self) -> bytes:
         return json.dumps({"owner": self.owner, "expires": time.time() + self.seconds}).encode()

@@ -20,12 +20,12 @@ def open_filesystem(url: str) -> tuple[Any, str]:
     require_packages("a catalogue", "cluster", "fsspec")
     import fsspec
 
-    protocol = url.partition("://")[0] if "://" in url else "file"
+    protocol = fsspec.core.split_protocol(url)[0] or "file"
     try:
-        filesystem, path = fsspec.core.url_to_fs(url)
-    except ImportError:
-        package = _PACKAGES.get(protocol, f"of fsspec for {protocol}")
-        raise UserError(f"'{url}' needs the package {package}, which is not installed: pip install {package}") from None
+        kind = fsspec.get_filesystem_class(protocol)  # not `url_to_fs`, for which `::` in a name ends it
+        filesystem, path = kind(**kind._get_kwargs_from_urls(url)), kind._strip_protocol(url)
+    except ImportError as error:
+        raise UserError(f"'{url}' needs a package that is not installed ({error}): install it with pip") from None
     except ValueError as error:
         raise UserError(f"'{url}' is no path and no URL that fsspec knows ({error}): check it") from None
     return filesystem, str(Path(path).resolve().as_posix()) if is_local(filesystem) else path.rstrip("/")

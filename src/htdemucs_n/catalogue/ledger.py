@@ -2,23 +2,25 @@
 
     _catalogue/format.json                  the version of this form
     _catalogue/songs.json                   the number of songs that were found
-    _catalogue/done/3f/3f2a....json         a song that was separated: created once, the commit of its stems
+    _catalogue/done/3f/3f2a....91e0.json    a song that was separated: created once, the commit of its stems
     _catalogue/failed/9c/9c41....json       a song that could not be, replaced by the next attempt
     _catalogue/ledger/part-....jsonl        copies of many records of `done`, for quick reading
 
-A record of `done` is named after the song and its fingerprint, so a song that has changed has a new one.
+A record of `done` is named after the song and its fingerprint, so a song that has changed has a new one, and the old
+one goes before its stems are replaced.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
 import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from htdemucs_n.catalogue.songs import Song
+from htdemucs_n.catalogue.songs import Song, digest_of
 from htdemucs_n.catalogue.store import Store
 from htdemucs_n.errors import UserError
 
@@ -73,7 +75,7 @@ class Ledger:
         content = store.read(_FORMAT)
         if content is None and must_exist:
             raise UserError(f"'{store.url}' has no ledger of a catalogue: check the name of DEST")
-        if content is not None and (version := json.loads(content)["version"]) > VERSION:
+        if content is not None and (version := self._number(_FORMAT, content, "version")) > VERSION:
             raise UserError(
                 f"the ledger of '{store.url}' has the form {version}, and this version knows {VERSION}: "
                 "install a newer htdemucs-n"
@@ -90,6 +92,13 @@ class Ledger:
         self._store.delete(_place(_FAILED, record.key))
         return True
 
+    def forget_others(self, song: Song) -> None:
+        """Take other versions of a song out, whose stems are about to be replaced."""
+        mine = _place(_DONE, song.key, song.fingerprint)
+        for name in self._store.names(posixpath.dirname(mine)):
+            if posixpath.basename(name).startswith(f"{song.digest}.") and name != mine:
+                self._store.delete(name)
+
     def fail(self, record: Record) -> None:
         """Enter a song that could not be separated, in place of its last failure."""
         self._store.write(_place(_FAILED, record.key), record.to_json())
@@ -105,28 +114,31 @@ class Ledger:
     def songs(self) -> int | None:
         """How many songs the catalogue had when they were last counted."""
         content = self._store.read(_COUNT)
-        return None if content is None else int(json.loads(content)["songs"])
+        return None if content is None else self._number(_COUNT, content, "songs")
 
     def done(self) -> set[str]:
         """The names of all records of separated songs, which `name_of` gives."""
         return {name.rpartition("/")[2] for name in self._store.names(_DONE)}
 
     def records(self) -> Iterator[Record]:
-        """All records, those of separated songs first; of a song that has changed, all versions."""
-        known: set[str] = set()
+        """All records, those of separated songs first."""
+        unread = self.done()
         for record in self._joined():
-            known.add(name_of(record.key, record.fingerprint))
-            yield record
-        for name in self._store.names(_DONE):
-            if name.rpartition("/")[2] not in known and (content := self._store.read(name)):
-                yield _parsed(content)
+            name = name_of(record.key, record.fingerprint)
+            if name in unread:  # it is not in two parts, and was not taken out
+                unread.remove(name)
+                yield record
+        for name in sorted(unread):
+            place = f"{_DONE}/{name[:2]}/{name}"
+            if (content := self._store.read(place)) is not None:
+                yield self._parsed(place, content)
         yield from self.failures()
 
     def failures(self) -> Iterator[Record]:
         """The songs that could not be separated, without those that another worker separated at the same time."""
         for name in self._store.names(_FAILED):
-            if content := self._store.read(name):
-                record = _parsed(content)
+            if (content := self._store.read(name)) is not None:
+                record = self._parsed(name, content)
                 if self._store.read(_place(_DONE, record.key, record.fingerprint)) is None:
                     yield record
 
@@ -141,22 +153,37 @@ class Ledger:
         return whole
 
     def _joined(self) -> Iterator[Record]:
-        """The records in the parts."""
+        """The records in the parts, some of them in two."""
         for part in self._store.names(_PARTS):
-            yield from map(_parsed, (self._store.read(part) or b"").splitlines())
+            for line in (self._store.read(part) or b"").splitlines():
+                yield self._parsed(part, line)
+
+    def _parsed(self, name: str, line: bytes) -> Record:
+        try:
+            values: dict[str, Any] = json.loads(line)
+            return Record(**{key: values[key] for key in Record.__dataclass_fields__ if key in values})
+        except (ValueError, TypeError):
+            raise self._damaged(name) from None
+
+    def _number(self, name: str, content: bytes, key: str) -> int:
+        try:
+            return int(json.loads(content)[key])
+        except (ValueError, TypeError, KeyError):
+            raise self._damaged(name) from None
+
+    def _damaged(self, name: str) -> UserError:
+        return UserError(
+            f"'{name}' in '{self._store.url}' is damaged: delete this file, and start the catalogue again, which does "
+            "what is missing then"
+        )
 
 
 def name_of(key: str, fingerprint: str) -> str:
     """The name of the record of one version of a song."""
-    return hashlib.sha256(f"{key}\0{fingerprint}".encode(errors="surrogateescape")).hexdigest()[:32] + ".json"
+    version = hashlib.sha256(fingerprint.encode(errors="surrogateescape")).hexdigest()[:16]
+    return f"{digest_of(key)}.{version}.json"
 
 
 def _place(folder: str, key: str, fingerprint: str = "") -> str:
     name = name_of(key, fingerprint)
     return f"{folder}/{name[:2]}/{name}"
-
-
-def _parsed(line: bytes) -> Record:
-    values: dict[str, Any] = json.loads(line)
-    known = Record.__dataclass_fields__
-    return Record(**{key: value for key, value in values.items() if key in known})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import signal
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -11,14 +13,21 @@ from multiprocessing.process import BaseProcess
 
 from htdemucs_n.catalogue.songs import Song
 from htdemucs_n.catalogue.worker import Event, Work, Worker
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import DeviceError, UserError
 from htdemucs_n.worker_process import follow_parent
+
+_MOST_FAILURES = 3
+"""Workers in a row that may fail to start."""
+
+_PATIENCE = 30.0
+"""Seconds in which a worker that is ended gives its song back."""
 
 
 @dataclass(eq=False)
 class _Running:
     process: BaseProcess
     pipe: Connection
+    is_ready: bool = False
     song: Song | None = None
 
 
@@ -33,41 +42,53 @@ class Processes:
         self._context = multiprocessing.get_context("spawn")
 
     def run(self, songs: Iterator[Song]) -> Iterator[Event]:
-        """The events of all `songs`, as they come.
+        """The events of all `songs`, as they come. A worker that has not started has no song, whose death it would be.
 
         Raises:
-            UserError: no worker could start.
+            UserError: the workers cannot start, or a worker raised it.
         """
         running = [self._start() for _ in range(self._count)]
+        failures, all_given = 0, False
         try:
-            for worker in running:
-                self._feed(worker, songs)
-            while any(worker.song is not None for worker in running):
-                ready = wait([worker.pipe for worker in running if worker.song is not None])
-                for worker in [worker for worker in running if worker.pipe in ready]:
+            while waiting := [worker for worker in running if worker.song or not (worker.is_ready or all_given)]:
+                ready = wait([worker.pipe for worker in waiting])
+                for worker in [worker for worker in waiting if worker.pipe in ready]:
                     song = worker.song
-                    assert song is not None
                     try:
                         answer = worker.pipe.recv()
                     except (EOFError, OSError):
-                        running[running.index(worker)] = worker = self._start()
-                        yield song, "died"
-                    else:
-                        if isinstance(answer, BaseException):
-                            raise answer
+                        running[running.index(worker)] = self._start()
+                        if song is not None:
+                            yield song, "died"
+                        elif (failures := failures + 1) == _MOST_FAILURES:
+                            raise DeviceError(
+                                f"{failures} workers have died before their first song: lower --jobs, or make room in "
+                                "the memory"
+                            ) from None
+                        continue
+                    if isinstance(answer, BaseException):
+                        raise answer
+                    if song is not None:
                         yield song, answer
-                    self._feed(worker, songs)
+                    worker.is_ready, failures = True, 0
+                    all_given = not self._feed(worker, songs)
         finally:
             for worker in running:
                 worker.pipe.close()  # a worker that reads ends; one that separates is ended
                 worker.process.terminate()
+            for worker in running:
+                worker.process.join(_PATIENCE)
+                worker.process.kill()
                 worker.process.join()
 
-    def _feed(self, worker: _Running, songs: Iterator[Song]) -> None:
+    def _feed(self, worker: _Running, songs: Iterator[Song]) -> bool:
+        """Give a worker the next song; whether there was one."""
         worker.song = next(songs, None)
-        if worker.song is not None:
-            with contextlib.suppress(OSError):  # it has died: reading tells
-                worker.pipe.send(worker.song)
+        if worker.song is None:
+            return False
+        with contextlib.suppress(OSError):  # it has died: reading tells
+            worker.pipe.send(worker.song)
+        return True
 
     def _start(self) -> _Running:
         here, there = self._context.Pipe()
@@ -79,11 +100,15 @@ class Processes:
 
 def _work(work: Work, pipe: Connection) -> None:
     follow_parent()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # gives its song back, and leaves no copy of it
     try:
         worker = Worker(work)
+        pipe.send(None)  # it has started
         while True:
             pipe.send(worker.do(pipe.recv()))
     except (EOFError, BrokenPipeError):
         return
     except UserError as error:
         pipe.send(error)
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends anyway, and says nothing on the way

@@ -45,7 +45,9 @@ def is_of_storage(error: BaseException) -> bool:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, in one line."""
+    """What an error says, in one line, without the paths that an error of a disk has."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return error.strerror
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urljoin
 
 from htdemucs_n.audio.suffixes import SUFFIXES
 from htdemucs_n.catalogue.filesystem import open_filesystem
@@ -21,6 +22,8 @@ COLUMNS = ("url", "path")
 """Of a manifest: the place of a song, a URL or a path relative to the manifest."""
 
 _GLOB = re.compile(r"[*?\[]")
+
+_WEB = ("http://", "https://")
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Song:
     @property
     def digest(self) -> str:
         """A hash of the key, for names of files."""
-        return hashlib.sha256(self.key.encode(errors="surrogateescape")).hexdigest()[:32]
+        return digest_of(self.key)
 
     def with_fingerprint(self) -> Song:
         """The song with its fingerprint. Raises what the file system raises where the song is not there."""
@@ -49,15 +52,20 @@ class Song:
         return replace(self, fingerprint=_fingerprint(filesystem.info(path)))
 
 
+def digest_of(key: str) -> str:
+    """A hash of the key of a song."""
+    return hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()[:32]
+
+
 def find_songs(source: str, dest: str) -> Iterator[Song]:
     """The songs of `source`: a folder or glob on any fsspec URL, or a manifest (csv, jsonl, parquet), in its order.
 
     Raises:
         UserError: there is nothing, a manifest lacks its column, a package is missing, or `dest` is inside `source`.
     """
-    if posixpath.splitext(source)[1].lower() in _MANIFESTS:
+    if _suffix(source) in _MANIFESTS:
         return _of_manifest(source)
-    if source.startswith(("http://", "https://")):
+    if source.startswith(_WEB):
         raise OptionError(f"'{source}': a web server has no folders: give a manifest of URLs (.csv, .jsonl, .parquet)")
     return _of_folder(source, dest)
 
@@ -65,6 +73,8 @@ def find_songs(source: str, dest: str) -> Iterator[Song]:
 def _of_folder(source: str, dest: str) -> Iterator[Song]:
     filesystem, path = open_filesystem(source)
     pattern = _GLOB.search(path)
+    if pattern and _is_folder(filesystem, path, source):  # whose name has the signs of a glob
+        pattern = None
     root = posixpath.dirname(path[: pattern.start()]) if pattern else path
     other, target = open_filesystem(dest)
     if type(other) is type(filesystem) and f"{target}/".startswith(f"{root}/"):
@@ -75,8 +85,17 @@ def _of_folder(source: str, dest: str) -> Iterator[Song]:
             found = True
             key = posixpath.relpath(file, root)
             yield Song(key, filesystem.unstrip_protocol(file), _fingerprint(details))
+    if not found and not pattern and filesystem.isfile(path):
+        raise AudioError(f"'{source}' is a file: give its folder, a glob or a manifest (.csv, .jsonl, .parquet)")
     if not found:
         raise AudioError(f"'{source}' contains no audio or video file: check it")
+
+
+def _is_folder(filesystem: Any, path: str, source: str) -> bool:
+    try:
+        return bool(retried(lambda: filesystem.isdir(path)))
+    except Exception as error:
+        raise _unreadable(source, error) from None
 
 
 def _files(filesystem: Any, path: str, is_pattern: bool, source: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -115,7 +134,7 @@ def _fingerprint(details: dict[str, Any]) -> str:
 def _of_manifest(source: str) -> Iterator[Song]:
     """All rows are checked before the first song goes to a worker."""
     filesystem, path = open_filesystem(source)
-    read = _MANIFESTS[posixpath.splitext(source)[1].lower()]
+    read = _MANIFESTS[_suffix(source)]
     songs: dict[str, Song] = {}
     try:
         content = retried(lambda: filesystem.cat_file(path))
@@ -132,7 +151,9 @@ def _of_manifest(source: str) -> Iterator[Song]:
         key = _key(place)
         if key in songs:
             raise AudioError(f"'{source}', row {number}: '{key}' is there twice: name each song once")
-        if "://" not in place:
+        if source.startswith(_WEB):
+            place = urljoin(source, place)
+        elif "://" not in place:
             place = filesystem.unstrip_protocol(posixpath.join(posixpath.dirname(path), place))
         songs[key] = Song(key, place, "")
     if not songs:
@@ -142,11 +163,20 @@ def _of_manifest(source: str) -> Iterator[Song]:
 
 def _key(place: str) -> str:
     """The place of a song in the catalogue: a URL without its scheme, without steps that lead out of a folder."""
-    path = place.partition("://")[2] or place
-    parts = [part for part in re.split(r"[/\\]", path.split("?")[0]) if part not in ("", ".", "..")]
+    path = _without_query(place)
+    parts = [part for part in re.split(r"[/\\]", path.partition("://")[2] or path) if part not in ("", ".", "..")]
     if not parts:
         raise AudioError(f"'{place}' names no file")
     return "/".join(part.replace(":", "_") for part in parts)
+
+
+def _without_query(place: str) -> str:
+    """A URL of a web server as far as the path goes; other places as they are, since a file's name may have a `?`."""
+    return re.split("[?#]", place)[0] if place.startswith(_WEB) else place
+
+
+def _suffix(source: str) -> str:
+    return posixpath.splitext(_without_query(source))[1].lower()
 
 
 def _text(content: bytes, source: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -54,12 +55,20 @@ def read_status(dest: str) -> Status:
                 recent, recent_seconds = recent + 1, recent_seconds + record.seconds
                 first = min(first, record.finished)
         else:
-            status.causes[record.error] += 1
+            status.causes[_cause(record)] += 1
     status.states.update(states.values())
     if recent > 1:
         span = max(now - first, 1.0)
         status.songs_an_hour, status.audio_seconds = 3600 * recent / span, recent_seconds / span
     return status
+
+
+def _cause(record: Record) -> str:
+    """Why a song failed, without its name, so that songs with one cause are counted together."""
+    for name in (record.url, record.url.removeprefix("file://"), record.key, posixpath.basename(record.key)):
+        if f"'{name}'" in record.error:
+            return record.error.replace(f"'{name}'", "the song")
+    return record.error
 
 
 def verify(dest: str) -> Iterator[tuple[Record, str]]:

@@ -25,6 +25,10 @@ TEMPORARY = "_catalogue/tmp"
 """Where files of an object store lie before they are moved to their names."""
 
 
+class FullError(OutputError):
+    """There is no room for a file, and so for no other."""
+
+
 class Store:
     """The folder `url`: a path, or a URL of fsspec such as `s3://bucket/stems`. Names in it have `/`.
 
@@ -125,7 +129,8 @@ class Store:
         except Exception as error:
             if not is_of_storage(error):
                 raise
-            raise OutputError(
+            kind = FullError if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) else OutputError
+            raise kind(
                 f"'{self.url}' cannot be read or written ({first_line(error)}): check its name, the permissions and "
                 "credentials, and the room on it"
             ) from error

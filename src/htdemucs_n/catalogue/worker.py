@@ -18,7 +18,7 @@ from htdemucs_n.catalogue.filesystem import is_local, open_filesystem
 from htdemucs_n.catalogue.ledger import Ledger, Record
 from htdemucs_n.catalogue.retry import first_line, is_of_storage, retried
 from htdemucs_n.catalogue.songs import Song
-from htdemucs_n.catalogue.store import Store
+from htdemucs_n.catalogue.store import FullError, Store
 from htdemucs_n.errors import UserError
 from htdemucs_n.separation.separator import Separator
 from htdemucs_n.separation.stem_file import file_names
@@ -79,7 +79,7 @@ class Worker:
         A song that is in the ledger already has the state `there before`.
 
         Raises:
-            UserError: not the song but the ledger cannot be read or written.
+            UserError: not the song but the ledger cannot be read or written, or there is no room for stems.
         """
         try:
             song = retried(song.with_fingerprint)
@@ -92,6 +92,8 @@ class Worker:
             if self._ledger.is_done(song):
                 return self._record(song, "there before")
             return self._separated(song)
+        except FullError:  # the songs that follow would be separated in vain
+            raise
         except Exception as error:
             return self._failed(song, error)
         finally:
@@ -103,6 +105,7 @@ class Worker:
             files = {stem: Path(folder) / name for stem, name in names.items()}
             outcome = separate_track(path, files, self._separator, self._choice, self._output)
             hashes = {names[stem]: _sha256(file) for stem, file in files.items()}
+            self._ledger.forget_others(song)
             for stem, file in files.items():
                 self._store.publish(file, f"{song.key}/{names[stem]}")
         record = replace(

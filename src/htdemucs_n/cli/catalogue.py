@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -16,9 +18,12 @@ from htdemucs_n.cli.options import (
     Device,
     DrumKit,
     EngineName,
+    Flac,
+    Float32,
     Format,
     Jobs,
     ModelNames,
+    Mp3,
     OtherMethod,
     Overlap,
     Precision,
@@ -29,8 +34,12 @@ from htdemucs_n.cli.options import (
     Stems,
     Tags,
     Threads,
+    Trust,
     TwoStems,
+    Weights,
+    format_of,
     model_names,
+    numbers,
 )
 from htdemucs_n.errors import OptionError, require_packages
 
@@ -59,6 +68,7 @@ def catalogue(
     status: StatusFlag = False,
     verify: VerifyFlag = False,
     name: ModelNames = None,
+    weights: Weights = None,
     engine: EngineName = "auto",
     device: Device = "auto",
     precision: Precision = "auto",
@@ -71,13 +81,17 @@ def catalogue(
     two_stems: TwoStems = None,
     other_method: OtherMethod = "add",
     format_name: Format = None,
+    mp3: Mp3 = False,
+    flac: Flac = False,
     depth: Depth = None,
+    float32: Float32 = False,
     bitrate: Bitrate = None,
     rate: Rate = None,
     clip_mode: ClipMode = None,
     tags: Tags = True,
     threads: Threads = None,
     as_json: AsJson = False,
+    trust: Trust = False,
 ) -> None:
     """Separate all songs of SOURCE into DEST. The same command again does what is missing, failed or has changed.
 
@@ -94,6 +108,7 @@ def catalogue(
         return
     if len(places) != 2:
         raise OptionError("give SOURCE and DEST: htdemucs-n catalogue SOURCE DEST")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: the workers give their songs back
     from htdemucs_n.catalogue.run import Workers, run_catalogue
     from htdemucs_n.catalogue.worker import Work
     from htdemucs_n.separation.track import Output
@@ -107,10 +122,12 @@ def catalogue(
         "overlap": overlap,
         "shifts": shifts,
         "seed": seed,
+        "weights": numbers(weights),
+        "trusted": trust,
         "threads": threads,
         "drum_kit": drum_kit,
     }
-    output = Output((format_name or "wav").lower(), depth, bitrate, rate, clip_mode, tags)
+    output = Output(format_of(format_name, mp3, flac), "float32" if float32 else depth, bitrate, rate, clip_mode, tags)
     chosen = None if stems is None else tuple(stems.split(","))
     work = Work(places[1], separator, output, chosen, two_stems, other_method)
     workers: Workers

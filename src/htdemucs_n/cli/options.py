@@ -134,6 +134,13 @@ ClipMode = Annotated[
 Tags = Annotated[bool, typer.Option("--tags/--no-tags", help="Copy title, artist, cover and other tags to the stems.")]
 Jobs = Annotated[int, typer.Option("-j", "--jobs", min=1, help="Songs that are separated at the same time.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for each song.")]
+Weights = Annotated[
+    str | None,
+    typer.Option(help="Weights of several models in their average: 2,1.", show_default="equal", metavar="NUMBERS"),
+]
+Mp3 = Annotated[bool, typer.Option("--mp3", help="Same as --format mp3.")]
+Flac = Annotated[bool, typer.Option("--flac", help="Same as --format flac.")]
+Float32 = Annotated[bool, typer.Option("--float32", help="Same as --depth float32.")]
 
 
 def model_names(text: str | None) -> list[str]:
@@ -147,3 +154,19 @@ def model_names(text: str | None) -> list[str]:
     if not names:
         raise OptionError(f"--name '{text}': give the name of a model, or several with commas between them")
     return names
+
+
+def format_of(name: str | None, mp3: bool, flac: bool) -> str:
+    """The one format that was named, in one of the three ways; raises `OptionError` where they differ."""
+    named = {*([name.lower()] if name is not None else []), *(["mp3"] if mp3 else []), *(["flac"] if flac else [])}
+    if len(named) > 1:
+        raise OptionError("--format, --mp3 and --flac exclude each other: use one of them")
+    return named.pop() if named else "wav"
+
+
+def numbers(text: str | None) -> list[float] | None:
+    """`2,1` as two numbers; raises `OptionError` for other text."""
+    try:
+        return None if text is None else [float(number) for number in text.split(",")]
+    except ValueError:
+        raise OptionError(f"--weights {text}: it takes numbers with commas between them, as 2,1") from None

@@ -17,9 +17,12 @@ from htdemucs_n.cli.options import (
     Device,
     DrumKit,
     EngineName,
+    Flac,
+    Float32,
     Format,
     Jobs,
     ModelNames,
+    Mp3,
     OtherMethod,
     Overlap,
     Precision,
@@ -32,7 +35,10 @@ from htdemucs_n.cli.options import (
     Threads,
     Trust,
     TwoStems,
+    Weights,
+    format_of,
     model_names,
+    numbers,
 )
 from htdemucs_n.errors import OptionError
 
@@ -53,13 +59,6 @@ Filename = Annotated[
         show_default="{model}/{track}/{stem}.{ext}",
     ),
 ]
-Weights = Annotated[
-    str | None,
-    typer.Option(help="Weights of several models in their average: 2,1.", show_default="equal", metavar="NUMBERS"),
-]
-Mp3 = Annotated[bool, typer.Option("--mp3", help="Same as --format mp3.")]
-Flac = Annotated[bool, typer.Option("--flac", help="Same as --format flac.")]
-Float32 = Annotated[bool, typer.Option("--float32", help="Same as --depth float32.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace stems that exist.")]
 SkipExisting = Annotated[bool, typer.Option("--skip-existing", help="Do not list songs whose stems exist.")]
 
@@ -116,7 +115,7 @@ def separate(
     from htdemucs_n.separation.track import STANDARD, Output
 
     _check_out(out)
-    output = Output(_format(format_name, mp3, flac), "float32" if float32 else depth, bitrate, rate, clip_mode, tags)
+    output = Output(format_of(format_name, mp3, flac), "float32" if float32 else depth, bitrate, rate, clip_mode, tags)
     names = model_names(name)
     separator = Separator(
         names,
@@ -127,7 +126,7 @@ def separate(
         overlap=overlap,
         shifts=shifts,
         seed=seed,
-        weights=_numbers(weights),
+        weights=numbers(weights),
         trusted=trust,
         threads=threads,
         drum_kit=drum_kit,
@@ -150,18 +149,3 @@ def _check_out(out: Path) -> None:
 
     if (url := as_url(out)) and not out.exists():
         raise OptionError(f"--out {url}: stems are written to a folder of this computer, not to a URL")
-
-
-def _format(name: str | None, mp3: bool, flac: bool) -> str:
-    """The one format that was named, in one of the three ways."""
-    named = {*([name.lower()] if name is not None else []), *(["mp3"] if mp3 else []), *(["flac"] if flac else [])}
-    if len(named) > 1:
-        raise OptionError("--format, --mp3 and --flac exclude each other: use one of them")
-    return named.pop() if named else "wav"
-
-
-def _numbers(text: str | None) -> list[float] | None:
-    try:
-        return None if text is None else [float(number) for number in text.split(",")]
-    except ValueError:
-        raise OptionError(f"--weights {text}: it takes numbers with commas between them, as 2,1") from None
