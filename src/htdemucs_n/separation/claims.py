@@ -81,9 +81,12 @@ class SongRecord:
             make_folder(self._out)
             try:
                 (self._out / FOLDER).mkdir(exist_ok=True)
-                lock = FileLock(self._path(*self._files).with_suffix(".lock"))
+                path = self._path(*self._files).with_suffix(".lock")
+                lock = FileLock(path)
                 lock.acquire(blocking=False)
-                return lock
+                if path == self._path(*self._files).with_suffix(".lock"):
+                    return lock
+                _release(lock)  # the folder was missing for a moment when its file system was examined
             except Timeout:
                 break
             except (FileExistsError, FileNotFoundError):  # another process has just removed the empty folder
