@@ -136,6 +136,8 @@ def catalogue(
 
         workers = Processes(work, jobs)
     else:
+        if jobs != 1:
+            raise OptionError("--jobs is for one computer: with --ray every --threads cores have a worker")
         require_packages("--ray", "cluster", "ray")
         from htdemucs_n.catalogue.ray_workers import RayWorkers
 
