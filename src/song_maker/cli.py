@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from song_maker.library import Sources
 
 
-Out = Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the songs, one folder each.")]
+Out = Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write to, with one folder for each song.")]
 Grooves = Annotated[Path, typer.Option("--groove", help="Zip of the Groove MIDI data set: drumming.")]
 Count = Annotated[int, typer.Option(min=1, help="Number of songs in the folder at the end.")]
-Seconds = Annotated[float, typer.Option(min=4.0, max=60.0, help="Length of a song.")]
+Seconds = Annotated[float, typer.Option(min=4.0, max=60.0, help="Length of a song in seconds.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of all random choices; each seed gives other songs.")]
 Jobs = Annotated[int, typer.Option("-j", "--jobs", min=1, help="Songs made at the same time.")]
 Form = Annotated[str, typer.Option("--format", help="flac or wav.")]
@@ -61,14 +61,15 @@ def drums(
     out: Out,
     groove: Grooves,
     muldjord: Annotated[
-        Path | None, typer.Option(help="Folder of MuldjordKit, one folder a piece.", show_default="not used")
+        Path | None,
+        typer.Option(help="Folder of MuldjordKit, with one folder for each piece.", show_default="not used"),
     ] = None,
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Use the kits and performances that are never trained on.")
     ] = False,
     behind: Annotated[
         str | None,
-        typer.Option(metavar="MODEL", help="Separate each recording with this model from a mixture with --songs."),
+        typer.Option(metavar="MODEL", help="Mix each recording with a song of --songs and separate it by this model."),
     ] = None,
     songs: Annotated[
         Path | None, typer.Option(help="Folder of songs in stems, for --behind: song/{bass,other,vocals}.ogg.")
@@ -81,7 +82,7 @@ def drums(
 ) -> None:
     """Make recordings of drums in the parts kick, snare, toms, hihat and cymbals, which add up to the recording.
 
-    With --behind they are what a model separates from songs with these drums, and the parts add up to that.
+    With --behind, a recording is what a model separates from a song with these drums.
     """
     with _making():
         from song_maker.library import DrumSources

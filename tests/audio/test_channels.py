@@ -55,6 +55,9 @@ def test_more_channels(channels: int, left: dict[int, float], right: dict[int, f
         ("FL FR FC SL SR", {0: 1, 2: G, 3: G}, {1: 1, 2: G, 4: G}),  # 5.0(side)
         ("FL FR FC LFE BL BR", {0: 1, 2: G, 4: G}, {1: 1, 2: G, 5: G}),  # 5.1
         ("FL FR FC LFE BL BR SL SR", {0: 1, 2: G, 4: G, 6: G}, {1: 1, 2: G, 5: G, 7: G}),  # 7.1
+        ("FL FR FC LFE FLC FRC", {0: 1, 2: G, 4: 1}, {1: 1, 2: G, 5: 1}),  # 5.1 with centre-left and centre-right
+        ("WL WR DL DR", {0: 1, 2: 1}, {1: 1, 3: 1}),  # wide and downmix
+        ("FL FR TFL TFR TBL TBR", {0: 1, 2: G, 4: G}, {1: 1, 3: G, 5: G}),  # heights count as surrounds
         ("FL FR XX YY", {0: 1, 2: G}, {1: 1, 3: G}),  # unknown speakers count as those of their number
     ],
 )

@@ -137,6 +137,15 @@ def test_a_damaged_cover_is_left_out(tmp_path: Path) -> None:
     assert read_tags(tmp_path / "a.flac").cover is None
 
 
+def test_a_cover_above_the_limit_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cover = picture("png")
+    write(tmp_path / "a.flac", tones((440,), 8000), 8000, Encoding("flac", "int16", 0), Tags(TAGS.values, cover))
+    monkeypatch.setattr("htdemucs_n.audio.tags._MAX_COVER", len(cover))
+    assert read_tags(tmp_path / "a.flac").cover == cover
+    monkeypatch.setattr("htdemucs_n.audio.tags._MAX_COVER", len(cover) - 1)
+    assert read_tags(tmp_path / "a.flac") == Tags(TAGS.values)
+
+
 def test_tags_of_what_is_no_audio(tmp_path: Path) -> None:
     (tmp_path / "a.mp3").write_bytes(b"not music")
     assert read_tags(tmp_path / "a.mp3") == Tags()

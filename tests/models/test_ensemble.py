@@ -53,6 +53,15 @@ def test_it_takes_no_more_at_once_than_each_member() -> None:
     assert longer.segment == 0.5, "the model of the caller is as it was"
 
 
+def test_the_smallest_overlap_and_full_precision_where_one_member_needs_it() -> None:
+    plain, exact = Scale(1.0), Scale(1.0)
+    exact.overlap, exact.full_precision = 0.1, True
+    for members in ([plain, exact], [exact, plain]):
+        both = Ensemble(members)
+        assert (both.overlap, both.full_precision) == (0.1, True)
+    assert not Ensemble([plain, Scale(1.0)]).full_precision
+
+
 def test_a_copy_for_another_segment_shares_the_weights() -> None:
     both = Ensemble([Scale(1.0, 0.5), Scale(1.0, 0.25)])
     copied = with_segment(both, 0.2)

@@ -79,11 +79,12 @@ def test_spleeter_knows_the_vocals_and_the_rest_up_to_11_khz(tmp_path: Path, mon
 
 
 def test_passages_without_vocals_are_known_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The teacher finds a voice in seconds 5 to 6 of 11.2: one passage of 5 s before it and one of 5 s after it."""
-    mixture = write_mixture(tmp_path / "music" / "song.wav", 11.2)
+    """The teacher finds a voice at 5 to 6 s and at 9.5 to 10 s of 14.2: between them is less than the 4 s needed."""
+    mixture = write_mixture(tmp_path / "music" / "song.wav", 14.2)
+    voiced = torch.cat([torch.arange(5 * RATE, 6 * RATE), torch.arange(19 * RATE // 2, 10 * RATE)])
 
     def vocals(audio: torch.Tensor) -> torch.Tensor:
-        return audio * torch.zeros_like(audio[0]).index_fill(0, torch.arange(5 * RATE, 6 * RATE), 0.5)
+        return audio * torch.zeros_like(audio[0]).index_fill(0, voiced, 0.5)
 
     monkeypatch.setattr(distill.SpleeterTeacher, "load", classmethod(lambda cls, path: vocals))
     (tmp_path / "weights").touch()
@@ -92,10 +93,11 @@ def test_passages_without_vocals_are_known_exactly(tmp_path: Path, monkeypatch: 
     assert [song.groups for song in passages] == [((3,), (0, 1, 2))] * 2
     assert not any(song.estimated for song in passages)
     assert [song.stems[0] for song in passages] == [None, None]
-    for song, start in zip(passages, (0, 6 * RATE), strict=True):
+    for song, (start, end) in zip(passages, ((0, 5), (10, 14)), strict=True):
         rest = song.stems[1]
         assert rest is not None
-        np.testing.assert_allclose(rest.numpy() / 32768, mixture[:, start : start + 5 * RATE].numpy(), atol=1.1 / 32768)
+        truth = mixture[:, start * RATE : end * RATE].numpy()
+        np.testing.assert_allclose(rest.numpy() / 32768, truth, atol=1.1 / 32768)
 
 
 def test_the_run_is_given_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,6 +59,16 @@ def test_sums_are_compared_with_sums() -> None:
     assert loss(moved, batch_of(targets, groups=groups)).item() == pytest.approx(2 * 0.25 / 4, rel=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["l1", "l2", "log"])
+def test_a_target_that_is_not_used_costs_nothing(kind: str) -> None:
+    estimate, targets = noise(1, 4, 2, SAMPLES), torch.zeros(1, 4, 2, SAMPLES)
+    groups = torch.zeros(1, 4, 4)
+    groups[0, 0, 0] = 1
+    alone = SeparationLoss(kind)(estimate[:, :1], batch_of(targets[:, :1]))
+    loss = SeparationLoss(kind)(estimate, batch_of(targets, groups=groups))
+    assert loss.item() == pytest.approx(alone.item() / 4, rel=1e-5)
+
+
 def test_a_target_counts_up_to_its_cutoff_only() -> None:
     """Errors at 2 and 15 kHz; the recording is known up to 8 kHz."""
     time = torch.arange(SAMPLES) / 44100
@@ -93,6 +103,13 @@ def test_gradients_are_finite_at_silence(kind: str, silent: str) -> None:
     assert estimate.grad is not None
     assert estimate.grad.isfinite().all()
     assert bool(estimate.grad.any()) == (silent != "both")
+
+
+def test_low_passed_keeps_the_frequency_of_the_cut() -> None:
+    tone = torch.sin(2 * torch.pi * 1000 * torch.arange(8000) / 8000).expand(2, 1, -1)
+    cut = low_passed(tone, torch.tensor([1000.0, 999.0]), 8000)
+    torch.testing.assert_close(cut[0], tone[0], atol=1e-2, rtol=0)
+    assert cut[1].abs().max() < 1e-2
 
 
 def test_low_passed_is_a_low_pass() -> None:

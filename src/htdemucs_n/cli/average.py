@@ -12,10 +12,11 @@ from htdemucs_n.errors import UserError, require_packages
 
 def average(
     context: typer.Context,
-    out: Annotated[Path, typer.Argument(help="File to write, .safetensors.", show_default=False)],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="File to write, .safetensors.", show_default=False)],
     weights: Annotated[
         list[str],
         typer.Argument(
+            metavar="CHECKPOINTS",
             help="Two or more checkpoints of one network, then keys of `train`: dset.train has the songs that set the "
             "statistics of batch norm, dset.valid those that are scored.",
             show_default=False,

@@ -54,11 +54,14 @@ Places = Annotated[
 Ray = Annotated[
     str | None,
     typer.Option(
-        "--ray", metavar="ADDRESS", help="Use a Ray cluster: its address, or auto.", show_default="no cluster"
+        "--ray",
+        metavar="ADDRESS",
+        help="Use the Ray cluster at this address; auto takes that of this machine, or starts one.",
+        show_default="no cluster",
     ),
 ]
-StatusFlag = Annotated[bool, typer.Option("--status", help="Print how far the catalogue DEST is, and end.")]
-VerifyFlag = Annotated[bool, typer.Option("--verify", help="Read all stems of DEST back and compare them, and end.")]
+StatusFlag = Annotated[bool, typer.Option("--status", help="Print the progress of the catalogue DEST and exit.")]
+VerifyFlag = Annotated[bool, typer.Option("--verify", help="Compare all stems of DEST with its ledger and exit.")]
 
 
 def catalogue(
@@ -93,9 +96,10 @@ def catalogue(
     as_json: AsJson = False,
     trust: Trust = False,
 ) -> None:
-    """Separate all songs of SOURCE into DEST. The same command again does what is missing, failed or has changed.
+    """Separate all songs of SOURCE into DEST.
 
-    The stems of a song are written to DEST/SONG/STEM.FORMAT. DEST has a ledger of all songs.
+    The stems of a song are written to DEST/SONG/STEM.FORMAT, and DEST contains a ledger of all songs. If the same
+    command is run again, it separates the songs that are missing, failed or have changed.
     """
     require_packages("a catalogue", "cluster", "fsspec")
     if status or verify:

@@ -14,7 +14,9 @@ from htdemucs_n.errors import OptionError, require_packages
 def export(
     model: Annotated[
         str,
-        typer.Argument(help="Name of a shipped or official model, or path of a checkpoint.", show_default=False),
+        typer.Argument(
+            metavar="MODEL", help="Name of a shipped or official model, or path of a checkpoint.", show_default=False
+        ),
     ],
     out: Annotated[
         Path, typer.Option("-o", "--out", help="File to write: .onnx, or .xml for OpenVINO.", show_default=False)
@@ -34,7 +36,8 @@ def export(
     """Write a model as a file that `separate -n FILE` runs without PyTorch.
 
     The file has the network and its weights, the names of the stems, the sample rate, the segment, and what is known of
-    the training. Weights in half precision take half the space, and what this costs on the demo song is printed in dB.
+    the training. The weights are stored in half precision, which takes half the space; the loss of quality on the demo
+    song is printed in dB.
     """
     if out.suffix.lower() not in (".onnx", ".xml"):
         raise OptionError(f"--out {out}: give a name that ends in .onnx or .xml")

@@ -9,7 +9,7 @@ import typer
 
 
 def info(as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False) -> None:
-    """Print versions, engines, devices and caches: add them to a report of a fault."""
+    """Print versions, engines, devices and caches: include them in a bug report."""
     import json
 
     report = _report()

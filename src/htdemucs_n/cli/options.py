@@ -67,7 +67,7 @@ Precision = Annotated[
 ]
 Segment = Annotated[
     float | None,
-    typer.Option(help="Length of a segment in seconds.", show_default="as the model was trained"),
+    typer.Option(help="Length of a segment in seconds.", show_default="the model's"),
 ]
 Overlap = Annotated[
     float | None,
@@ -81,12 +81,12 @@ Shifts = Annotated[
 Seed = Annotated[int, typer.Option(help="Seed of the random shifts.")]
 DrumKit = Annotated[
     bool,
-    typer.Option("--drum-kit", help="Write the parts of the drums too: drums/kick, snare, toms, hihat and cymbals."),
+    typer.Option("--drum-kit", help="Also write the parts of the drums: drums/kick, snare, toms, hihat and cymbals."),
 ]
 Stems = Annotated[
     str | None,
     typer.Option(
-        help="Write only these stems: drums,bass.",
+        help="Write only these stems, for example drums,bass.",
         show_default="all",
         metavar="STEMS",
         autocompletion=completion.stems,
@@ -96,13 +96,15 @@ TwoStems = Annotated[
     str | None,
     typer.Option(
         metavar="STEM",
-        help="Write only STEM and no_STEM, the rest of the song; or: instrumental, and vocals.",
+        help="Write STEM and the rest of the song, no_STEM; instrumental writes the song without vocals, and vocals.",
         autocompletion=completion.stems,
     ),
 ]
 OtherMethod = Annotated[
     str,
-    typer.Option(help="How the rest is made: add (sum of the other stems), minus (song minus STEM), none (no rest)."),
+    typer.Option(
+        help="How the rest is computed: add (sum of the other stems), minus (song minus STEM), none (not written)."
+    ),
 ]
 Format = Annotated[
     str | None,
@@ -136,7 +138,9 @@ Jobs = Annotated[int, typer.Option("-j", "--jobs", min=1, help="Songs that are s
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for each song.")]
 Weights = Annotated[
     str | None,
-    typer.Option(help="Weights of several models in their average: 2,1.", show_default="equal", metavar="NUMBERS"),
+    typer.Option(
+        help="Weights of several models in their average, for example 2,1.", show_default="equal", metavar="NUMBERS"
+    ),
 ]
 Mp3 = Annotated[bool, typer.Option("--mp3", help="Same as --format mp3.")]
 Flac = Annotated[bool, typer.Option("--flac", help="Same as --format flac.")]

@@ -37,12 +37,14 @@ def profile(
     ] = None,
     lengths: Annotated[
         str | None,
-        typer.Option(help="Also separate noise of these lengths: 30,60,600.", metavar="SECONDS", show_default="none"),
+        typer.Option(
+            help="Also separate noise of these lengths, for example 30,60,600.", metavar="SECONDS", show_default="none"
+        ),
     ] = None,
     tokens: Annotated[
         str | None,
         typer.Option(
-            help="Also compare linear and softmax attention over these numbers of tokens: 1000,4000,16000.",
+            help="Also compare linear and softmax attention over these numbers of tokens, for example 1000,4000.",
             metavar="NUMBERS",
             show_default="none",
         ),

@@ -17,12 +17,13 @@ Library = Annotated[
     Path | None,
     typer.Option(help="Folder of the library.", show_default="htdemucs-n/library in the user's data folder"),
 ]
-Host = Annotated[str, typer.Option(help="Address to listen on; any but loopback needs a token.")]
+Host = Annotated[str, typer.Option(help="Address to listen on; an address other than loopback needs a token.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
 AllowHost = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="NAME", help="Name under which the service may be asked, besides localhost; once for each name."
+        metavar="NAME",
+        help="Host name under which clients may reach the service, besides localhost; can be repeated.",
     ),
 ]
 AllowFolder = Annotated[
@@ -33,7 +34,7 @@ TokenFile = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="File with the token that clients have to show; otherwise the variable HTDEMUCS_N_TOKEN has it.",
+        help="File with the token that clients must send; by default the environment variable HTDEMUCS_N_TOKEN.",
         show_default=False,
     ),
 ]
@@ -42,10 +43,10 @@ Certificate = Annotated[
 ]
 Key = Annotated[Path | None, typer.Option("--key", metavar="FILE", help="Key of the certificate.", show_default="none")]
 Page = Annotated[bool, typer.Option("--page/--no-page", help="Serve the page of the studio, which asks for the token.")]
-MaxUpload = Annotated[float, typer.Option(metavar="MIB", help="Size of a song, at most, in MiB.")]
-MaxMinutes = Annotated[float, typer.Option(metavar="MINUTES", help="Length of a song, at most, in minutes.")]
-MaxQueue = Annotated[int, typer.Option(metavar="JOBS", help="Jobs that may wait.")]
-MaxLibrary = Annotated[float, typer.Option(metavar="GIB", help="Size of the library, at most, in GiB.")]
+MaxUpload = Annotated[float, typer.Option(metavar="MIB", help="Largest size of a song in MiB.")]
+MaxMinutes = Annotated[float, typer.Option(metavar="MINUTES", help="Greatest length of a song in minutes.")]
+MaxQueue = Annotated[int, typer.Option(metavar="JOBS", help="Largest number of jobs that wait.")]
+MaxLibrary = Annotated[float, typer.Option(metavar="GIB", help="Largest size of the library in GiB.")]
 
 
 def serve(
@@ -69,7 +70,7 @@ def serve(
 ) -> None:
     """Separate songs for other programs over HTTP, with a queue and a library of results.
 
-    Stop it with Ctrl-C or SIGTERM; jobs that have not ended go on at the next start.
+    Stop it with Ctrl-C or SIGTERM; jobs that are not finished continue at the next start.
     """
     require_packages("serve", "studio", "fastapi", "uvicorn", "python_multipart", "sse_starlette", "prometheus_client")
     from htdemucs_n.memory import keep_freed_memory

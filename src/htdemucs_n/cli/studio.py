@@ -25,7 +25,7 @@ def studio(
 ) -> None:
     """Open a page in the browser that separates songs and plays their stems. Nothing leaves this computer.
 
-    Stop it with Ctrl-C; songs that have not ended go on at the next start.
+    Stop it with Ctrl-C; songs that are not finished continue at the next start.
     """
     require_packages("studio", "studio", "fastapi", "uvicorn", "python_multipart", "sse_starlette", "prometheus_client")
     import logging

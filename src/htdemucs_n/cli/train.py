@@ -29,7 +29,11 @@ def train(
         str, typer.Option(help="Name of the configuration file in conf/, without .yaml.")
     ] = "n_train",
 ) -> None:
-    """Train a model: `htdemucs-n train preset=small dset.train=[songs] dset.valid=[held_out] solver.epochs=10`."""
+    """Train a model: `htdemucs-n train preset=small "dset.train=[songs]" "dset.valid=[held_out]"`.
+
+    Arguments of the form KEY=VALUE set keys of the configuration; conf/n_train.yaml lists all keys with their defaults.
+    The same command continues a run that was interrupted.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     config = compose_config(config_name, context.args)
 

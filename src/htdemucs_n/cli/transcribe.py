@@ -40,7 +40,7 @@ def transcribe(
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
-    """Write the notes of songs as MIDI files: drums, bass, vocals, and where basic-pitch is installed, other.
+    """Write the notes of songs as MIDI files: drums, bass, vocals and, if basic-pitch is installed, other.
 
     A song that fails does not stop the others: failures are listed at the end, and the exit status is 1. Existing
     files are kept, so the same command continues after an interruption.
