@@ -182,6 +182,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
         (["in", "in/out"], 2, "is inside of 'in'"),
         (["missing", "out"], 1, "'missing' does not exist"),
         (["in"], 2, "give SOURCE and DEST"),
+        (["in", "out", "--ray", "auto", "-j", "2"], 2, "--jobs is for one computer"),
         (["--status", "in", "out"], 2, "take DEST alone"),
         (["gs://bucket/x", "out"], 1, "gcsfs"),
         (["in", "out", "-n", "no_such_model"], 1, "unknown model 'no_such_model'"),

@@ -84,6 +84,22 @@ def test_a_node_without_room_for_a_worker_is_one_line(cluster: str, tmp_path: Pa
 
 
 @pytest.mark.slow
+def test_workers_take_gpus_where_the_cluster_has_some(
+    cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cluster of the test has none, so a worker that asks for one finds no room."""
+    import ray
+
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 1.0, "GPU": 1.0})
+    for options in ({"device": "cuda"}, {"engine": "auto"}, {"engine": "torch"}):
+        with pytest.raises(DeviceError, match="no room for a worker: choose -d cpu"):
+            list(workers(cluster, tmp_path, **options).run(iter([])))
+    for options in ({"device": "cpu", "engine": "auto"}, {"engine": "onnx"}):
+        with pytest.raises(DeviceError, match="no room for a worker: lower --threads"):
+            list(workers(cluster, tmp_path, threads=2, **options).run(iter([])))
+
+
+@pytest.mark.slow
 def test_workers_that_cannot_start_are_one_line(cluster: str, tmp_path: Path) -> None:
     with pytest.raises(DeviceError, match=r"cannot start: .*unknown model 'no_such_model'") as error:
         list(workers(cluster, tmp_path, model=["no_such_model"]).run(iter([])))

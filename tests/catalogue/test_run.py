@@ -129,7 +129,7 @@ def test_a_song_that_changes_and_changes_back_has_its_own_stems_each_time(
 def test_a_song_that_needs_too_much_memory_fails_alone(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_memory(path: Path, *_: object) -> None:
+    def no_memory(path: Path, *_: object, **__: object) -> None:
         raise MemoryError
 
     use_engine(monkeypatch, SplitEngine())

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from htdemucs_n.catalogue.store import Store
+from htdemucs_n.catalogue.store import TEMPORARY, Store
 from htdemucs_n.errors import UserError
 
 pytest.importorskip("fsspec")
 pytest.importorskip("s3fs")
 pytest.importorskip("moto.server")
-from catalogue_helpers import s3, s3_server  # noqa: F401
+from catalogue_helpers import Fault, s3, s3_server  # noqa: F401
 
 
 @pytest.fixture(params=["disk", "s3"])
@@ -52,6 +53,22 @@ def test_a_published_file_leaves_nothing_else(store: Store, tmp_path: Path) -> N
     store.publish(tmp_path / "stem.wav", "song.mp3/vocals.wav")
     assert store.read("song.mp3/vocals.wav") == b"sound"
     assert list(store.names("_catalogue")) == []
+
+
+def test_what_killed_writers_left_is_deleted(tmp_path: Path, s3: list[Fault], monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    disk, bucket = Store(str(tmp_path)), Store(f"s3://bucket/{tmp_path.name}")
+    for store in (disk, bucket):
+        store.write("song.mp3/vocals.wav", b"sound")
+        store.write("song.mp3/.0123456789ab.part", b"so")
+        store.write(f"{TEMPORARY}/0123", b"so")
+        store.remove_parts("song.mp3")
+        store.remove_old_temporaries()
+    assert [path.name for path in (tmp_path / "song.mp3").iterdir()] == ["vocals.wav"]
+    assert list(bucket.names(TEMPORARY)) == [f"{TEMPORARY}/0123"], "it may have a writer"
+    monkeypatch.setattr("htdemucs_n.catalogue.store._LONGEST_WRITE", timedelta(seconds=-5))
+    bucket.remove_old_temporaries()
+    assert list(bucket.names(TEMPORARY)) == []
+    assert bucket.read("song.mp3/vocals.wav") == b"sound"
 
 
 @pytest.mark.parametrize(

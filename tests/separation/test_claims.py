@@ -6,7 +6,9 @@ import threading
 import time
 from pathlib import Path
 
-from htdemucs_n.separation.claims import SongRecord, fingerprint
+import pytest
+
+from htdemucs_n.separation.claims import FOLDER, SongRecord, fingerprint
 
 
 def test_never_two_claims_at_once(tmp_path: Path) -> None:
@@ -32,6 +34,31 @@ def test_never_two_claims_at_once(tmp_path: Path) -> None:
         thread.join()
     assert len(most) > 10 and max(most) == 1
     assert not list(tmp_path.rglob("*.lock"))
+
+
+@pytest.mark.parametrize("distinct", [True, False])
+def test_names_that_differ_in_case_are_two_songs_where_the_file_system_says_so(tmp_path: Path, distinct: bool) -> None:
+    """`Song` and `song` are two folders on Linux: neither song waits for the other, nor is it kept as the other's."""
+    one, two = tmp_path / "song/drums.wav", tmp_path / "Song/drums.wav"
+    if not distinct:  # as on Windows and macOS, where the hidden folder has its name in any case
+        (tmp_path / FOLDER).mkdir()
+        (tmp_path / FOLDER.upper()).mkdir(exist_ok=True)
+    elif _ignores_case(tmp_path):
+        pytest.skip("this file system does not distinguish the case of letters")
+    song = tmp_path / "a.wav"
+    song.write_bytes(b"a")
+    first, second = SongRecord(tmp_path, [one]), SongRecord(tmp_path, [two])
+    with first.claimed() as mine:
+        first.remember(song, [one])
+        with second.claimed() as also_mine:
+            assert mine and also_mine == distinct
+    assert first.source(one) is not None
+    assert (second.source(two) is None) == distinct
+
+
+def _ignores_case(folder: Path) -> bool:
+    (folder / "case").touch()
+    return (folder / "CASE").exists()
 
 
 def test_files_that_differ_at_one_end_alone_are_told_apart(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -13,7 +14,7 @@ from multiprocessing.process import BaseProcess
 
 from htdemucs_n.catalogue.songs import Song
 from htdemucs_n.catalogue.worker import Event, Work, Worker
-from htdemucs_n.errors import DeviceError, UserError
+from htdemucs_n.errors import Cancelled, DeviceError, UserError
 from htdemucs_n.worker_process import follow_parent
 
 _MOST_FAILURES = 3
@@ -21,6 +22,9 @@ _MOST_FAILURES = 3
 
 _PATIENCE = 30.0
 """Seconds in which a worker that is ended gives its song back."""
+
+_STOPPED = 143
+"""Exit code of a process that SIGTERM ended."""
 
 
 @dataclass(eq=False)
@@ -99,14 +103,31 @@ class Processes:
 
 
 def _work(work: Work, pipe: Connection) -> None:
+    """Do the songs that come through the pipe. SIGTERM ends the process, after the song in work was given back.
+
+    An exception that a handler raises is lost where a library is calling back, so while there is a song the handler
+    sets what the separation looks at.
+    """
     follow_parent()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # gives its song back, and leaves no copy of it
+    cancel, is_busy = threading.Event(), False
+
+    def stop(*_: object) -> None:
+        cancel.set()
+        if not is_busy:
+            sys.exit(_STOPPED)
+
+    signal.signal(signal.SIGTERM, stop)
     try:
-        worker = Worker(work)
+        worker = Worker(work, cancel)
         pipe.send(None)  # it has started
         while True:
-            pipe.send(worker.do(pipe.recv()))
-    except (EOFError, BrokenPipeError):
+            song = pipe.recv()
+            is_busy = True
+            pipe.send(worker.do(song))
+            is_busy = False
+            if cancel.is_set():
+                return
+    except (EOFError, BrokenPipeError, Cancelled):
         return
     except UserError as error:
         pipe.send(error)

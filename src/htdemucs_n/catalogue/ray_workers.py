@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import Any
 
 from htdemucs_n.catalogue.ledger import Record
@@ -15,14 +16,15 @@ from htdemucs_n.catalogue.worker import Event, Work, Worker
 from htdemucs_n.errors import DeviceError, UserError
 
 _MOST_FAILURES = 3
-"""Workers that may fail to start."""
+"""Workers that may fail to start, one after the other."""
 
 
 class RayWorkers:
     """The workers of the cluster at `address` (`auto`: the one that this computer is in, or a new one on it alone).
 
-    An actor has the cores of the option `threads`, one by default, and a GPU where the device is one. An actor that
-    dies, with its node or alone, is replaced. Every actor has one song at a time, so nothing piles up.
+    An actor has the cores of the option `threads`, one by default, and a GPU where the device is one, or is `auto` and
+    the cluster has GPUs that the engine can use. An actor that dies, with its node or alone, is replaced. Every actor
+    has one song at a time, so nothing piles up.
 
     Raises:
         UserError: there is no such cluster, or its Ray or Python is of another version.
@@ -37,7 +39,7 @@ class RayWorkers:
         if not ray.is_initialized():
             _connect(ray, address)
         self._threads = work.separator.get("threads") or 1
-        self._gpus = 1 if str(work.separator.get("device")).startswith("cuda") else 0
+        self._gpus = 1 if self._wants_gpus(work.separator) else 0
         self._work = replace(work, separator=work.separator | {"threads": self._threads})
 
     def run(self, songs: Iterator[Song]) -> Iterator[Event]:
@@ -65,13 +67,19 @@ class RayWorkers:
                 if free and not running:
                     return
                 if not running and not starting:
-                    raise DeviceError("the cluster has no room for a worker: lower --threads, or add nodes")
+                    mend = (
+                        "choose -d cpu, or add machines with a GPU"
+                        if self._gpus
+                        else "lower --threads, or add machines"
+                    )
+                    raise DeviceError(f"the cluster has no room for a worker: {mend}")
                 (answer,), _ = self._ray.wait([*running, *starting], num_returns=1)
                 if answer in starting:
                     worker = starting.pop(answer)
                     try:
                         self._ray.get(answer)
                         free.append(worker)
+                        failures = 0
                     except self._ray.exceptions.RayError as error:
                         failures += 1
                         if failures == _MOST_FAILURES:
@@ -92,6 +100,14 @@ class RayWorkers:
         finally:
             for worker in [*free, *starting.values(), *(worker for worker, _ in running.values())]:
                 self._ray.kill(worker)
+
+    def _wants_gpus(self, options: dict[str, Any]) -> bool:
+        """Whether a worker with these options of the separator takes a GPU: only torch uses one."""
+        device, engine = str(options.get("device", "auto")), options.get("engine", "auto")
+        if device != "auto":
+            return device.startswith("cuda")
+        has_torch = engine in ("auto", "torch") and find_spec("torch") is not None
+        return has_torch and self._ray.cluster_resources().get("GPU", 0) >= 1
 
     def _capacity(self) -> int:
         """Workers that the nodes of the cluster have room for now."""

@@ -94,6 +94,7 @@ def run_catalogue(
         if elsewhere and not again:
             time.sleep(_LOOK_AGAIN)
     ledger.join()
+    store.remove_old_temporaries()
     return states
 
 

@@ -14,6 +14,7 @@ import posixpath
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from htdemucs_n.catalogue.filesystem import is_local, open_filesystem
@@ -23,6 +24,9 @@ from htdemucs_n.files import moved_into_place
 
 TEMPORARY = "_catalogue/tmp"
 """Where files of an object store lie before they are moved to their names."""
+
+_LONGEST_WRITE = timedelta(days=1)
+"""A temporary file that is older has no writer any more."""
 
 
 class FullError(OutputError):
@@ -109,6 +113,21 @@ class Store:
         finally:
             with contextlib.suppress(Exception):  # the error before this one is the one to tell
                 self.delete(part)
+
+    def remove_parts(self, folder: str) -> None:
+        """Delete parts of files that a killed writer left in a folder of a disk. Nobody else may write there."""
+        if self.local:
+            for part in Path(self._path(folder)).glob(".*.part"):
+                part.unlink(missing_ok=True)
+
+    def remove_old_temporaries(self) -> None:
+        """Delete temporary files of an object store whose writers are dead: those that are a day old."""
+        if self.local:
+            return
+        for name in self.names(TEMPORARY):
+            with contextlib.suppress(FileNotFoundError):
+                if datetime.now(UTC) - self._fs.modified(self._path(name)) > _LONGEST_WRITE:
+                    self.delete(name)
 
     def sha256(self, name: str) -> str | None:
         """The SHA-256 of a file; None where there is none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,13 +55,14 @@ class Work:
 
 
 class Worker:
-    """Does one song after the other, with one `Separator`.
+    """Does one song after the other, with one `Separator`. When `cancel` is set, the song in work is given back.
 
     Raises:
         UserError: an option of the separator does not fit, or the ledger is of a newer version.
     """
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, cancel: threading.Event | None = None) -> None:
+        self._cancel = cancel
         self._separator = Separator(**work.separator)
         stems = None if work.stems is None else list(work.stems)
         self._choice = StemChoice(self._separator.sources, stems, work.two_stems, work.other_method)
@@ -80,6 +82,7 @@ class Worker:
 
         Raises:
             UserError: not the song but the ledger cannot be read or written, or there is no room for stems.
+            Cancelled: `cancel` was set.
         """
         try:
             song = retried(song.with_fingerprint)
@@ -103,9 +106,10 @@ class Worker:
         with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder, _here(song, Path(folder)) as (path, digest):
             names = {stem: f"{stem}.{self._output.format}" for stem in self._files}
             files = {stem: Path(folder) / name for stem, name in names.items()}
-            outcome = separate_track(path, files, self._separator, self._choice, self._output)
+            outcome = separate_track(path, files, self._separator, self._choice, self._output, cancel=self._cancel)
             hashes = {names[stem]: _sha256(file) for stem, file in files.items()}
             self._ledger.forget_others(song)
+            self._store.remove_parts(song.key)
             for stem, file in files.items():
                 self._store.publish(file, f"{song.key}/{names[stem]}")
         record = replace(

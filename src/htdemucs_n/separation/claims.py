@@ -47,8 +47,7 @@ class SongRecord:
     """The claim of a song whose stems go to `files` below the folder `out`, and the records of these."""
 
     def __init__(self, out: Path, files: Collection[Path]) -> None:
-        self._out = out
-        self._lock = self._path(*files).with_suffix(".lock")
+        self._out, self._files = out, files
 
     @contextlib.contextmanager
     def claimed(self) -> Iterator[bool]:
@@ -72,7 +71,7 @@ class SongRecord:
         finally:
             _release(lock)
             with contextlib.suppress(OSError):  # folders that are not empty stay
-                self._lock.parent.rmdir()
+                (self._out / FOLDER).rmdir()
                 if not existed:
                     self._out.rmdir()
 
@@ -81,10 +80,13 @@ class SongRecord:
         for attempt in range(1, _ATTEMPTS + 1):
             make_folder(self._out)
             try:
-                self._lock.parent.mkdir(exist_ok=True)
-                lock = FileLock(self._lock)
+                (self._out / FOLDER).mkdir(exist_ok=True)
+                path = self._path(*self._files).with_suffix(".lock")
+                lock = FileLock(path)
                 lock.acquire(blocking=False)
-                return lock
+                if path == self._path(*self._files).with_suffix(".lock"):
+                    return lock
+                _release(lock)  # the folder was missing for a moment when its file system was examined
             except Timeout:
                 break
             except (FileExistsError, FileNotFoundError):  # another process has just removed the empty folder
@@ -107,8 +109,11 @@ class SongRecord:
             return None
 
     def _path(self, *files: Path) -> Path:
-        """The file of what is known about `files`."""
-        names = sorted(file.relative_to(self._out).as_posix().casefold() for file in files)
+        """The file of what is known about `files`. Names that the file system takes for one have one file."""
+        names = [file.relative_to(self._out).as_posix() for file in files]
+        if file_identity(self._out / FOLDER.upper()) is not None:  # it does not distinguish the case of letters
+            names = [name.casefold() for name in names]
+        names.sort()
         digest = hashlib.sha256("\n".join(names).encode("utf-8", "surrogateescape")).hexdigest()[:24]
         return self._out / FOLDER / f"{digest}.json"
 

@@ -66,7 +66,7 @@ class Cutter:
 
     def end(self) -> list[Segment]:
         """The last segment, if samples are left that none has covered."""
-        if self._length == 0 or (self._next and self._length == self._segment):
+        if self._length in (0, self._segment):  # a whole segment was cut when its last sample came
             return []
         start = max(0, self._length - self._segment)
         return [Segment(np.concatenate(self._kept, axis=1)[:, start:], self._next - start)]
