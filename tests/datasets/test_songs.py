@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from audio_helpers import strongest, tones
 from htdemucs_n.datasets import musdb
 from htdemucs_n.datasets.names import alias_table
-from htdemucs_n.datasets.songs import SongFiles, find_songs
+from htdemucs_n.datasets.songs import SongFiles, audio_files, find_songs
 from htdemucs_n.errors import UserError
 from htdemucs_n.training.bank import FULL_SCALE, load_songs
 from training_helpers import SOURCES, write_song
@@ -105,6 +105,15 @@ def test_names_that_are_no_stem_are_logged_once(tmp_path: Path, caplog: pytest.L
     assert "'kazoo'" in line
     assert "2 songs" in line
     assert songs[0].stems[1] is not None, "a name that is a source is never mapped away"
+
+
+def test_hidden_files_are_no_recordings(tmp_path: Path) -> None:
+    """What macOS leaves beside each file of a foreign disk, and caches."""
+    for name in ("singer/take.wav", "singer/._take.wav", ".cache/a/b.wav", "a.flac"):
+        (tmp_path / ".voices" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / ".voices" / name).touch()
+    found = audio_files([tmp_path / ".voices"])  # a folder that was named may itself be hidden
+    assert [file.relative_to(tmp_path / ".voices").as_posix() for file in found] == ["a.flac", "singer/take.wav"]
 
 
 def test_stem_files(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from htdemucs_n.models.folding import fold_batch_norm, prepare_for_inference
+from htdemucs_n.models.folding import fold_batch_norm, prepare_for_inference, reduce_weights
 from htdemucs_n.models.htdemucs_n import HTDemucs_n
 from htdemucs_n.models.presets import load_preset
 from models_helpers import noise, randomise_batch_norm, tiny_model
@@ -85,3 +85,14 @@ def test_a_folded_pair_is_the_closed_form() -> None:
     folded = fold_batch_norm(nn.Sequential(conv, norm, nn.ReLU()))[0]
     assert folded.weight.item() == 3 * 2 / 4
     assert folded.bias.item() == 5 - 7 * 2 / 4
+
+
+def test_the_layers_that_keep_float32_when_weights_are_reduced() -> None:
+    """Autocast keeps norms in float32, and the transposed convolutions that write samples have to stay there too."""
+    layers = {
+        torch.bfloat16: [nn.Linear(2, 2), nn.Conv1d(2, 2, 1), nn.Conv2d(2, 2, 1), nn.ConvTranspose2d(2, 2, 1)],
+        torch.float32: [nn.ConvTranspose1d(2, 2, 1), nn.LayerNorm(2), nn.BatchNorm2d(2)],
+    }
+    for dtype, modules in layers.items():
+        for module in modules:
+            assert next(reduce_weights(module, torch.bfloat16).parameters()).dtype == dtype, module

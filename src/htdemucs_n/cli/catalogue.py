@@ -6,7 +6,7 @@ import json
 import signal
 import sys
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -42,6 +42,10 @@ from htdemucs_n.cli.options import (
     numbers,
 )
 from htdemucs_n.errors import OptionError, require_packages
+
+if TYPE_CHECKING:
+    from htdemucs_n.catalogue.run import Workers
+    from htdemucs_n.catalogue.worker import Work
 
 Places = Annotated[
     list[str],
@@ -113,7 +117,7 @@ def catalogue(
     if len(places) != 2:
         raise OptionError("give SOURCE and DEST: htdemucs-n catalogue SOURCE DEST")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: the workers give their songs back
-    from htdemucs_n.catalogue.run import Workers, run_catalogue
+    from htdemucs_n.catalogue.run import run_catalogue
     from htdemucs_n.catalogue.worker import Work
     from htdemucs_n.separation.track import Output
 
@@ -134,22 +138,24 @@ def catalogue(
     output = Output(format_of(format_name, mp3, flac), "float32" if float32 else depth, bitrate, rate, clip_mode, tags)
     chosen = None if stems is None else tuple(stems.split(","))
     work = Work(places[1], separator, output, chosen, two_stems, other_method)
-    workers: Workers
-    if ray is None:
-        from htdemucs_n.catalogue.processes import Processes
-
-        workers = Processes(work, jobs)
-    else:
-        if jobs != 1:
-            raise OptionError("--jobs is for one computer: with --ray every --threads cores have a worker")
-        require_packages("--ray", "cluster", "ray")
-        from htdemucs_n.catalogue.ray_workers import RayWorkers
-
-        workers = RayWorkers(work, ray)
-    states = run_catalogue(places[0], places[1], workers, lambda record: _print(record, as_json))
+    states = run_catalogue(places[0], places[1], _workers(work, jobs, ray), lambda record: _print(record, as_json))
     typer.echo(", ".join(f"{state}: {count:,}" for state, count in sorted(states.items())), err=as_json)
     if states["failed"] or states["set aside"]:
         raise typer.Exit(1)
+
+
+def _workers(work: Work, jobs: int, ray: str | None) -> Workers:
+    """Processes of this computer, or the workers of a Ray cluster."""
+    if ray is None:
+        from htdemucs_n.catalogue.processes import Processes
+
+        return Processes(work, jobs)
+    if jobs != 1:
+        raise OptionError("--jobs is for one computer: with --ray every --threads cores have a worker")
+    require_packages("--ray", "cluster", "ray")
+    from htdemucs_n.catalogue.ray_workers import RayWorkers
+
+    return RayWorkers(work, ray)
 
 
 def _print(record: Any, as_json: bool) -> None:

@@ -23,8 +23,8 @@ def demo(
 ) -> None:
     """Separate twelve seconds of a song that comes with the package, and compare the stems with the true ones.
 
-    It writes mixture.wav, truth/<stem>.wav and estimate/<stem>.wav and, if matplotlib is installed, demo.png with
-    the spectrograms side by side.
+    It writes mixture.wav, truth/<stem>.wav, estimate/<stem>.wav and, if matplotlib is installed, demo.png with the
+    spectrograms side by side.
     """
     import time
 

@@ -113,8 +113,13 @@ def find_single_stems(folder: str | Path, sources: Sequence[str], stem: str) -> 
 
 
 def audio_files(folders: Iterable[str | Path]) -> list[Path]:
-    """Every audio file of `folders`, at any depth, sorted by path."""
-    found = (file for folder in folders for file in Path(folder).rglob("*"))
+    """Every audio file of `folders`, at any depth, sorted by path, without hidden files and folders."""
+    found = (
+        folder / file
+        for folder in map(Path, folders)
+        for file in (path.relative_to(folder) for path in folder.rglob("*"))
+        if not any(part.startswith(".") for part in file.parts)
+    )
     return sorted(file for file in found if file.suffix.lower() in SUFFIXES and file.is_file())
 
 
