@@ -44,7 +44,9 @@ def test_a_run_that_is_stopped_gives_its_songs_back(sign: signal.Signals, tmp_pa
     (tmp_path / "tmp").mkdir()
     command = [sys.executable, "-m", "htdemucs_n", "catalogue", "in", "out", "-n", "bands", "--engine", "onnx"]
     environment = os.environ | {"TMPDIR": str(tmp_path / "tmp")}
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a process in the background may have it off
     process = subprocess.Popen([*command, "--threads", "1"], cwd=tmp_path, env=environment, stderr=subprocess.PIPE)
+    signal.signal(signal.SIGINT, before)
     claims = tmp_path / "out" / "_catalogue" / "claims"
     for _ in range(1200):
         if claims.is_dir() and list((tmp_path / "tmp").glob("htdemucs-n-*")):

@@ -18,7 +18,8 @@ from process_helpers import COMMAND, EXTRAS, without
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`htdemucs-n` with `arguments`, in `folder`."""
     code = without(EXTRAS) + COMMAND
-    return subprocess.run([sys.executable, "-c", code, *arguments], cwd=folder, capture_output=True, text=True)
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8")
 
 
 @pytest.mark.parametrize(
