@@ -1,4 +1,4 @@
-"""Put a trained checkpoint into the package, in half precision.
+"""Put a trained checkpoint into the package, in 8 bits.
 
     python scripts/ship.py runs/small/best.safetensors small
 
@@ -35,12 +35,13 @@ def main() -> None:
     model, metadata = load_saved_model(arguments.checkpoint)
     path = WEIGHTS / f"{arguments.name}.safetensors"
     facts = {**metadata, "licence": arguments.licence}
-    progress = facts.pop("progress", {})  # of last.safetensors
-    facts.setdefault("step", progress.get("step"))
+    progress = facts.pop("progress", None)  # of last.safetensors
+    if progress:
+        facts.setdefault("step", progress["step"])
     if arguments.scores:
         facts["sdr_db"] = {stem: float(score) for stem, _, score in (text.partition("=") for text in arguments.scores)}
-    save_model(path, model, facts, torch.float16)
-    print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB, trained for {facts['step']} steps")
+    save_model(path, model, facts, torch.int8)
+    print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB")
 
 
 if __name__ == "__main__":

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 import sys
 import warnings
-from collections.abc import Callable
-from importlib.metadata import version
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +17,11 @@ import torch
 from graph_helpers import noise, stems_of, tiny_bands
 from htdemucs_n.cli.main import main
 from htdemucs_n.engines.choose import load_engine
+from htdemucs_n.export.graph import Graph
+from htdemucs_n.export.onnx_file import traced
 from htdemucs_n.models.graph_info import GraphInfo
-from htdemucs_n.models.names import graph_paths, model_files
 from htdemucs_n.models.storage import load_saved_model, save_model
 
-ROOT = Path(__file__).parents[2]
 FACTS = {"licence": "CC BY 4.0", "sdr": {"vocals": 5.0}, "continued_from": "not for the graph"}
 
 EXPORTS = {
@@ -52,7 +52,22 @@ def export(capsys: pytest.CaptureFixture[str]) -> Export:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def traced_once() -> Iterator[None]:
+    """The exporter takes seconds, so it traces the network of `folder` once for all tests that ask for this."""
+    kept: list[onnx.ModelProto] = []
+
+    def trace(graph: Graph) -> onnx.ModelProto:
+        if not kept:
+            kept.append(traced(graph))
+        return copy.deepcopy(kept[0])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("htdemucs_n.export.onnx_file.traced", trace)
+        yield
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, traced_once: None) -> Path:
     """A folder with a checkpoint in half precision, to which `exported` adds."""
     path = tmp_path_factory.mktemp("models")
     save_model(path / "tiny.safetensors", tiny_bands(), FACTS, torch.float16)
@@ -170,24 +185,3 @@ def test_a_missing_package_is_named_before_the_work(
         f"error: export to .{suffix} needs the package {package}, which is not installed: "
         f'pip install "htdemucs-n[{extra}]"\n'
     )
-
-
-def test_a_checkpoint_in_single_precision_holds_no_weights_for_a_file_beside_it(tmp_path: Path, export: Export) -> None:
-    save_model(tmp_path / "single.safetensors", tiny_bands(), {})
-    code, _, err = export(tmp_path / "single.safetensors", "-o", tmp_path / "a.onnx", "--beside")
-    assert code == 1 and err.endswith("single.safetensors is not in half precision: leave out --beside\n")
-    assert [path.name for path in tmp_path.iterdir()] == ["single.safetensors"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["bands", "small"])
-def test_the_shipped_graphs_are_what_the_command_writes(name: str, tmp_path: Path, export: Export) -> None:
-    constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8").split()
-    for package in ("torch", "onnx", "onnxscript"):
-        installed = f"{package}=={version(package).partition('+')[0]}"
-        if installed not in constraints:
-            pytest.skip(f"the graph was written with the versions of constraints.txt, and {installed} is not one")
-    (weights,), (graph,) = model_files(name), graph_paths(name)
-    shutil.copy(weights, tmp_path)
-    assert export(tmp_path / weights.name, "-o", tmp_path / graph.name, "--beside")[0] == 0
-    assert (tmp_path / graph.name).read_bytes() == graph.read_bytes()

@@ -59,7 +59,7 @@ def test_several_files_a_stem_are_summed(tmp_path: Path) -> None:
     one, two, guitar = (random.integers(-9000, 9000, (n, 2), dtype=np.int16) for n in (500, 800, 300))
     mono = random.integers(-9000, 9000, 700, dtype=np.int16)
     folder = write(tmp_path / "songs" / "a", **{"vocals-1": one, "vocals_2": two, "guitar": guitar, "other": mono})
-    soundfile.write(folder / "guitar.flac", guitar, RATE)  # the same recording in another format counts once
+    soundfile.write(folder / "Guitar.flac", guitar, RATE)  # the same recording in another format counts once
     (song,) = load_songs([tmp_path / "songs"], SOURCES, RATE, 1)
     vocals = np.zeros((2, 800), int)
     vocals[:, :500] += one.T

@@ -27,8 +27,10 @@ from test_distributed import train
 from htdemucs_n.training.distributed import joined_ranks
 torch.set_num_threads(1)
 with joined_ranks(True, "cpu") as ranks:
-    train(Path(sys.argv[1]), 1, ranks, sys.argv[3])
+    for optimizer in sys.argv[3:]:
+        train(Path(sys.argv[1]) / optimizer, 1, ranks, optimizer)
 """
+_OPTIMIZERS = ("adamw", "muon")
 
 
 def train(out: Path, accumulate: int, ranks: Ranks, optimizer: str) -> dict[str, torch.Tensor]:
@@ -41,17 +43,16 @@ def train(out: Path, accumulate: int, ranks: Ranks, optimizer: str) -> dict[str,
     return start
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_two_ranks_are_one_with_the_double_batch(tmp_path: Path, optimizer: str) -> None:
-    """AdamW in every weight. Muon rounds to bfloat16, which makes 0.4 % of a step of the last bit of a gradient: all
-    weights together end within a tenth of the way that they went."""
+@pytest.fixture(scope="module")
+def two_ranks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run of two processes for each optimiser."""
+    folder = tmp_path_factory.mktemp("two")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     ranks = [
         subprocess.Popen(
-            [sys.executable, "-c", _RANK, str(tmp_path / "two"), _TESTS, optimizer],
+            [sys.executable, "-c", _RANK, str(folder), _TESTS, *_OPTIMIZERS],
             env=os.environ
             | {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank)}
             | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)},
@@ -59,13 +60,21 @@ def test_two_ranks_are_one_with_the_double_batch(tmp_path: Path, optimizer: str)
         for rank in range(2)
     ]
     assert [rank.wait(timeout=240) for rank in ranks] == [0, 0]
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", _OPTIMIZERS)
+def test_two_ranks_are_one_with_the_double_batch(optimizer: str, two_ranks: Path, tmp_path: Path) -> None:
+    """AdamW in every weight. Muon rounds to bfloat16, which makes 0.4 % of a step of the last bit of a gradient: all
+    weights together end within a tenth of the way that they went."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as the ranks: AdamW makes a step of a rounding error where a gradient is nearly 0
     try:
-        start = train(tmp_path / "one", 2, Ranks(), optimizer)
+        start = train(tmp_path, 2, Ranks(), optimizer)
     finally:
         torch.set_num_threads(threads)
-    two, one = (load_tensors(tmp_path / name / "last.safetensors")[0] for name in ("two", "one"))
+    two, one = (load_tensors(folder / "last.safetensors")[0] for folder in (two_ranks / optimizer, tmp_path))
     weights = [name for name in one if name.startswith("model.") and "running_" not in name and "num_b" not in name]
     assert two.keys() == one.keys() and len(weights) > 50
     if optimizer == "adamw":

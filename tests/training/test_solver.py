@@ -177,8 +177,6 @@ def test_one_batch_is_learned(tmp_path: Path, precision: str) -> None:
     )
     Solver(config, StemBank((song,), {}), ()).train()
     losses = [row["loss"] for row in rows(tmp_path)]
-    print("LL", losses)
-    print("LL", losses)
     assert losses[-1] < 0.5 * losses[0]
 
 

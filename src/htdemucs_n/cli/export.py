@@ -25,7 +25,7 @@ def export(
         bool,
         typer.Option(
             "--beside",
-            help="Leave the weights in MODEL, a checkpoint in half precision in the same folder, and refer to them.",
+            help="Leave the weights in MODEL, a checkpoint in the same folder, as they are stored, and refer to them.",
         ),
     ] = False,
     float32: Annotated[

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import openvino
+from openvino.passes import ConstantFolding, Manager
 
 from htdemucs_n.engines.engine import EngineOptions
 from htdemucs_n.engines.graph import GraphEngine, LoadedGraph
@@ -72,11 +73,16 @@ def _precision(core: Any, precision: str, infos: Sequence[GraphInfo]) -> str:
 
 
 def _read(core: Any, path: Path) -> Any:
+    """A network with its weights in float32; OpenVINO would otherwise compute with those of 8 bits as they are."""
     try:
-        return core.read_model(str(path))
+        network = core.read_model(str(path))
     except RuntimeError as error:
         reason = " ".join(str(error).split())[-200:]
         raise ModelError(f"{path} cannot be loaded ({reason}): export or fetch it again") from error
+    passes = Manager()
+    passes.register_pass(ConstantFolding())
+    passes.run_passes(network)
+    return network
 
 
 def _info(network: Any, path: Path) -> GraphInfo:

@@ -1,7 +1,8 @@
 """Write a graph as an ONNX file, with its weights inside or in a safetensors file beside it.
 
-Weights are stored in half precision and converted to float32 by the graph. PyTorch's exporter leaves traces of the
-machine and of the source code in the file, which are removed: the same network gives the same file.
+Weights are stored in half precision, or as the file beside has them, and converted to float32 by the graph. PyTorch's
+exporter leaves traces of the machine and of the source code in the file, which are removed: the same network gives the
+same file.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from htdemucs_n.errors import ModelError
 from htdemucs_n.export.graph import Graph
 from htdemucs_n.files import whole_file
 from htdemucs_n.models.config import HOP
+from htdemucs_n.models.eight_bits import SCALE
 from htdemucs_n.models.graph_info import AUDIO, GraphInfo
 
 OPSET = 20
@@ -39,14 +41,24 @@ def export_onnx(path: Path, graph: Graph, weights: Path | None = None, dtype: to
     Raises:
         UserError: `weights` lacks a tensor of the network, or the file cannot be written.
     """
-    import onnx
+    write_onnx(path, traced(graph), graph.info, weights, dtype)
 
-    model = _traced(graph)
+
+def traced(graph: Graph) -> Any:
+    """The graph as an ONNX model in memory, with its weights in float32, and no word of where it was made."""
+    model = _exported(graph)
     _remove_traces(model)
     _remove_zeros(model.graph)
+    return model
+
+
+def write_onnx(path: Path, model: Any, info: GraphInfo, weights: Path | None, dtype: torch.dtype) -> None:
+    """Write what `traced` gave, which is changed by it; otherwise as `export_onnx`."""
+    import onnx
+
     stored = None if weights is None else _Stored(weights)
     _store_weights(model, dtype, stored)
-    for key, value in graph.info.to_metadata().items():
+    for key, value in info.to_metadata().items():
         model.metadata_props.add(key=key, value=value)
     if stored is None:
         onnx.checker.check_model(model)
@@ -66,8 +78,8 @@ def example_inputs(info: GraphInfo, frames: int) -> tuple[Tensor, ...]:
     return tuple(noise(1, 2, samples) if name == AUDIO else noise(*shapes[name]) for name in info.inputs)
 
 
-def _traced(graph: Graph) -> Any:
-    """The graph as an ONNX model in memory. Its length can vary, unless the description says otherwise."""
+def _exported(graph: Graph) -> Any:
+    """What PyTorch's exporter gives. Its length can vary, unless the description says otherwise."""
     info = graph.info
     frames = -(-round(info.segment * info.samplerate) // HOP)
     frames = -(-frames // info.frame_multiple) * info.frame_multiple
@@ -164,14 +176,23 @@ class _Stored:
         self.path = path
         self._start = 8 + size
 
-    def place(self, name: str, shape: list[int]) -> dict[str, str]:
-        """The external data of ONNX that refer to a tensor."""
+    def place(self, name: str, tensor: Any) -> None:
+        """Let an ONNX tensor, whose shape is known, refer to the tensor of that name, and take its type."""
+        import onnx
+
+        shape = list(tensor.dims)
         if name not in self.header or self.header[name]["shape"] != shape:
             raise ModelError(f"{self.path} has no tensor '{name}' of shape {shape}: it is of another network")
-        if self.header[name]["dtype"] != "F16":
-            raise ModelError(f"{self.path} is not in half precision: leave out --beside")
+        kinds = {"I8": onnx.TensorProto.INT8, "F16": onnx.TensorProto.FLOAT16, "F32": onnx.TensorProto.FLOAT}
+        stored_as = self.header[name]["dtype"]
+        if stored_as not in kinds:
+            raise ModelError(f"{self.path} has weights of the type {stored_as}: leave out --beside")
+        tensor.data_type = kinds[stored_as]
+        tensor.data_location = onnx.TensorProto.EXTERNAL
         begin, end = self.header[name]["data_offsets"]
-        return {"location": self.path.name, "offset": str(self._start + begin), "length": str(end - begin)}
+        place = {"location": self.path.name, "offset": self._start + begin, "length": end - begin}
+        for key, value in place.items():
+            tensor.external_data.add(key=key, value=str(value))
 
 
 def _store_weights(model: Any, dtype: torch.dtype, stored: _Stored | None) -> None:
@@ -179,7 +200,7 @@ def _store_weights(model: Any, dtype: torch.dtype, stored: _Stored | None) -> No
     import onnx
 
     kinds = {torch.float16: onnx.TensorProto.FLOAT16, torch.float32: onnx.TensorProto.FLOAT}
-    casts = []
+    nodes, scales = [], []
     for tensor in model.graph.initializer:
         if tensor.data_type != onnx.TensorProto.FLOAT:
             continue
@@ -187,14 +208,21 @@ def _store_weights(model: Any, dtype: torch.dtype, stored: _Stored | None) -> No
         values = onnx.numpy_helper.to_array(tensor)
         shape = list(tensor.dims)
         tensor.Clear()
-        tensor.name, tensor.data_type = f"{name}.stored", kinds[dtype]
+        tensor.name = f"{name}.stored"
         tensor.dims.extend(shape)
         if stored is None:
+            tensor.data_type = kinds[dtype]
             tensor.raw_data = torch.from_numpy(values.copy()).to(dtype).numpy().tobytes()
         else:
-            tensor.data_location = onnx.TensorProto.EXTERNAL
-            for key, value in stored.place(name, shape).items():
-                tensor.external_data.add(key=key, value=value)
-        casts.append(onnx.helper.make_node("Cast", [tensor.name], [name], to=onnx.TensorProto.FLOAT))
-    for node in reversed(casts):
+            stored.place(name, tensor)
+            if tensor.data_type == onnx.TensorProto.INT8:
+                scale = onnx.TensorProto(name=name + SCALE, dims=[shape[0], *[1] * (len(shape) - 1)])
+                stored.place(scale.name, scale)
+                scales.append(scale)
+                nodes.append(onnx.helper.make_node("Cast", [tensor.name], [f"{name}.steps"], to=onnx.TensorProto.FLOAT))
+                nodes.append(onnx.helper.make_node("Mul", [f"{name}.steps", scale.name], [name]))
+                continue
+        nodes.append(onnx.helper.make_node("Cast", [tensor.name], [name], to=onnx.TensorProto.FLOAT))
+    model.graph.initializer.extend(scales)
+    for node in reversed(nodes):
         model.graph.node.insert(0, node)

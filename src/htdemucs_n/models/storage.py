@@ -1,7 +1,7 @@
 """Models on disk: one safetensors file that holds the weights, the config and where they come from.
 
-Weights may be stored in half precision; the tensor types of the file show it, and they are converted to float32 on
-load. Nothing is ever unpickled.
+Weights may be stored in half precision or in 8 bits; the tensor types of the file show it, and they are converted to
+float32 on load. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from htdemucs_n.errors import ModelError, UserError
 from htdemucs_n.files import as_url, is_file, whole_file
 from htdemucs_n.models.architectures import Network, architecture_metadata, network_from_metadata
+from htdemucs_n.models.eight_bits import from_eight_bits, to_eight_bits
 
 _FORMAT = "htdemucs_n"
 
@@ -38,10 +39,17 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what `save_tensors` wrote. Raises `UserError` for a missing, damaged or foreign file."""
+    """Read what `save_tensors` wrote, tensors of 8 bits as float32.
+
+    Raises `UserError` for a missing, damaged or foreign file.
+    """
     with _opened(path) as file:
+        metadata = _metadata(file.metadata() or {}, path)
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
-        return tensors, _metadata(file.metadata() or {}, path)
+    try:
+        return from_eight_bits(tensors), metadata
+    except KeyError as error:
+        raise ModelError(f"{path} lacks the tensor {error}: fetch or train it again") from error
 
 
 @contextmanager
@@ -73,8 +81,12 @@ def load_metadata(path: Path) -> dict[str, Any]:
 
 
 def save_model(path: Path, model: Network, metadata: Mapping[str, Any], dtype: torch.dtype = torch.float32) -> None:
-    """Write the model's weights (as `dtype`), config and `metadata` to `path`."""
-    tensors = {k: v.to(dtype) if v.is_floating_point() else v for k, v in model.state_dict().items()}
+    """Write the model's weights (as `dtype`: float32, float16 or int8), config and `metadata` to `path`."""
+    weights = model.state_dict()
+    if dtype == torch.int8:
+        tensors = to_eight_bits(weights)
+    else:
+        tensors = {k: v.to(dtype) if v.is_floating_point() else v for k, v in weights.items()}
     save_tensors(path, tensors, {**metadata, **architecture_metadata(model.config)})
 
 
