@@ -15,6 +15,7 @@ const CHINESE = [
   [/^(\d+) jobs are waiting, which is the limit: .*/, "已有 $1 首歌曲在等待，队列已满：请稍后再提交"],
   [/^the library is full, it may hold ([\d.]+) GiB: .*/, "曲库已满，上限为 $1 GiB：请删除一些歌曲"],
   [/^(cannot write|the disk) .*make room.*/, "磁盘已满或无法写入：请腾出空间"],
+  [/^'name' is too long: give (\d+) .*/, "名称过长：最多 $1 个字符"],
   [/^the job is running: .*/, "歌曲正在分离：请先取消，停止后再删除"],
   [/^there is no such job: .*/, "没有这首歌曲：它已被删除"],
   [/^there is no such file, or no longer: .*/, "文件已不存在：请重新生成"],
