@@ -214,9 +214,12 @@ def test_silent_connections_make_room() -> None:
 
 
 @pytest.mark.parametrize("value", [0, -1])
-@pytest.mark.parametrize("name", ["upload", "seconds", "queue", "library"])
-def test_limits_that_there_are_not(name: str, value: int) -> None:
-    with pytest.raises(OptionError, match=f"the limit of the {name} is {value}"):
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [("upload", "upload"), ("seconds", "minutes"), ("queue", "queue"), ("library", "library")],
+)
+def test_limits_that_there_are_not(name: str, option: str, value: int) -> None:
+    with pytest.raises(OptionError, match=f"^--max-{option} is not above 0: give a larger number$"):
         Limits(**{name: value})
 
 
