@@ -14,7 +14,7 @@ from service_helpers import JOBS, ended, running, song, submit
 pytestmark = pytest.mark.browser
 
 LOST = "The studio does not answer"
-TOO_LONG = "name: String should have at most 200 characters"
+TOO_LONG = "'name' is too long: give 200 characters or fewer"
 
 
 @pytest.fixture(scope="module")

@@ -180,10 +180,46 @@ def test_slow_headers_end(monkeypatch: pytest.MonkeyPatch) -> None:
     asyncio.run(ask())
 
 
+def test_silent_connections_make_room() -> None:
+    """However many connections wait for their headers, one that asks is answered, and so is one that asked before."""
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(0.5)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    async def ask() -> None:
+        protocol = slow_headers.ImpatientProtocol
+        config = uvicorn.Config(answer, http=protocol, lifespan="off", log_config=None, limit_concurrency=8)
+        server = uvicorn.Server(config)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            served = asyncio.create_task(server.serve(sockets=[listener]))
+            silent, asking = [], []
+            for _ in range(2):
+                asking.append(await asyncio.open_connection(*listener.getsockname()))
+                asking[-1][1].write(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+                await asyncio.sleep(0.1)
+                silent += [await asyncio.open_connection(*listener.getsockname()) for _ in range(20)]
+            for reader, _ in asking:
+                assert (await asyncio.wait_for(reader.read(12), 10)) == b"HTTP/1.1 200"
+            assert await asyncio.wait_for(silent[0][0].read(), 10) == b"", (
+                "the one that waits for the longest is closed"
+            )
+            for _, writer in silent + asking:
+                writer.close()
+            server.should_exit = True
+            await served
+
+    asyncio.run(ask())
+
+
 @pytest.mark.parametrize("value", [0, -1])
-@pytest.mark.parametrize("name", ["upload", "seconds", "queue", "library"])
-def test_limits_that_there_are_not(name: str, value: int) -> None:
-    with pytest.raises(OptionError, match=f"the limit of the {name} is {value}"):
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [("upload", "upload"), ("seconds", "minutes"), ("queue", "queue"), ("library", "library")],
+)
+def test_limits_that_there_are_not(name: str, option: str, value: int) -> None:
+    with pytest.raises(OptionError, match=f"^--max-{option} is not above 0: give a larger number$"):
         Limits(**{name: value})
 
 

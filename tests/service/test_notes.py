@@ -88,6 +88,7 @@ def test_a_piano_roll_in_the_lanes(tmp_path: Path) -> None:
             if old != new
         ]
         assert changed == ["drums", "bass", "vocals"]
+        page.get_by_text("the stem other is not transcribed").wait_for()
         with page.expect_download() as saved:
             page.get_by_text("Save MIDI").click()
         assert saved.value.suggested_filename == "song.mid"

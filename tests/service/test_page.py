@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +239,27 @@ def test_the_drums_are_shown_in_parts(tmp_path: Path, browser: Any) -> None:
         with page.expect_request(lambda request: request.url.endswith("/exports")) as asked:
             page.get_by_role("button", name="Save", exact=True).click()
         assert set(asked.value.post_data_json["mix"]) == {"bass", "other", "vocals"}
+        assert not wrong
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("press", [lambda name: name.click(), lambda name: name.press("Enter")], ids=["click", "Enter"])
+def test_a_song_that_is_opened_is_in_sight_and_space_plays_it(
+    tmp_path: Path, browser: Any, press: Callable[[Any], None]
+) -> None:
+    with running(tmp_path, "--no-browser", verb="studio") as (process, client):
+        names = [f"{number:02}.wav" for number in range(20)]
+        jobs = [submit(client, song(3.0, 440.0 + number), name).json()["id"] for number, name in enumerate(names)]  # type: ignore[arg-type]
+        ended(client, jobs[-1])  # type: ignore[arg-type]
+        page, wrong = opened_page(browser, process.url, viewport={"width": 390, "height": 860})
+        press(page.get_by_role("button", name=f"Play the stems of {names[0]}"))  # the last one of the list
+        page.wait_for_selector(".lane >> nth=4")
+        place = page.locator("#playing").bounding_box()
+        assert 0 <= place["y"] < 430
+        page.keyboard.press("Space")
+        page.get_by_role("button", name="Pause").wait_for()
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.id") == "zip"  # the first one of the player
         assert not wrong
 
 

@@ -89,7 +89,10 @@ def test_a_port_and_a_library_in_use(tmp_path: Path) -> None:
     with running(tmp_path) as (process, _):
         port = process.url.rpartition(":")[2]
         for options, says in (
-            (["--port", port, "--library", "other"], f"cannot listen on 127.0.0.1 port {port}"),
+            (
+                ["--port", port, "--library", "other"],
+                f"cannot listen on 127.0.0.1 port {port} (Address already in use): choose another --port",
+            ),
             (["--port", "0", "--library", "library"], "is used by another service"),
         ):
             command = [sys.executable, "-c", ON_STAND_IN + "main()", "serve", *options]

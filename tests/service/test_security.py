@@ -141,7 +141,8 @@ def test_every_answer_has_the_headers(tmp_path: Path, place: str) -> None:
     ("arguments", "says"),
     [
         (["--host", "0.0.0.0"], "--host 0.0.0.0: others can reach this address"), (["--cert", "a.pem"], "give both"),
-        (["--cert", "a.pem", "--key", "b.pem"], "'a.pem' is not a file"), (["--max-queue", "0"], "limit of the queue"),
+        (["--cert", "a.pem", "--key", "b.pem"], "'a.pem' is not a file"),
+        (["--max-queue", "0"], "--max-queue is not above 0"),
         (["--allow-folder", "missing"], "this is not a folder"), (["-n", "nonsense"], "nonsense"),
     ],
 )  # fmt: skip

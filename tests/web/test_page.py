@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import io
+import json
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -187,41 +188,54 @@ def test_what_cannot_be_separated_is_said(tmp_path: Path, dist: Path, browser: A
         page, _ = opened_page(browser, url)
         page.evaluate("Object.defineProperty(navigator, 'deviceMemory', { value: 2 })")
         for name, says in (
-            ("empty.wav", "the file has no sound"),
-            ("words.wav", "the browser cannot read it as audio"),
+            ("empty.wav", "the file has no sound: choose another"),
+            ("words.wav", "the browser cannot read it as audio: convert it to MP3, FLAC or WAV"),
             ("long.wav", "it is too long for the memory of this device: cut it to 10 minutes or less"),
         ):
             page.set_input_files("#files", tmp_path / name)
             page.locator("li", has_text=name).get_by_text(f"Failed: {says}").wait_for(timeout=60_000)
 
 
-NO_MEMORY = """
+FAILURES = {
+    "Array buffer allocation failed": "内存不足",
+    "Aborted(OOM). Build with -sASSERTIONS for more info.": "内存不足",
+    "Can't create a session. ERROR_CODE: 7, ERROR_MESSAGE: protobuf parsing failed.": "无法载入模型：请连接网络后重试",
+    "no available backend found. ERR: [wasm] RuntimeError: Aborted(CompileError)": "无法载入模型：请连接网络后重试",
+    "the model is of another version: build the page again": "模型与页面的版本不同",
+    "the song has samples that are no numbers": "歌曲文件已损坏",
+}
+"""Messages of the worker, and what the page says of them in Chinese."""
+
+FAILING = """
 const Real = Worker;
+const messages = %s;
 self.Worker = class {
-  constructor() { self.Worker = Real; }
+  constructor(...args) { if (!messages.length) return new Real(...args); }
   terminate() {}
   postMessage() {
-    const error = { name: "RangeError", message: "Array buffer allocation failed" };
+    const error = { name: "Error", message: messages.shift() };
     setTimeout(() => this.onmessage({ data: { error } }));
   }
 };
 """
-"""The first worker of the page has no memory."""
+"""The first workers of the page fail with these messages."""
 
 
-def test_a_song_for_which_memory_runs_out_is_not_the_last(dist: Path, browser: Any) -> None:
+def test_failures_are_said_and_the_next_song_goes_on(dist: Path, browser: Any) -> None:
     short = io.BytesIO()
     soundfile.write(short, tones((440, 660), 44100, 1.0).T, 44100, format="WAV")
+    names = [f"{number}.wav" for number in range(len(FAILURES) + 1)]
     with served(dist) as url:
-        context = browser.new_context(locale="en-GB")
-        context.add_init_script(NO_MEMORY)
+        context = browser.new_context(locale="zh-CN")
+        context.add_init_script(FAILING % json.dumps(list(FAILURES)))
         page = context.new_page()
         page.goto(url)
-        files = [{"name": n, "mimeType": "audio/wav", "buffer": short.getvalue()} for n in ("one.wav", "two.wav")]
-        page.set_input_files("#files", files)
-        says = "Failed: memory ran out: close other tabs, take the light model or a shorter song"
-        page.locator("li", has_text="one.wav").get_by_text(says).wait_for()
-        play(page, "two.wav")
+        page.set_input_files(
+            "#files", [{"name": n, "mimeType": "audio/wav", "buffer": short.getvalue()} for n in names]
+        )
+        page.get_by_role("button", name=f"播放 {names[-1]} 的分轨").wait_for(timeout=240_000)
+        for name, says in zip(names[:-1], FAILURES.values(), strict=True):
+            assert f"失败：{says}" in page.locator("li", has_text=name).inner_text()
         context.close()
 
 

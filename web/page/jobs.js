@@ -4,6 +4,14 @@ import { decode } from "./decode.js";
 import { zipParts } from "./separation/zip.js";
 import { say } from "./words.js";
 
+/** Words of the errors of the worker, of ONNX Runtime and of browsers; the first that fit name what is said. */
+const REASONS = [
+  [/alloc|memory|OOM/i, "noMemory"],
+  [/another version|of this kind/, "otherVersion"],
+  [/no numbers/, "damagedSong"],
+  [/fetch|import|models\/|session|backend/i, "noModel"], // also where the host gave another file in its place
+];
+
 export class Jobs {
   #jobs = new Map(); // by id: {job, file, results}
   #worker = null;
@@ -127,9 +135,8 @@ function linked({ files, outline }) {
   };
 }
 
-/** What the page says of an error of the worker. */
+/** What the page says of an error of the worker; another one is shown as it is. */
 function reasonOf(message) {
-  if (/alloc|memory/i.test(message)) return say("noMemory");
-  if (/fetch|import|models\//i.test(message)) return say("noModel");
-  return message.split("\n")[0].slice(0, 200);
+  const known = REASONS.find(([words]) => words.test(message));
+  return known ? say(known[1]) : message.split("\n")[0].slice(0, 200);
 }

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
-from fastapi import APIRouter, File, Form, Response, UploadFile, status
+from fastapi import APIRouter, Depends, File, Form, Request, Response, UploadFile, status
 from pydantic import BaseModel, Field
 from sse_starlette import EventSourceResponse
 
@@ -21,6 +21,7 @@ from htdemucs_n.service.queue import Queue
 from htdemucs_n.service.results import Results
 from htdemucs_n.service.separators import AUTO, KnownModel, Separators
 from htdemucs_n.service.settings import Settings
+from htdemucs_n.service.wrong_requests import wrong_field
 
 _LONGEST_NAME = 200
 
@@ -37,6 +38,17 @@ class Rename(BaseModel):
     """A new name of a song."""
 
     name: str = Field(min_length=1, max_length=_LONGEST_NAME)
+
+
+async def _check_fields(request: Request) -> None:
+    """Refuse fields of a form that an upload does not have, and those that are given twice; FastAPI ignores both."""
+    names = [name for name, _ in (await request.form()).multi_items()]
+    known = {"file", "model", "engine", *Options.model_fields}
+    for name in names:
+        if name not in known:
+            raise UserError(wrong_field({"type": "extra_forbidden", "loc": ("body", name)}))
+        if names.count(name) > 1:
+            raise UserError(f"'{name}' is given twice: send one song in each request, and each option once")
 
 
 class Description(BaseModel):
@@ -62,7 +74,14 @@ class Api:
         """All routes below `/api/v1`."""
         router = APIRouter(prefix="/api/v1", tags=["jobs"])
         wrong: dict[int | str, dict[str, object]] = {404: {"description": "There is no such job."}}
-        router.add_api_route("/jobs", self.upload, methods=["POST"], status_code=201, response_model=Job)
+        router.add_api_route(
+            "/jobs",
+            self.upload,
+            methods=["POST"],
+            status_code=201,
+            response_model=Job,
+            dependencies=[Depends(_check_fields)],
+        )
         router.add_api_route("/jobs/from-path", self.from_path, methods=["POST"], status_code=201, response_model=Job)
         router.add_api_route("/jobs", self.jobs, methods=["GET"], response_model=list[Job])
         router.add_api_route("/events", self.all_events, methods=["GET"], response_class=EventSourceResponse)

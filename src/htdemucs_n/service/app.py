@@ -6,8 +6,7 @@ import contextlib
 import errno
 from collections.abc import AsyncIterator, Iterator
 
-from fastapi import FastAPI, Request, Response
-from fastapi.exception_handlers import http_exception_handler
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
@@ -26,6 +25,7 @@ from htdemucs_n.service.request_log import RequestLog
 from htdemucs_n.service.security import Guard
 from htdemucs_n.service.separators import Load, Separators
 from htdemucs_n.service.settings import Settings
+from htdemucs_n.service.wrong_requests import ExplainedRanges, wrong_field, wrong_request
 
 _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 """A full disk, and a quota that is used up, which Windows has not."""
@@ -81,6 +81,7 @@ def _app(settings: Settings, api: Api, queue: Queue, metrics: Metrics) -> FastAP
     app.add_exception_handler(UserError, _explain)
     app.add_exception_handler(RequestValidationError, _explain_request)
     app.add_exception_handler(HTTPException, _explain_http)
+    app.add_middleware(ExplainedRanges)
     app.add_middleware(LimitedBody, most=settings.limits.upload)
     app.add_middleware(Guard, settings=settings, metrics=metrics)
     app.add_middleware(RequestLog, metrics=metrics)
@@ -112,16 +113,15 @@ async def _explain(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": str(error)}, status, {"Retry-After": "60"} if status == 429 else None)
 
 
-async def _explain_http(request: Request, error: Exception) -> Response:
-    """What the framework says; a disk that is full while a song is received is not the client's mistake."""
+async def _explain_http(request: Request, error: Exception) -> JSONResponse:
+    """What the framework finds wrong; a disk that is full while a song is received is not the client's mistake."""
     assert isinstance(error, HTTPException)
     if isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL:
         return JSONResponse({"detail": "the disk for songs that are being received is full: make room"}, 507)
-    return await http_exception_handler(request, error)
+    return JSONResponse({"detail": wrong_request(error, request.method)}, error.status_code, error.headers)
 
 
 async def _explain_request(request: Request, error: Exception) -> JSONResponse:
     """Fields that are missing or wrong, in one line."""
     assert isinstance(error, RequestValidationError)
-    wrong = [f"{'.'.join(map(str, entry['loc'][1:]))}: {entry['msg']}" for entry in error.errors()]
-    return JSONResponse({"detail": "; ".join(wrong)}, 422)
+    return JSONResponse({"detail": "; ".join(map(wrong_field, error.errors()))}, 422)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException
 from fastapi.responses import FileResponse, Response
 
 FOLDER = Path(__file__).parent / "page"
@@ -34,6 +34,6 @@ def _index() -> Response:
 
 def _file(name: str) -> Response:
     if name not in _FILES:
-        return Response(status_code=404)
+        raise HTTPException(404)
     headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Cache-Control": "no-cache"}
     return FileResponse(_FILES[name], media_type=_KINDS[_FILES[name].suffix], headers=headers)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import FileResponse
@@ -76,7 +78,7 @@ class Results:
         """
         path = self._versions.path(job, name, version)
         suffix = path.name.partition(".")[2]
-        return FileResponse(path, filename=f"{_title(self._library.job(job))} - {name}.{suffix}")
+        return _saved(path, f"{_title(self._library.job(job))} - {name}.{suffix}")
 
     def peaks(self, job: str, name: str, version: Asked) -> Response:
         """The outline of a lane: 2000 pairs of int8, the lowest and the highest sample of equal parts."""
@@ -89,7 +91,7 @@ class Results:
     def zip(self, job: str) -> FileResponse:
         """All results in one zip file, as they are."""
         of, path = self._library.packed(job)
-        return FileResponse(path, filename=f"{_title(of)}.zip", background=BackgroundTask(path.unlink, missing_ok=True))
+        return _saved(path, f"{_title(of)}.zip", background=BackgroundTask(path.unlink, missing_ok=True))
 
     def export(self, job: str, export: Export) -> Exported:
         """Make a file of the lanes: a mix, stems in another format, or a part of them. Its `id` fetches it."""
@@ -98,7 +100,7 @@ class Results:
     def exported(self, job: str, export: str) -> FileResponse:
         """A file that was made, as long as it is kept."""
         path = self._exports.file(job, export)
-        return FileResponse(path, filename=f"{_title(self._library.job(job))} - {path.name}")
+        return _saved(path, f"{_title(self._library.job(job))} - {path.name}")
 
     def midi(self, job: str, quantise: bool = False) -> FileResponse:
         """The notes of the stems as a MIDI file; with `quantise` on the sixteenths of the beats.
@@ -106,11 +108,18 @@ class Results:
         They are found when they are asked for first, which takes about 10 s for each minute of the song.
         """
         path = self._notes.midi(job, quantise)
-        return FileResponse(path, filename=f"{_title(self._library.job(job))}.mid", media_type="audio/midi")
+        return _saved(path, f"{_title(self._library.job(job))}.mid", media_type="audio/midi")
 
     def notes(self, job: str) -> Roll:
         """The notes of the stems for a piano roll, found as for the MIDI file."""
         return self._notes.roll(job)
+
+
+def _saved(path: Path, name: str, **options: Any) -> FileResponse:
+    """A file with the name under which a client saves it; `curl -J` and others read only the form in ASCII."""
+    plain = re.sub(r'[^ -~]|["\\]', "_", name)
+    disposition = f"attachment; filename=\"{plain}\"; filename*=utf-8''{quote(name)}"
+    return FileResponse(path, filename=name, headers={"Content-Disposition": disposition}, **options)
 
 
 def _title(job: Job) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import socket
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from htdemucs_n.service.settings import Settings
 from htdemucs_n.service.slow_headers import ImpatientProtocol
 
 _CONNECTIONS = 256
+_TAKEN = (errno.EADDRINUSE, errno.EACCES)
+"""A port that another program has, and one that only the system may use."""
 _SECONDS_TO_STOP = 10
 """For requests that are being answered when the service is told to end."""
 
@@ -64,9 +67,9 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
     try:
         listener = socket.create_server((settings.host, settings.port), family=family, backlog=128)
     except OSError as error:
-        raise UserError(
-            f"cannot listen on {settings.host} port {settings.port} ({error.strerror or error}): choose another --port"
-        ) from None
+        reason = (error.strerror or str(error)).partition(" (while")[0]  # Python adds the address
+        mend = "choose another --port" if error.errno in _TAKEN else "check --host and --port"
+        raise UserError(f"cannot listen on {settings.host} port {settings.port} ({reason}): {mend}") from None
     with listener:
         yield listener
 

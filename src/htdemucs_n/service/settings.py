@@ -28,7 +28,8 @@ class Limits:
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if not value > 0:
-                raise OptionError(f"the limit of the {name} is {value:g}: give a number above 0")
+                option = "minutes" if name == "seconds" else name
+                raise OptionError(f"--max-{option} is not above 0: give a larger number")
 
 
 @dataclass(frozen=True)

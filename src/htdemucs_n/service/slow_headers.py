@@ -1,8 +1,13 @@
-"""Connections whose headers arrive too slowly are closed: uvicorn itself waits as long as the client likes."""
+"""Connections whose headers arrive too slowly are closed: uvicorn itself waits as long as the client likes.
+
+Where there are as many connections as there may be, the one that waits for its headers for the longest makes room, so
+that silent connections keep nobody out.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from operator import itemgetter
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -11,7 +16,7 @@ SECONDS = 20.0
 
 
 class ImpatientProtocol(H11Protocol):
-    """The protocol of uvicorn, with a limit of time for the headers of every request."""
+    """The protocol of uvicorn, with a limit of time for the headers of every request, less where others need room."""
 
     _waiting: asyncio.TimerHandle | None = None
 
@@ -19,6 +24,8 @@ class ImpatientProtocol(H11Protocol):
         """Wait for the first request."""
         super().connection_made(transport)
         self._wait()
+        if self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency:
+            self._make_room()
 
     def data_received(self, data: bytes) -> None:
         """Handle what arrived: the headers are complete when there is a request that is not yet answered."""
@@ -32,6 +39,18 @@ class ImpatientProtocol(H11Protocol):
         """The connection has ended."""
         self._stop_waiting()
         super().connection_lost(exc)
+
+    def _make_room(self) -> None:
+        """Close the connection that has waited for the longest, if any but this one waits."""
+        waiting = [
+            (other._waiting.when(), other)
+            for other in self.connections
+            if isinstance(other, ImpatientProtocol) and other._waiting is not None and other is not self
+        ]
+        if waiting:
+            _, longest = min(waiting, key=itemgetter(0))
+            longest._stop_waiting()  # so that it is not chosen again before it is gone
+            longest.transport.abort()
 
     def _wait(self) -> None:
         if self._waiting is None:

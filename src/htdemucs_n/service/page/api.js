@@ -3,6 +3,7 @@
 // The page without a server (`web/`) has a module of its own in place of this one, and all other scripts are the same.
 // So no other script asks the service for anything, and the page hides what its module does not export.
 
+import { inLanguage } from "./said.js";
 import { say } from "./words.js";
 
 const ROOT = "/api/v1";
@@ -27,7 +28,7 @@ async function ask(method, place, body) {
 
 async function reason(answer) {
   try {
-    return (await answer.json()).detail;
+    return inLanguage((await answer.json()).detail);
   } catch {
     return `${answer.status} ${answer.statusText}`;
   }
@@ -111,7 +112,7 @@ export function submit(file, onProgress, options = {}) {
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     request.onload = () => {
       if (request.status < 300) resolve(request.response);
-      else reject(new Error(request.response?.detail ?? `${request.status}`));
+      else reject(new Error(inLanguage(request.response?.detail ?? `${request.status}`)));
     };
     request.onerror = () => reject(new Error(""));
     const form = new FormData();

@@ -41,6 +41,7 @@ function open(job) {
   notes?.open(job);
   at("player").hidden = false;
   at("playing").textContent = job.name;
+  at("playing").focus(); // the player comes into sight, and Space plays: on the button of the song it would open it again
   Object.assign(at("zip"), api.zipLink(job.id));
   opener.open(job);
 }

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { button, element } from "./dom.js";
+import { inLanguage } from "./said.js";
 import { say } from "./words.js";
 
 export class Notes {
@@ -38,8 +39,11 @@ export class Notes {
     this.#stage.say(say("findingNotes"));
     this.#show.disabled = true;
     try {
-      const { parts } = await api.notes(job.id);
-      if (job === this.#job) this.#set({ parts, seconds: job.seconds });
+      const { parts, remarks } = await api.notes(job.id);
+      if (job === this.#job) {
+        this.#set({ parts, seconds: job.seconds });
+        this.#stage.say(remarks.map(inLanguage).join(say("semicolon")));
+      }
     } catch (error) {
       if (job === this.#job) this.#stage.say(say("noNotes", error.message));
     }

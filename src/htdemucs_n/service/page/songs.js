@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { element } from "./dom.js";
+import { inLanguage } from "./said.js";
 import { clock, say } from "./words.js";
 
 export class Songs {
@@ -81,8 +82,8 @@ export class Songs {
     const shown = {
       queued: () => ({ text: say("queued"), buttons: [cancel] }),
       running: () => ({ progress: job.progress, text: this.#time(job, started), buttons: [cancel] }),
-      done: () => ({ open: () => this.#onOpen(job), text: job.notes?.join("; "), buttons: [rename, remove] }),
-      failed: () => ({ text: say("failed", job.error), wrong: true, buttons: [remove] }),
+      done: () => ({ open: () => this.#onOpen(job), text: job.notes?.map(inLanguage).join(say("semicolon")), buttons: [rename, remove] }),
+      failed: () => ({ text: say("failed", inLanguage(job.error)), wrong: true, buttons: [remove] }),
       cancelled: () => ({ text: say("cancelled"), buttons: [remove] }),
     }[job.state]();
     this.#fill(row, job.name, shown);
