@@ -12,6 +12,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as states
 
 from htdemucs_n.engines.engine import EngineOptions
 from htdemucs_n.engines.graph import GraphEngine, LoadedGraph
+from htdemucs_n.engines.graph_check import check_graph
 from htdemucs_n.engines.graph_files import check_alike, check_cpu, graph_files, segment_of, thread_count
 from htdemucs_n.engines.zones import Arrays
 from htdemucs_n.errors import ModelError, OptionError
@@ -32,10 +33,7 @@ def load_onnx_engine(options: EngineOptions) -> GraphEngine:
     _share_memory()
     with ThreadPoolExecutor(len(files)) as pool:
         sessions = list(pool.map(lambda file: _session(file.path, count), files))
-    infos = [
-        GraphInfo.from_metadata(session.get_modelmeta().custom_metadata_map, str(file.path))
-        for session, file in zip(sessions, files, strict=True)
-    ]
+    infos = [_info(session, file.path) for session, file in zip(sessions, files, strict=True)]
     check_alike(infos)
     graphs = [
         LoadedGraph(_runner(session), file.share, info)
@@ -83,6 +81,14 @@ _ERRORS = (
     states.RuntimeException,
 )
 """What ONNX Runtime raises; the classes have no base of their own."""
+
+
+def _info(session: Any, path: Path) -> GraphInfo:
+    """The description of a graph, which fits it."""
+    info = GraphInfo.from_metadata(session.get_modelmeta().custom_metadata_map, str(path))
+    outputs = {output.name: output.shape for output in session.get_outputs()}
+    check_graph(path, info, [value.name for value in session.get_inputs()], outputs)
+    return info
 
 
 def _runner(session: Any) -> Any:

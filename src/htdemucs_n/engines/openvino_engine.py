@@ -12,6 +12,7 @@ import openvino
 
 from htdemucs_n.engines.engine import EngineOptions
 from htdemucs_n.engines.graph import GraphEngine, LoadedGraph
+from htdemucs_n.engines.graph_check import check_graph
 from htdemucs_n.engines.graph_files import check_alike, check_cpu, graph_files, segment_of, thread_count
 from htdemucs_n.engines.user_cache import cache_folder
 from htdemucs_n.engines.zones import Arrays
@@ -80,12 +81,18 @@ def _read(core: Any, path: Path) -> Any:
 
 
 def _info(network: Any, path: Path) -> GraphInfo:
-    """The description of a graph, which OpenVINO keeps under `framework`."""
+    """The description of a graph, which fits it. OpenVINO keeps it under `framework`."""
     metadata = {}
     for key in ("format", "version", "graph"):
         if network.has_rt_info(["framework", key]):
             metadata[key] = network.get_rt_info(["framework", key]).astype(str)
-    return GraphInfo.from_metadata(metadata, str(path))
+    info = GraphInfo.from_metadata(metadata, str(path))
+    outputs = {
+        output.any_name: [size.get_length() if size.is_static else None for size in output.partial_shape]
+        for output in network.outputs
+    }
+    check_graph(path, info, [value.any_name for value in network.inputs], outputs)
+    return info
 
 
 def _runner(core: Any, network: Any, info: GraphInfo, segment: float, settings: dict[str, Any]) -> Any:
