@@ -13,9 +13,9 @@ from onnxruntime.capi import onnxruntime_pybind11_state as states
 from htdemucs_n.engines.engine import EngineOptions
 from htdemucs_n.engines.graph import GraphEngine, LoadedGraph
 from htdemucs_n.engines.graph_check import check_graph
-from htdemucs_n.engines.graph_files import check_alike, check_cpu, graph_files, segment_of, thread_count
+from htdemucs_n.engines.graph_files import check_alike, check_cpu, graph_files, loading_error, segment_of, thread_count
 from htdemucs_n.engines.zones import Arrays
-from htdemucs_n.errors import ModelError, OptionError
+from htdemucs_n.errors import OptionError
 from htdemucs_n.models.graph_info import GraphInfo
 
 
@@ -56,6 +56,7 @@ def _session(path: Path, threads: int) -> Any:
 
     Raises:
         ModelError: the file cannot be read or run.
+        MemoryError: memory ran out.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -67,8 +68,7 @@ def _session(path: Path, threads: int) -> Any:
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except _ERRORS as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ModelError(f"{path} cannot be loaded ({reason}): export or fetch it again") from error
+        raise loading_error(path, error, "onnxruntime") from error
 
 
 _ERRORS = (
