@@ -9,6 +9,7 @@ onnx_engine      ONNX Runtime: graphs, on a CPU
 openvino_engine  OpenVINO: graphs, on a CPU, also in bfloat16
 graph            what engines for graphs have in common: all but running the graph
 graph_files      the files of graphs, and their checks
+graph_check      whether a graph is what its file says of it
 stft             the transforms in NumPy
 user_cache       where compiled networks are kept
 """

@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from htdemucs_n.engines.engine import Engine, EngineOptions, check_precision
+from htdemucs_n.engines.engine import Engine, EngineOptions, check_precision, ran_out_of_memory
 from htdemucs_n.engines.graph_files import has_graph, is_graph_path
 from htdemucs_n.engines.sources import ModelSource
-from htdemucs_n.errors import OptionError, require_packages, suggestion
+from htdemucs_n.errors import DeviceError, OptionError, require_packages, suggestion
 from htdemucs_n.models.names import OFFICIAL_MODELS, model_files
 
 ENGINES = {
@@ -43,7 +43,7 @@ Loader = Callable[[EngineOptions], Engine]
 """Loads models into an engine.
 
 Raises `UserError` for an unknown model, device or precision, a bad checkpoint, models that cannot be averaged, or a
-segment that a model does not take.
+segment that a model does not take; and `MemoryError`, or the library's own error, where memory ran out.
 """
 
 
@@ -64,7 +64,7 @@ def load_engine(
 
     Raises:
         UserError: an unknown engine, options beside an engine that is made already, a segment or a number of
-            threads out of range, not one weight per model; or as `Loader`.
+            threads out of range, not one weight per model, not enough memory; or as `Loader`.
     """
     if isinstance(model, Engine):
         if (engine, device, precision, segment, weights, threads) != ("auto", "auto", "auto", None, None, None):
@@ -96,7 +96,12 @@ def load_engine(
     official = package == "torch" and any(str(source) in OFFICIAL_MODELS for source in sources)
     require_packages(f"the engine {name}", "official" if official else name, package)
     loader: Loader = pkgutil.resolve_name(function)
-    return loader(EngineOptions(sources, counts, device, precision, segment, trusted, threads))
+    try:
+        return loader(EngineOptions(sources, counts, device, precision, segment, trusted, threads))
+    except (MemoryError, RuntimeError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        raise DeviceError("not enough memory to load the model: end other programs, or use a smaller model") from error
 
 
 def _name(engine: str, sources: Sequence[ModelSource], device: str, precision: str) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from htdemucs_n.engines.engine import EngineOptions
+from htdemucs_n.engines.engine import EngineOptions, ran_out_of_memory
 from htdemucs_n.engines.sources import ModelSource
 from htdemucs_n.errors import ModelError, OptionError
 from htdemucs_n.files import as_url, is_file
@@ -57,6 +58,32 @@ def graph_files(options: EngineOptions, suffixes: Sequence[str]) -> list[GraphFi
                 raise ModelError(f"no model at {as_url(path) or path}: give the path of an .onnx file")
             files.append(GraphFile(path, weight / sum(options.weights) / len(paths)))
     return [file for file in files if file.share]
+
+
+_IN_SOURCE = re.compile(r".*(?:&\) |\(\) |\.cc:\d+ \w+ |\] : \d+ : \w+ : )")
+"""In messages of ONNX Runtime, the functions of its source code through which an error passed."""
+
+_NEWER = re.compile(r"IR version|opset|No Op registered|No conversion rule|this version")
+"""In messages on a format, or on operators, that a library does not know yet."""
+
+
+_LONGEST_REASON = 200
+"""Characters of a library's message."""
+
+
+def loading_error(path: Path, error: Exception, library: str) -> Exception:
+    """What is raised where `library` cannot load a graph, which it says in the last line of its message.
+
+    A `MemoryError` where memory ran out, otherwise a `ModelError`.
+    """
+    message = str(error).replace(str(path), path.name)
+    if ran_out_of_memory(RuntimeError(message)):
+        return MemoryError(message)
+    reason = _IN_SOURCE.sub("", message.strip().splitlines()[-1].strip()).rstrip(".!")
+    if len(reason) > _LONGEST_REASON:  # its end says what is wrong
+        reason = f"... {reason[-_LONGEST_REASON:].partition(' ')[2]}"
+    mend = f"install a newer {library}, or export it again" if _NEWER.search(reason) else "export or fetch it again"
+    return ModelError(f"{path} cannot be loaded ({reason}): {mend}")
 
 
 def check_cpu(device: str, engine: str) -> None:

@@ -12,9 +12,10 @@ from onnxruntime.capi import onnxruntime_pybind11_state as states
 
 from htdemucs_n.engines.engine import EngineOptions
 from htdemucs_n.engines.graph import GraphEngine, LoadedGraph
-from htdemucs_n.engines.graph_files import check_alike, check_cpu, graph_files, segment_of, thread_count
+from htdemucs_n.engines.graph_check import check_graph
+from htdemucs_n.engines.graph_files import check_alike, check_cpu, graph_files, loading_error, segment_of, thread_count
 from htdemucs_n.engines.zones import Arrays
-from htdemucs_n.errors import ModelError, OptionError
+from htdemucs_n.errors import OptionError
 from htdemucs_n.models.graph_info import GraphInfo
 
 
@@ -32,10 +33,7 @@ def load_onnx_engine(options: EngineOptions) -> GraphEngine:
     _share_memory()
     with ThreadPoolExecutor(len(files)) as pool:
         sessions = list(pool.map(lambda file: _session(file.path, count), files))
-    infos = [
-        GraphInfo.from_metadata(session.get_modelmeta().custom_metadata_map, str(file.path))
-        for session, file in zip(sessions, files, strict=True)
-    ]
+    infos = [_info(session, file.path) for session, file in zip(sessions, files, strict=True)]
     check_alike(infos)
     graphs = [
         LoadedGraph(_runner(session), file.share, info)
@@ -58,6 +56,7 @@ def _session(path: Path, threads: int) -> Any:
 
     Raises:
         ModelError: the file cannot be read or run.
+        MemoryError: memory ran out.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -69,8 +68,7 @@ def _session(path: Path, threads: int) -> Any:
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except _ERRORS as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ModelError(f"{path} cannot be loaded ({reason}): export or fetch it again") from error
+        raise loading_error(path, error, "onnxruntime") from error
 
 
 _ERRORS = (
@@ -83,6 +81,14 @@ _ERRORS = (
     states.RuntimeException,
 )
 """What ONNX Runtime raises; the classes have no base of their own."""
+
+
+def _info(session: Any, path: Path) -> GraphInfo:
+    """The description of a graph, which fits it."""
+    info = GraphInfo.from_metadata(session.get_modelmeta().custom_metadata_map, str(path))
+    outputs = {output.name: output.shape for output in session.get_outputs()}
+    check_graph(path, info, [value.name for value in session.get_inputs()], outputs)
+    return info
 
 
 def _runner(session: Any) -> Any:

@@ -9,17 +9,30 @@ from pathlib import Path
 from typing import Any
 
 import openvino
+from openvino.frontend import FrontEndManager
 from openvino.passes import ConstantFolding, Manager
 
 from htdemucs_n.engines.engine import EngineOptions
-from htdemucs_n.engines.graph import GraphEngine, LoadedGraph
-from htdemucs_n.engines.graph_files import check_alike, check_cpu, graph_files, segment_of, thread_count
+from htdemucs_n.engines.graph import GraphEngine, LoadedGraph, Run
+from htdemucs_n.engines.graph_check import check_graph
+from htdemucs_n.engines.graph_files import (
+    GraphFile,
+    check_alike,
+    check_cpu,
+    graph_files,
+    loading_error,
+    segment_of,
+    thread_count,
+)
 from htdemucs_n.engines.user_cache import cache_folder
 from htdemucs_n.engines.zones import Arrays
-from htdemucs_n.errors import ModelError, OptionError
+from htdemucs_n.errors import OptionError
 from htdemucs_n.models.graph_info import AUDIO, GraphInfo, spectrum_name
 
 _PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
+
+_FORMATS = {".onnx": "onnx", ".xml": "ir"}
+"""What OpenVINO calls the format of a file, by its suffix."""
 
 
 def load_openvino_engine(options: EngineOptions) -> GraphEngine:
@@ -44,8 +57,15 @@ def load_openvino_engine(options: EngineOptions) -> GraphEngine:
     }
     if (folder := cache_folder("openvino")) is not None:
         settings["CACHE_DIR"] = str(folder)  # the compiled network is read from there the next time
+
+    def compiled(file: GraphFile, network: Any, info: GraphInfo) -> Run:
+        try:
+            return _runner(core, network, info, seconds, settings)
+        except RuntimeError as error:
+            raise loading_error(file.path, error, "openvino") from error
+
     with ThreadPoolExecutor(len(files)) as pool:
-        runners = pool.map(lambda network, info: _runner(core, network, info, seconds, settings), networks, infos)
+        runners = list(pool.map(compiled, files, networks, infos))
     graphs = [LoadedGraph(runner, file.share, info) for runner, file, info in zip(runners, files, infos, strict=True)]
     return GraphEngine("openvino", chosen, graphs, seconds, count)
 
@@ -73,12 +93,21 @@ def _precision(core: Any, precision: str, infos: Sequence[GraphInfo]) -> str:
 
 
 def _read(core: Any, path: Path) -> Any:
-    """A network with its weights in float32; OpenVINO would otherwise compute with those of 8 bits as they are."""
+    """The network of a file, with its weights in float32: OpenVINO would compute with those of 8 bits as they are.
+
+    Only the format of the file is tried: OpenVINO would try others, and print what they say.
+
+    Raises:
+        ModelError: the file cannot be read.
+        MemoryError: memory ran out.
+    """
     try:
+        frontend = FrontEndManager().load_by_framework(_FORMATS[path.suffix.lower()])
+        if not frontend.supported(str(path)):
+            raise RuntimeError(f"no {path.suffix.lower()[1:].upper()} file that this version of OpenVINO can read")
         network = core.read_model(str(path))
     except RuntimeError as error:
-        reason = " ".join(str(error).split())[-200:]
-        raise ModelError(f"{path} cannot be loaded ({reason}): export or fetch it again") from error
+        raise loading_error(path, error, "openvino") from error
     passes = Manager()
     passes.register_pass(ConstantFolding())
     passes.run_passes(network)
@@ -86,15 +115,21 @@ def _read(core: Any, path: Path) -> Any:
 
 
 def _info(network: Any, path: Path) -> GraphInfo:
-    """The description of a graph, which OpenVINO keeps under `framework`."""
+    """The description of a graph, which fits it. OpenVINO keeps it under `framework`."""
     metadata = {}
     for key in ("format", "version", "graph"):
         if network.has_rt_info(["framework", key]):
             metadata[key] = network.get_rt_info(["framework", key]).astype(str)
-    return GraphInfo.from_metadata(metadata, str(path))
+    info = GraphInfo.from_metadata(metadata, str(path))
+    outputs = {
+        output.any_name: [size.get_length() if size.is_static else None for size in output.partial_shape]
+        for output in network.outputs
+    }
+    check_graph(path, info, [value.any_name for value in network.inputs], outputs)
+    return info
 
 
-def _runner(core: Any, network: Any, info: GraphInfo, segment: float, settings: dict[str, Any]) -> Any:
+def _runner(core: Any, network: Any, info: GraphInfo, segment: float, settings: dict[str, Any]) -> Run:
     """The function that runs a graph. Where all segments are padded to one length, the graph is compiled for it."""
     if info.pad_to_segment and info.samples is None:
         samples = info.padded_length(0, segment)

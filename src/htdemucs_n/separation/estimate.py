@@ -63,9 +63,9 @@ class Estimator:
             return list(self._engine.separate(batch))
         except MemoryError:
             if len(batch) == 1:
-                raise DeviceError(
-                    f"not enough memory on {self._engine.device}: use a smaller segment, or the device cpu"
-                ) from None
+                device = self._engine.device
+                other = "end other programs" if device == "cpu" else "use the device cpu"
+                raise DeviceError(f"not enough memory on {device}: use a smaller segment, or {other}") from None
         half = len(batch) // 2
         return self._run(batch[:half]) + self._run(batch[half:])
 
