@@ -34,6 +34,8 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         ("profile --preset small --png profile.png", "torch"),
         ("separate song.wav --engine openvino", "openvino"),
         ("separate song.wav --precision bf16", "openvino"),
+        ("separate song.wav -n model.xml", "openvino"),
+        ("separate song.wav -n model.xml,bands", "openvino"),
         ("separate song.wav --engine torch", "torch"),
         ("separate song.wav -d cuda", "torch"),
         ("separate song.wav -n checkpoint.safetensors", "torch"),
@@ -45,7 +47,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_a_verb_names_the_extra_that_it_needs(tmp_path: Path, arguments: str, extra: str) -> None:
-    for name in ("song.wav", "checkpoint.safetensors"):
+    for name in ("song.wav", "checkpoint.safetensors", "model.xml"):
         (tmp_path / name).touch()
     before = set(tmp_path.rglob("*"))
     done = run(tmp_path, *arguments.split())

@@ -140,7 +140,7 @@ def test_the_file_says_where_the_weights_come_from(exported: Callable[[str], tup
         (["song.wav", "-o", "a.onnx"], 1, "song.wav is not a readable safetensors checkpoint"),
         (["old.th", "-o", "a.onnx"], 1, "add --trust-checkpoint"),
         (["tiny.safetensors", "-o", "song.wav/a.onnx"], 1, "cannot make the folder 'song.wav'"),
-        (["tiny.safetensors", "-o", "folder.onnx"], 1, "cannot write 'folder.onnx'"),
+        (["tiny.safetensors", "-o", "folder.onnx"], 2, "--out folder.onnx is a folder: give the name of a file"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_line(

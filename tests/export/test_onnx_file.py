@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 
@@ -16,7 +17,7 @@ from graph_helpers import noise, stems_of, tiny_bands
 from htdemucs_n.engines.choose import load_engine
 from htdemucs_n.errors import ModelError
 from htdemucs_n.export.graph import network_graph
-from htdemucs_n.export.onnx_file import export_onnx, traced, write_onnx
+from htdemucs_n.export.onnx_file import OPSET, export_onnx, traced, write_onnx
 from htdemucs_n.models.graph_info import GraphInfo
 from htdemucs_n.models.storage import load_saved_model, save_model
 
@@ -60,6 +61,26 @@ def test_weights_are_rounded_to_half_precision(write: Callable[..., Path]) -> No
     mixture = noise(1, 2, 22_050)
     stems = load_engine(write("half.onnx"), engine="onnx").separate(mixture)
     np.testing.assert_allclose(stems, stems_of(network, mixture), atol=1e-5)
+
+
+def test_constants_that_half_precision_cannot_hold_keep_their_values(tmp_path: Path) -> None:
+    """The exporter writes constants of the computation, such as the number of samples of a mean, beside the weights."""
+    samples, weight = np.float32(343_980), np.array([[0.1, 3.0]], np.float32)
+    inputs, output = (
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 2]) for name in ("spectrum_4096", "masks_0")
+    )
+    nodes = [
+        onnx.helper.make_node("Mul", ["spectrum_4096", "weight"], ["product"]),
+        onnx.helper.make_node("Div", ["product", "samples"], ["masks_0"]),
+    ]
+    values = [onnx.numpy_helper.from_array(np.asarray(v), n) for n, v in (("weight", weight), ("samples", samples))]
+    graph = onnx.helper.make_graph(nodes, "mean", [inputs], [output], values)
+    opsets = [onnx.helper.make_opsetid("", OPSET)]
+    model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=10)
+    write_onnx(tmp_path / "mean.onnx", model, network_graph(tiny_bands(), {}).info, None, torch.float16)
+    session = onnxruntime.InferenceSession(tmp_path / "mean.onnx", providers=["CPUExecutionProvider"])
+    (mean,) = session.run(None, {"spectrum_4096": np.full((1, 2), 343_980, np.float32)})
+    np.testing.assert_allclose(mean, weight.astype(np.float16), rtol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [torch.int8, torch.float16, torch.float32])

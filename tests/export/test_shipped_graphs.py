@@ -42,7 +42,7 @@ def test_shipped_graphs_point_at_the_tensors_of_the_shipped_weights(name: str) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["bands", "small"])
+@pytest.mark.parametrize("name", ["bands", "small", "drumkit"])
 def test_the_exporter_writes_them(name: str, tmp_path: Path) -> None:
     constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8").split()
     for package in ("torch", "onnx", "onnxscript"):

@@ -41,6 +41,8 @@ def export(
     """
     if out.suffix.lower() not in (".onnx", ".xml"):
         raise OptionError(f"--out {out}: give a name that ends in .onnx or .xml")
+    if out.is_dir():
+        raise OptionError(f"--out {out} is a folder: give the name of a file")
     if beside and (float32 or out.suffix.lower() != ".onnx"):
         raise OptionError("--beside writes an .onnx file, and its weights keep the precision of the checkpoint")
     from htdemucs_n.models.names import weights_path

@@ -107,9 +107,9 @@ def load_engine(
 def _name(engine: str, sources: Sequence[ModelSource], device: str, precision: str) -> str:
     """A key of `ENGINES`.
 
-    `auto` is torch for what only torch runs, and for a shipped model where there is a GPU and torch is installed;
-    otherwise it is the first of `ON_THE_CPU` that is installed and computes in the precision. Where no such engine is
-    installed, it is the one that the user should install.
+    `auto` is torch for what only torch runs, and for a shipped model where there is a GPU and torch is installed. For
+    files of OpenVINO it is openvino. Otherwise it is the first of `ON_THE_CPU` that is installed and computes in the
+    precision. Where no such engine is installed, it is the one that the user should install.
     """
     if engine != "auto":
         if engine not in ENGINES:
@@ -117,6 +117,8 @@ def _name(engine: str, sources: Sequence[ModelSource], device: str, precision: s
         return engine
     if device not in ("auto", "cpu") or not all(map(has_graph, sources)):
         return "torch"
+    if any(_is_graph_file(source) and Path(str(source)).suffix.lower() == ".xml" for source in sources):
+        return "openvino"  # no other engine reads these files
     only_graphs = any(map(_is_graph_file, sources))
     if not only_graphs and device == "auto" and _is_installed("torch") and _has_gpu():
         return "torch"

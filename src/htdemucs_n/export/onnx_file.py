@@ -206,6 +206,8 @@ def _store_weights(model: Any, dtype: torch.dtype, stored: _Stored | None) -> No
             continue
         name = tensor.name
         values = onnx.numpy_helper.to_array(tensor)
+        if stored is None and values.size == 1:
+            continue  # a constant of the computation, such as a number of samples, which half precision may not hold
         shape = list(tensor.dims)
         tensor.Clear()
         tensor.name = f"{name}.stored"

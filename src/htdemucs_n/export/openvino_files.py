@@ -9,7 +9,7 @@ import torch
 
 from htdemucs_n.export.graph import Graph
 from htdemucs_n.export.onnx_file import export_onnx
-from htdemucs_n.files import write_whole
+from htdemucs_n.files import whole_file
 
 
 def export_openvino(path: Path, graph: Graph, dtype: torch.dtype = torch.float16) -> None:
@@ -26,5 +26,7 @@ def export_openvino(path: Path, graph: Graph, dtype: torch.dtype = torch.float16
         converted = openvino.Core().read_model(source)
         written = Path(folder) / "graph.xml"
         openvino.save_model(converted, written, compress_to_fp16=dtype == torch.float16)
-        write_whole(path.with_suffix(".bin"), written.with_suffix(".bin").read_bytes())
-        write_whole(path, written.read_bytes())  # what is opened by name is the last to appear
+        # Both are written before either is moved into place. What is opened by name is the last to appear.
+        with whole_file(path) as network, whole_file(path.with_suffix(".bin")) as weights:
+            weights.write_bytes(written.with_suffix(".bin").read_bytes())
+            network.write_bytes(written.read_bytes())
