@@ -67,7 +67,8 @@ def test_constants_that_half_precision_cannot_hold_keep_their_values(tmp_path: P
     """The exporter writes constants of the computation, such as the number of samples of a mean, beside the weights."""
     samples, weight = np.float32(343_980), np.array([[0.1, 3.0]], np.float32)
     inputs, output = (
-        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 2]) for name in ("spectrum_4096", "masks_0")
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 2])
+        for name in ("spectrum_4096", "masks_0")
     )
     nodes = [
         onnx.helper.make_node("Mul", ["spectrum_4096", "weight"], ["product"]),
