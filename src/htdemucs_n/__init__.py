@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from htdemucs_n.models.registry import load_model as load_model  # not in `__all__`: it needs PyTorch
     from htdemucs_n.separation import Separator
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
 __all__ = ["Separator", "__version__"]
 
 
