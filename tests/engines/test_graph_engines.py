@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import locale
 import re
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,19 @@ def test_openvino_keeps_the_compiled_network(bands: Path, tmp_path: Path, monkey
     other = load("openvino", tmp_path / "other.onnx").separate(mixture)
     np.testing.assert_allclose(other, load("onnx", tmp_path / "other.onnx").separate(mixture), atol=1e-5)
     assert np.abs(other - expected).max() > 1e-4
+
+
+def test_openvino_leaves_the_locale_as_it_was(bands: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of its threads can leave the locale C behind, in which Python reads text as ASCII."""
+    before = locale.setlocale(locale.LC_ALL)
+    if before == "C":
+        pytest.skip("the locale is C already")
+    monkeypatch.setattr("htdemucs_n.engines.openvino_engine._runner", lambda *_: locale.setlocale(locale.LC_ALL, "C"))
+    try:
+        load("openvino", bands)
+        assert locale.setlocale(locale.LC_ALL) == before
+    finally:
+        locale.setlocale(locale.LC_ALL, before)
 
 
 def test_openvino_works_where_nothing_can_be_kept(bands: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Sequence
+import locale
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -64,10 +66,24 @@ def load_openvino_engine(options: EngineOptions) -> GraphEngine:
         except RuntimeError as error:
             raise loading_error(file.path, error, "openvino") from error
 
-    with ThreadPoolExecutor(len(files)) as pool:
+    with _locale_kept(), ThreadPoolExecutor(len(files)) as pool:
         runners = list(pool.map(compiled, files, networks, infos))
     graphs = [LoadedGraph(runner, file.share, info) for runner, file, info in zip(runners, files, infos, strict=True)]
     return GraphEngine("openvino", chosen, graphs, seconds, count)
+
+
+@contextlib.contextmanager
+def _locale_kept() -> Iterator[None]:
+    """Leave the locale of the process as it is.
+
+    OpenVINO sets the locale C while it compiles a network, and then the one before. Where two threads compile, the one
+    before may be that of the other thread, so that C stays (seen with OpenVINO 2026.4 on Linux).
+    """
+    kept = locale.setlocale(locale.LC_ALL)
+    try:
+        yield
+    finally:
+        locale.setlocale(locale.LC_ALL, kept)
 
 
 @functools.cache
