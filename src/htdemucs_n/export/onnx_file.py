@@ -103,15 +103,17 @@ def _exported(graph: Graph) -> Any:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Without the exporter's remarks on packages that it can do without, and on its own code."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _dynamic_shapes(info: GraphInfo) -> tuple[Any, ...]:
