@@ -13,7 +13,14 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from htdemucs_n.engines.engine import Engine, EngineOptions, check_precision, ran_out_of_memory
+from htdemucs_n.engines.engine import (
+    LONGEST_SEGMENT,
+    SHORTEST_SEGMENT,
+    Engine,
+    EngineOptions,
+    check_precision,
+    ran_out_of_memory,
+)
 from htdemucs_n.engines.graph_files import has_graph, is_graph_path
 from htdemucs_n.engines.sources import ModelSource
 from htdemucs_n.errors import DeviceError, OptionError, require_packages, suggestion
@@ -31,10 +38,6 @@ It is imported when it is used.
 
 ON_THE_CPU = {"openvino": ("fp32", "bf16"), "onnx": ("fp32",)}
 """The engines that `auto` takes for graphs, the fastest first, and their precisions."""
-
-SHORTEST_SEGMENT = 0.1
-LONGEST_SEGMENT = 600.0
-"""Seconds."""
 
 MOST_THREADS = 1024
 

@@ -15,6 +15,10 @@ from htdemucs_n.errors import OptionError
 PRECISION_NAMES = ("fp32", "bf16", "fp16")
 """Of the convolutions and matrix products. No engine has to have all of them."""
 
+SHORTEST_SEGMENT = 0.1
+LONGEST_SEGMENT = 600.0
+"""Seconds."""
+
 
 @runtime_checkable
 class Engine(Protocol):

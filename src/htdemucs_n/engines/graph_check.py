@@ -6,14 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from htdemucs_n.engines.engine import LONGEST_SEGMENT
 from htdemucs_n.errors import ModelError
 from htdemucs_n.models.graph_info import AUDIO, MASKS, SPECTRA, WAVEFORMS, GraphInfo, spectrum_name
 
 Shapes = Mapping[str, Sequence[Any]]
 """The shape of each output by its name. A dimension that varies is no integer."""
-
-_LONGEST_SEGMENT = 600
-"""Seconds, as of the option."""
 
 
 def check_graph(path: Path, info: GraphInfo, inputs: Collection[str], outputs: Shapes) -> None:
@@ -32,7 +30,7 @@ def _values(info: GraphInfo) -> dict[str, bool]:
         "sources": all(isinstance(name, str) and name for name in info.sources)
         and len(set(info.sources)) == len(info.sources) > 0,
         "samplerate": _is_count(info.samplerate),
-        "segment": isinstance(info.segment, int | float) and 0 < info.segment <= _LONGEST_SEGMENT,
+        "segment": isinstance(info.segment, int | float) and 0 < info.segment <= LONGEST_SEGMENT,
         "overlap": isinstance(info.overlap, int | float) and 0 <= info.overlap < 1,
         "n_ffts": all(_is_count(size) and size % 4 == 0 for size in sizes),
         "frame_multiple": _is_count(info.frame_multiple),
