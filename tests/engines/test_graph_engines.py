@@ -93,46 +93,18 @@ def test_the_same_bytes_twice(name: str, bands: Path) -> None:
     assert engine.separate(mixture).tobytes() == load(name, bands, precision="auto").separate(mixture).tobytes()
 
 
-def test_openvino_keeps_the_compiled_network(bands: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is used again only for the same weights, and made again where its file is damaged."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    mixture = noise(1, 2, 22_050)
-    expected = load("openvino", bands).separate(mixture)
-    (kept,) = (tmp_path / "htdemucs-n" / "openvino").iterdir()
-    assert np.array_equal(load("openvino", bands).separate(mixture), expected)
-    kept.chmod(0o600)
-    kept.write_bytes(kept.read_bytes()[:1000])
-    assert np.array_equal(load("openvino", bands).separate(mixture), expected)
-
-    model = onnx.load(bands)
-    weight = next(tensor for tensor in model.graph.initializer if tensor.name == "heads.0.hidden.1.weight.stored")
-    weight.raw_data = (2 * onnx.numpy_helper.to_array(weight)).tobytes()
-    onnx.save(model, tmp_path / "other.onnx")
-    other = load("openvino", tmp_path / "other.onnx").separate(mixture)
-    np.testing.assert_allclose(other, load("onnx", tmp_path / "other.onnx").separate(mixture), atol=1e-5)
-    assert np.abs(other - expected).max() > 1e-4
-
-
 def test_openvino_leaves_the_locale_as_it_was(bands: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two of its threads can leave the locale C behind, in which Python reads text as ASCII."""
     before = locale.setlocale(locale.LC_ALL)
     if before == "C":
         pytest.skip("the locale is C already")
-    monkeypatch.setattr("htdemucs_n.engines.openvino_engine._runner", lambda *_: locale.setlocale(locale.LC_ALL, "C"))
+    monkeypatch.setattr("htdemucs_n.engines.openvino_engine.compiled_file", lambda *_: None)
+    monkeypatch.setattr("htdemucs_n.engines.openvino_engine._compiled", lambda *_: locale.setlocale(locale.LC_ALL, "C"))
     try:
         load("openvino", bands)
         assert locale.setlocale(locale.LC_ALL) == before
     finally:
         locale.setlocale(locale.LC_ALL, before)
-
-
-def test_openvino_works_where_nothing_can_be_kept(bands: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").write_text("no folder")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    mixture = noise(1, 2, 22_050)
-    np.testing.assert_allclose(
-        load("openvino", bands).separate(mixture), load("onnx", bands).separate(mixture), atol=1e-5
-    )
 
 
 def test_bfloat16_is_near_float32(bands: Path) -> None:

@@ -1,15 +1,16 @@
 """Engines: what runs a model on segments of a mixture. All take and give NumPy arrays.
 
-engine           what an engine is
-sources          what can be given as a model
-choose           an engine by name, for a model
-torch_engine     PyTorch: any network, on a CPU or a GPU
-device           the devices and precisions of PyTorch
-onnx_engine      ONNX Runtime: graphs, on a CPU
-openvino_engine  OpenVINO: graphs, on a CPU, also in bfloat16
-graph            what engines for graphs have in common: all but running the graph
-graph_files      the files of graphs, and their checks
-graph_check      whether a graph is what its file says of it
-stft             the transforms in NumPy
-user_cache       where compiled networks are kept
+engine             what an engine is
+sources            what can be given as a model
+choose             an engine by name, for a model
+torch_engine       PyTorch: any network, on a CPU or a GPU
+device             the devices and precisions of PyTorch
+onnx_engine        ONNX Runtime: graphs, on a CPU
+openvino_engine    OpenVINO: graphs, on a CPU, also in bfloat16
+compiled_networks  what OpenVINO compiled, kept for the next start
+graph              what engines for graphs have in common: all but running the graph
+graph_files        the files of graphs, and their checks
+graph_check        whether a graph is what its file says of it
+stft               the transforms in NumPy
+user_cache         the user's cache folder
 """

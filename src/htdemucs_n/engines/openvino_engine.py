@@ -10,10 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import openvino
+from numpy.typing import NDArray
 from openvino.frontend import FrontEndManager
 from openvino.passes import ConstantFolding, Manager
 
+from htdemucs_n import __version__
+from htdemucs_n.engines.compiled_networks import compiled_file, keep_compiled, read_compiled
 from htdemucs_n.engines.engine import EngineOptions
 from htdemucs_n.engines.graph import GraphEngine, LoadedGraph, Run
 from htdemucs_n.engines.graph_check import check_graph
@@ -26,9 +30,8 @@ from htdemucs_n.engines.graph_files import (
     segment_of,
     thread_count,
 )
-from htdemucs_n.engines.user_cache import cache_folder
 from htdemucs_n.engines.zones import Arrays
-from htdemucs_n.errors import OptionError
+from htdemucs_n.errors import ModelError, OptionError
 from htdemucs_n.models.graph_info import AUDIO, GraphInfo, spectrum_name
 
 _PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
@@ -45,31 +48,72 @@ def load_openvino_engine(options: EngineOptions) -> GraphEngine:
     check_cpu(options.device, "openvino")
     files = graph_files(options, (".onnx", ".xml"))
     count = thread_count(options.threads)
+    kept = compiled_file([file.path for file in files], _conditions(options))
+    loaded = None if kept is None else _load_kept(kept, count)
+    precision, networks = loaded or _load(files, options, count, kept)
+    infos = [info for _, info in networks]
+    graphs = [
+        LoadedGraph(_runner(network, info), file.share, info)
+        for (network, info), file in zip(networks, files, strict=True)
+    ]
+    return GraphEngine("openvino", precision, graphs, segment_of(infos, options.segment), count)
+
+
+_Networks = tuple[str, list[tuple[Any, GraphInfo]]]
+"""The precision, and compiled networks with their descriptions."""
+
+
+def _load(files: Sequence[GraphFile], options: EngineOptions, threads: int, kept: Path | None) -> _Networks:
+    """Read and compile the networks, and keep them in `kept`."""
     core = openvino_core()
     networks = [_read(core, file.path) for file in files]
     infos = [_info(network, file.path) for network, file in zip(networks, files, strict=True)]
     check_alike(infos)
-    chosen = _precision(core, options.precision, infos)
+    precision = _precision(core, options.precision, infos)
     seconds = segment_of(infos, options.segment)
-    settings = {
-        "INFERENCE_PRECISION_HINT": _PRECISIONS[chosen],
-        "INFERENCE_NUM_THREADS": count,
-        "PERFORMANCE_HINT": "LATENCY",
-        "ENABLE_CPU_PINNING": False,
-    }
-    if (folder := cache_folder("openvino")) is not None:
-        settings["CACHE_DIR"] = str(folder)  # the compiled network is read from there the next time
 
-    def compiled(file: GraphFile, network: Any, info: GraphInfo) -> Run:
+    def compiled(file: GraphFile, network: Any, info: GraphInfo) -> Any:
         try:
-            return _runner(core, network, info, seconds, settings)
+            return _compiled(core, network, info, seconds, _settings(precision, threads))
         except RuntimeError as error:
             raise loading_error(file.path, error, "openvino") from error
 
     with _locale_kept(), ThreadPoolExecutor(len(files)) as pool:
-        runners = list(pool.map(compiled, files, networks, infos))
-    graphs = [LoadedGraph(runner, file.share, info) for runner, file, info in zip(runners, files, infos, strict=True)]
-    return GraphEngine("openvino", chosen, graphs, seconds, count)
+        results = list(pool.map(compiled, files, networks, infos))
+    if kept is not None:
+        facts = {"precision": precision, "infos": [info.to_metadata() for info in infos]}
+        keep_compiled(kept, facts, [result.export_model().getvalue() for result in results])
+    return precision, list(zip(results, infos, strict=True))
+
+
+def _load_kept(path: Path, threads: int) -> _Networks | None:
+    """The networks that `_load` kept; None where there are none that this OpenVINO can use."""
+    if (kept := read_compiled(path)) is None:
+        return None
+    try:
+        infos = [GraphInfo.from_metadata(metadata, str(path)) for metadata in kept.facts["infos"]]
+        settings = _settings(kept.facts["precision"], threads)
+        with _locale_kept(), ThreadPoolExecutor(len(infos)) as pool:
+            networks = list(pool.map(lambda network: _imported(network, settings), kept.networks))
+    except (RuntimeError, KeyError, TypeError, ModelError):
+        return None
+    return kept.facts["precision"], list(zip(networks, infos, strict=True))
+
+
+def _conditions(options: EngineOptions) -> Any:
+    """What a compiled network depends on beside its file."""
+    core = openvino_core()
+    processor = [core.get_property("CPU", key) for key in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
+    return (__version__, openvino.__version__, processor, options.precision, options.segment)
+
+
+def _settings(precision: str, threads: int) -> dict[str, Any]:
+    return {
+        "INFERENCE_PRECISION_HINT": _PRECISIONS[precision],
+        "INFERENCE_NUM_THREADS": threads,
+        "PERFORMANCE_HINT": "LATENCY",
+        "ENABLE_CPU_PINNING": False,
+    }
 
 
 @contextlib.contextmanager
@@ -145,14 +189,25 @@ def _info(network: Any, path: Path) -> GraphInfo:
     return info
 
 
-def _runner(core: Any, network: Any, info: GraphInfo, segment: float, settings: dict[str, Any]) -> Run:
-    """The function that runs a graph. Where all segments are padded to one length, the graph is compiled for it."""
+def _compiled(core: Any, network: Any, info: GraphInfo, segment: float, settings: dict[str, Any]) -> Any:
+    """A network, compiled. Where all segments are padded to one length, it is compiled for this length."""
     if info.pad_to_segment and info.samples is None:
         samples = info.padded_length(0, segment)
         shapes = {AUDIO: [1, 2, samples]}
         shapes |= {spectrum_name(n): [1, 2, samples * 4 // n, n // 2, 2] for n in info.n_ffts}
         network.reshape({name: shapes[name] for name in info.inputs})
-    compiled = core.compile_model(network, "CPU", settings)
+    return core.compile_model(network, "CPU", settings)
+
+
+def _imported(network: NDArray[np.uint8], settings: dict[str, Any]) -> Any:
+    """A compiled network whose weights stay in the memory of `network`."""
+    compiled = openvino_core().import_model(openvino.Tensor(network, shared_memory=True), "CPU", settings)
+    compiled.memory = network  # OpenVINO does not hold it
+    return compiled
+
+
+def _runner(compiled: Any, info: GraphInfo) -> Run:
+    """The function that runs a compiled network."""
 
     def run(inputs: Arrays) -> Arrays:
         results = compiled.create_infer_request().infer(dict(inputs), share_inputs=True)
