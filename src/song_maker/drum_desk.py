@@ -8,21 +8,23 @@ from song_maker import effects
 from song_maker.effects import Signal
 
 _LEVELS = {"kick": 1.1, "snare": 0.8, "hihat": 0.3, "toms": 0.7, "cymbals": 0.45, "percussion": 0.25}
-"""Peak of the loudest hit of each group before the faders are moved by `_FADER` dB."""
+"""Peak of the loudest hit of each group before the faders are moved."""
 
-_FADER = 3.0
+FADER = 3.0
+"""Standard deviation of the position of a fader, in dB."""
 
 AUDIBLE = 1e-4
 """Peak below which a group of drums counts as silent: the kit lacks it."""
 
 
-def channel(group: str, sound: Signal, strongest: int, rng: np.random.Generator) -> Signal:
+def channel(group: str, sound: Signal, strongest: int, rng: np.random.Generator, fader: float = FADER) -> Signal:
     """One group of drums `(2, T)` on the mixing desk: fader, equalizer, compressor and place.
 
-    `strongest` is the velocity of its strongest hit. The sound must reach `AUDIBLE`.
+    `strongest` is the velocity of its strongest hit, `fader` the spread of the fader in dB. The sound must reach
+    `AUDIBLE`.
     """
     peak = float(np.abs(sound).max())
-    level = _LEVELS[group] * strongest / 127 * effects.decibels(_FADER * rng.standard_normal())
+    level = _LEVELS[group] * strongest / 127 * effects.decibels(fader * rng.standard_normal())
     sound = sound * (level / peak)
     if group == "kick":
         sound = effects.widen(sound, 0.0)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from song_maker import effects
-from song_maker.drum_desk import AUDIBLE, channel
+from song_maker.drum_desk import AUDIBLE, FADER, channel
 from song_maker.drum_kits import GROUPS
 from song_maker.drum_machine import PATTERNS, programmed
 from song_maker.effects import Signal
@@ -70,12 +70,14 @@ class DrumRecorder:
             return in_seconds(hits, bpm)
         if rng.random() < 0.5:
             hits = _with_fills(hits, beats, rng)
+        if rng.random() < 0.25:  # a hi-hat that rings, as some kits sound when it is closed
+            hits = [hit._replace(pitch=46) if hit.pitch == 42 else hit for hit in hits]
         return humanize(in_seconds(hits, bpm), rng, 0.002, 5.0)
 
     def _channels(
         self, kit: KitSource, hits: Sequence[Note], seconds: float, rng: np.random.Generator
     ) -> dict[str, Signal]:
-        """Each part `(2, T)` behind its channel of the desk; a quarter of the parts come from another kit."""
+        """Each part `(2, T)` behind its channel of the desk; half of the parts come from another kit."""
 
         def tuning() -> float:
             return 0.0 if self._as_played else float(np.clip(1.5 * rng.standard_normal(), -4, 4))
@@ -84,13 +86,15 @@ class DrumRecorder:
         parts = {}
         for part in PARTS:
             played = [hit for hit in hits if hit.pitch in GROUPS[part]]
-            other = not self._as_played and rng.random() < 0.25
+            other = not self._as_played and rng.random() < 0.5
             source = self._choose(rng).open(rng, tuning()) if other else opened
             if not played:
                 continue
             sound = source.play(played, seconds)
             if np.abs(sound).max() > AUDIBLE:
-                parts[part] = channel(part, sound, max(hit.velocity for hit in played), rng)
+                wide = not self._as_played and part in ("hihat", "cymbals")  # they differ most between recordings
+                fader = 2 * FADER if wide else FADER
+                parts[part] = channel(part, sound, max(hit.velocity for hit in played), rng, fader)
         return parts
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 import soundfile
 
 from song_maker import effects
+from song_maker.drum_desk import channel
 from song_maker.drum_kits import GROUPS, ElectronicKit
 from song_maker.drum_recording import PARTS, DrumRecorder, _mixed, _with_fills
 from song_maker.effects import RATE
@@ -18,9 +21,10 @@ from song_maker.kit_list import KitSource, held_out_kits, training_kits
 from song_maker.library import DrumSources, Request, make_songs
 from song_maker.notes import Note
 from song_maker.soundfonts import SoundFonts
-from song_maker_helpers import groove_zip, needs_fonts
+from song_maker_helpers import groove_zip, midi_bytes, needs_fonts
 
 MACHINE = KitSource("machine", "none", 1.0, lambda rng, tuning: ElectronicKit(np.random.default_rng(3)), True)
+ACOUSTIC = dataclasses.replace(MACHINE, electronic=False)
 
 
 def test_every_piece_is_of_one_part() -> None:
@@ -109,3 +113,28 @@ def test_recordings_are_written_as_songs_in_parts(tmp_path: Path) -> None:
         files = list(request.folder(number).iterdir())
         assert files and {file.stem for file in files} <= set(PARTS)
         assert all(len(soundfile.read(file)[0]) == 4 * RATE for file in files)
+
+
+def test_some_hats_ring_but_not_in_scores(tmp_path: Path) -> None:
+    closed = [(beat + 0.01, beat + 0.1, 42) for beat in range(22)]
+    with zipfile.ZipFile(tmp_path / "g.zip", "w") as archive:
+        archive.writestr("groove/d/s/1_rock_100_beat_4-4.mid", midi_bytes({"MIDI": closed}, 100, channel=9))
+    grooves = GrooveSet(tmp_path / "g.zip")
+    ringing = {}
+    for as_played in (False, True):
+        recorder = DrumRecorder(grooves, [ACOUSTIC], as_played)
+        pitches = [{hit.pitch for hit in recorder.record(5, number, 4.0)[0]} for number in range(60)]
+        ringing[as_played] = sum(42 not in played for played in pitches)
+    assert ringing[True] == 0
+    assert 5 <= ringing[False] <= 25
+
+
+@pytest.mark.parametrize("fader", [0.0, 3.0, 6.0])
+def test_the_fader_moves_by_so_many_decibels(fader: float) -> None:
+    noise = 0.1 * np.random.default_rng(0).standard_normal((2, 4000))
+
+    def level(fader: float, seed: int) -> float:
+        return 20 * np.log10(effects.rms(channel("cymbals", noise, 100, np.random.default_rng(seed), fader)))
+
+    moved = [level(fader, seed) - level(0.0, seed) for seed in range(300)]
+    assert np.std(moved) == pytest.approx(fader, rel=0.15)
