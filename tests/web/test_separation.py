@@ -64,7 +64,7 @@ def test_the_stft_is_that_of_the_engines(tmp_path: Path, size: int, length: int)
     spectrum = floats(tmp_path / "spectrum", *wanted.shape, 2)
     assert np.abs(spectrum[..., 0] + 1j * spectrum[..., 1] - wanted).max() < 2e-6
     back = floats(tmp_path / "back", 2, length)
-    assert np.abs(back - STFT(size).inverse(wanted)[:, :length]).max() < 5e-6
+    assert np.abs(back - STFT(size).inverse([wanted], wanted.shape[1])[:, :length]).max() < 5e-6
 
 
 INFO = """

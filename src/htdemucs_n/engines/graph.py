@@ -90,8 +90,10 @@ class GraphEngine:
             written.append(Written(outputs, graph.share))
 
         def add(stem: int) -> None:
-            spectrum = spectrum_of(written, stem, spectra[framing.output_n_fft])
-            stems[stem] += self._stfts[framing.output_n_fft, framing.edges].inverse(spectrum)[:, : framing.samples]
+            mixed = spectra[framing.output_n_fft]
+            blocks = spectrum_of(written, stem, mixed)
+            audio = self._stfts[framing.output_n_fft, framing.edges].inverse(blocks, mixed.shape[1])
+            stems[stem] += audio[:, : framing.samples]
 
         if any(part.zones for part in written):
             list(self._pool.map(add, range(len(stems))))
