@@ -19,7 +19,7 @@ from htdemucs_n.models.presets import load_preset, preset_names
 
 SEGMENT = 343_980  # samples: 7.8 s
 COSTS = {  # parameters, and GFLOPs of convolutions and matrix products for one segment of 7.8 s
-    "bands": (4_131_072, 33.304),
+    "bands": (3_862_032, 23.525),
     "default": (43_406_533, 107.654),
     "fast": (28_047_138, 83.442),
     "high_quality": (72_762_483, 204.184),
