@@ -1,84 +1,143 @@
-"""The script that makes a network narrower: its gates reach all that they name, and the right weights are kept."""
+"""The script that makes a network narrower: it finds all tensors that share channels, and keeps the right ones."""
 
 from __future__ import annotations
 
+import copy
 import importlib.util
+import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from graph_helpers import tiny_bands
+from graph_helpers import tiny_bands, tiny_hybrid
 from htdemucs_n.training.bank import Song
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
 @pytest.fixture(scope="module")
 def script() -> Any:
-    spec = importlib.util.spec_from_file_location("narrow", Path(__file__).parents[2] / "scripts" / "narrow.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    sys.path.insert(0, str(SCRIPTS))
+    try:
+        spec = importlib.util.spec_from_file_location("narrow", SCRIPTS / "narrow.py")
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(SCRIPTS))
     return module
 
 
-def test_a_closed_gate_removes_a_channel_from_all_tokens(script: Any) -> None:
-    network = tiny_bands(blocks=2)
-    seen: list[torch.Tensor] = []
-    with script.Gates(network) as gates:
-        readers = [*(layer for block in network.blocks for layer in block), *network.heads]
-        for reader in readers:
-            reader.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-        gates.channels.data[3] = 0
-        network(torch.randn(1, 2, 22_050))
-    assert len(seen) == len(readers) == 2 * 4 + 4
-    assert all(tokens[..., 2].any() and not tokens[..., 3].any() for tokens in seen)
+@pytest.fixture
+def songs() -> list[Song]:
+    torch.manual_seed(3)
+    return [Song("a", tuple(torch.randint(-9000, 9000, (2, 44_100), dtype=torch.int16) for _ in range(4)))]
 
 
-def test_an_open_gate_changes_nothing_and_a_closed_one_removes_a_unit(script: Any) -> None:
-    network = tiny_bands()
+def importance_of(script: Any, network: Any, narrow: Any) -> dict[str, torch.Tensor]:
+    """Random values above 0 for as many channels of each group as `narrow` has, and 0 for the others."""
+    torch.manual_seed(7)
+    importance = {}
+    old, new = network.state_dict(), narrow.state_dict()
+    for name, layer in script.layers_of(network).items():
+        for path in [path for path in old if path.startswith(f"{name}.")]:
+            module = network.get_submodule(name)
+            for axis, groups in script.axes(module, layer, path.removeprefix(f"{name}."), old[path].ndim).items():
+                if len(groups) == 1 and groups[0] is not None:
+                    size, count = old[path].shape[axis], new[path].shape[axis]
+                    importance[groups[0]] = torch.zeros(size)
+                    importance[groups[0]][torch.randperm(size)[:count]] = torch.rand(count) + 0.1
+    return importance
+
+
+def silence(script: Any, network: Any, importance: dict[str, torch.Tensor]) -> None:
+    """Let all layers write 0 to the channels without importance."""
+    for module, layer, tensors in script._layers(network):
+        for name, tensor in tensors:
+            for axis, groups in script.axes(module, layer, name, tensor.ndim).items():
+                if layer.writes is not None and groups == (layer.writes,) and "running" not in name:
+                    tensor.data.movedim(axis, 0)[importance[layer.writes] == 0] = 0
+
+
+@pytest.mark.parametrize(
+    ("network", "widths"),
+    [
+        (tiny_hybrid, {"resunet_base_channels": 4}),
+        (tiny_hybrid, {"multi_stft_channels": 4}),
+        (tiny_hybrid, {"channels": 3}),
+        (tiny_hybrid, {"resunet_base_channels": 6, "multi_stft_channels": 4, "channels": 2}),
+        (tiny_bands, {"ff_mult": 2, "head_channels": 8}),
+    ],
+)
+def test_channels_that_are_silent_can_go_without_a_change(script: Any, network: Any, widths: dict[str, int]) -> None:
+    """So every tensor of a group is cut at the same channels, and none is forgotten."""
+    wide = network()
+    narrow = script.build_network(script.replace(wide.config, **widths))
+    importance = importance_of(script, wide, narrow)
     audio = torch.randn(1, 2, 22_050)
     with torch.no_grad():
-        expected = network(audio)
-        with script.Gates(network) as gates:
-            assert torch.equal(network(audio), expected)
-            assert list(gates.hidden) == ["blocks.0.1", "blocks.0.3"]
-            gates.hidden["blocks.0.3"].data[5] = 0
-            without = network(audio)
-        assert torch.equal(network(audio), expected)
-        network.blocks[0][3].layers[3].weight[:, 5] = 0  # type: ignore[index, union-attr]
-        torch.testing.assert_close(network(audio), without)
-        assert not torch.equal(without, expected)
+        before = wide(audio)
+        silence(script, wide, importance)
+        expected = wide(audio)
+        small = script.narrowed(wide, widths, importance)
+        torch.testing.assert_close(small(audio), expected, atol=1e-5, rtol=0)
+    assert (before - expected).abs().max() > 1e-4
+    assert {key: getattr(small.config, key) for key in widths} == widths
 
 
-def test_a_channel_that_no_stem_depends_on_has_no_importance(script: Any) -> None:
+def test_the_weights_of_the_kept_channels_stay(script: Any) -> None:
     network = tiny_bands()
-    songs = [Song("a", tuple(torch.randint(-9000, 9000, (2, 44_100), dtype=torch.int16) for _ in range(4)))]
-    for head in network.heads:  # all stems are the mixture's share, whatever the tokens
-        for weight in head.merge.weights:
-            weight.data.zero_()
-    channels, hidden = script.importances(network, songs, crops=2)
-    assert channels.shape == (16,) and not channels.any()
-    assert {name: tuple(values.shape) for name, values in hidden.items()} == {"blocks.0.1": (48,), "blocks.0.3": (48,)}
-
-
-def test_the_weights_of_the_kept_channels_and_units_stay(script: Any) -> None:
-    network = tiny_bands()
-    channels = script.most_important(torch.tensor([5.0, 1, 9, 2, 8, 7, 6, 4, 3, 0, 0, 0, 0, 0, 0, 0]), 8)
-    assert channels.tolist() == [0, 2, 3, 4, 5, 6, 7, 8]
-    hidden = {"blocks.0.1": torch.arange(24), "blocks.0.3": torch.arange(24, 48)}
-    small = script.narrowed(network, channels, hidden)
+    narrow = script.build_network(script.replace(network.config, band_channels=8))
+    importance = importance_of(script, network, narrow)
+    channels, units = (importance[group].nonzero().flatten() for group in ("tokens", "blocks.0.3"))
+    small = script.narrowed(network, {"band_channels": 8}, importance)
     old, new = network.state_dict(), small.state_dict()
-    assert small.config.band_channels == 8 and old.keys() == new.keys()
     for name, expected in {
         "split.0.weights.0": old["split.0.weights.0"][..., channels],
+        "blocks.0.0.position.weight": old["blocks.0.0.position.weight"][channels],
         "blocks.0.0.attention.to_qkv.weight": old["blocks.0.0.attention.to_qkv.weight"][:, channels],
         "blocks.0.0.attention.to_out.bias": old["blocks.0.0.attention.to_out.bias"][channels],
-        "blocks.0.1.layers.1.weight": old["blocks.0.1.layers.1.weight"][:24][:, channels],
-        "blocks.0.3.layers.3.weight": old["blocks.0.3.layers.3.weight"][channels][:, 24:48],
-        "blocks.0.3.layers.1.bias": old["blocks.0.3.layers.1.bias"][24:48],
-        "heads.1.hidden.1.weight": old["heads.1.hidden.1.weight"][:, channels],
+        "blocks.0.3.layers.1.weight": old["blocks.0.3.layers.1.weight"][units][:, channels],
+        "blocks.0.3.layers.3.weight": old["blocks.0.3.layers.3.weight"][channels][:, units],
         "blocks.0.2.narrow.weight": old["blocks.0.2.narrow.weight"],
+        "heads.1.hidden.1.weight": old["heads.1.hidden.1.weight"][:, channels],
+        "heads.1.merge.weights.0": old["heads.1.merge.weights.0"],
     }.items():
         assert torch.equal(new[name], expected), name
-    assert small(torch.randn(1, 2, 22_050)).shape == (1, 4, 2, 22_050)
+
+
+def test_the_importance_is_the_squared_slope_of_the_loss_over_a_gate(script: Any, songs: list[Song]) -> None:
+    """Against the difference of the loss where what a layer writes to one channel is scaled up and down."""
+    network = tiny_hybrid()
+    layer = network.get_submodule("spectral_head.mix.0")
+    found = script.importances(network, songs, crops=1)["head"]
+    losses = []
+    for scale in (1.1, 0.9):
+        scaled = copy.deepcopy(network)
+        with torch.no_grad():
+            for name, tensor in layer.named_parameters():
+                scaled.get_parameter(f"spectral_head.mix.0.{name}")[2] = tensor[2] * scale
+            stems = script._crop(songs, np.random.default_rng(0), network.samplerate, remix=True)
+            error = (scaled(stems.sum(dim=1)) - stems).square().mean(dim=(0, 2, 3))
+            losses.append(float((error / (stems.square().mean(dim=(0, 2, 3)) + 1e-4) + 1e-2).log10().mean()))
+    assert float(found[2]) == pytest.approx(((losses[0] - losses[1]) / 0.2) ** 2, rel=0.1)
+
+
+def test_a_channel_that_no_stem_depends_on_has_no_importance(script: Any, songs: list[Song]) -> None:
+    network = tiny_bands()
+    for head in network.heads:  # all stems are the mixture's share, whatever the tokens
+        for weight in head.merge.weights:  # type: ignore[union-attr]
+            weight.data.zero_()
+    importance = script.importances(network, songs, crops=2)
+    assert importance.keys() == {"tokens", "blocks.0.1", "blocks.0.3", *(f"heads.{number}" for number in range(4))}
+    assert importance["tokens"].shape == (16,) and not any(values.any() for values in importance.values())
+
+
+def test_networks_that_cannot_be_made_narrower_say_so(script: Any) -> None:
+    with pytest.raises(TypeError, match="attention across the bands"):
+        script.layers_of(tiny_bands(band_mixer="attention"))
+    with pytest.raises(TypeError, match="LSTM"):
+        script.layers_of(tiny_hybrid(lstm_layers=1))
