@@ -19,6 +19,9 @@ from htdemucs_n.models.htdemucs_n import HTDemucs_n
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d)
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
+Places = dict[int, tuple[str | None, ...]]
+"""The groups along the axes of a tensor, in the order in which they are concatenated."""
+
 
 @dataclass(frozen=True)
 class Layer:
@@ -34,7 +37,7 @@ def layers_of(network: Network) -> dict[str, Layer]:
     return dict(parts)
 
 
-def axes(module: nn.Module, layer: Layer, tensor: str, dims: int) -> dict[int, tuple[str | None, ...]]:
+def axes(module: nn.Module, layer: Layer, dims: int) -> Places:
     """The groups along the axes of a tensor of a layer, which has `dims` dimensions."""
     if dims == 0:  # the count of batches of a batch norm
         return {}

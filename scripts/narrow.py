@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from channel_groups import Layer, axes, is_writer, layers_of
+from channel_groups import Layer, Places, axes, is_writer, layers_of
 from htdemucs_n.audio.integers import FULL_SCALE
 from htdemucs_n.models.architectures import Network, build_network
 from htdemucs_n.models.storage import load_saved_model, save_model
@@ -38,12 +38,11 @@ CROP = 4.0
 def importances(network: Network, songs: Sequence[Song], crops: int, seed: int = 0) -> dict[str, Tensor]:
     """The importance of each channel, by the name of its group."""
     rng = np.random.default_rng(seed)
+    parameters = dict(network.named_parameters())
     written = [
-        (layer.writes, next(axis for axis, groups in places.items() if groups == (layer.writes,)), tensor)
-        for module, layer, tensors in _layers(network)
-        if layer.writes is not None and is_writer(module)
-        for tensor, places in ((tensor, axes(module, layer, name, tensor.ndim)) for name, tensor in tensors)
-        if isinstance(tensor, nn.Parameter)
+        (layer.writes, next(axis for axis, groups in places.items() if groups == (layer.writes,)), parameters[path])
+        for path, module, layer, places in tensors_of(network)
+        if path in parameters and layer.writes is not None and is_writer(module)
     ]
     sums: dict[str, Tensor] = {}
     for number in range(crops):
@@ -61,13 +60,13 @@ def importances(network: Network, songs: Sequence[Song], crops: int, seed: int =
     return sums
 
 
-def _layers(network: Network) -> Iterator[tuple[nn.Module, Layer, list[tuple[str, Tensor]]]]:
-    """The layers that are in the network, with their tensors by name."""
+def tensors_of(network: Network) -> Iterator[tuple[str, nn.Module, Layer, Places]]:
+    """The tensors with channels that can be removed, by name: their layer, and the groups along their axes."""
     modules = dict(network.named_modules())
     for name, layer in layers_of(network).items():
-        if name in modules:
-            module = modules[name]
-            yield module, layer, [*module.named_parameters(), *module.named_buffers()]
+        if name in modules:  # a residual block may have no shortcut
+            for key, tensor in modules[name].state_dict().items():
+                yield f"{name}.{key}", modules[name], layer, axes(modules[name], layer, tensor.ndim)
 
 
 def _crop(songs: Sequence[Song], rng: np.random.Generator, rate: int, remix: bool) -> Tensor:
@@ -90,12 +89,7 @@ def narrowed(network: Network, widths: dict[str, Any], importance: dict[str, Ten
     """The network with other widths, keys of its config, that keeps the most important channels of each group."""
     small = build_network(replace(network.config, **widths)).eval()
     old, new = network.state_dict(), small.state_dict()
-    places = {
-        path: axes(network.get_submodule(name), layer, path.removeprefix(f"{name}."), old[path].ndim)
-        for name, layer in layers_of(network).items()
-        for path in old
-        if path.startswith(f"{name}.")
-    }
+    places = {path: along for path, _, _, along in tensors_of(network)}
     kept = {}
     for path, along in places.items():
         for axis, (group, *others) in along.items():

@@ -42,24 +42,22 @@ def importance_of(script: Any, network: Any, narrow: Any) -> dict[str, torch.Ten
     torch.manual_seed(7)
     importance = {}
     old, new = network.state_dict(), narrow.state_dict()
-    for name, layer in script.layers_of(network).items():
-        for path in [path for path in old if path.startswith(f"{name}.")]:
-            module = network.get_submodule(name)
-            for axis, groups in script.axes(module, layer, path.removeprefix(f"{name}."), old[path].ndim).items():
-                if len(groups) == 1 and groups[0] is not None:
-                    size, count = old[path].shape[axis], new[path].shape[axis]
-                    importance[groups[0]] = torch.zeros(size)
-                    importance[groups[0]][torch.randperm(size)[:count]] = torch.rand(count) + 0.1
+    for path, _, _, places in script.tensors_of(network):
+        for axis, groups in places.items():
+            if len(groups) == 1 and groups[0] is not None:
+                size, count = old[path].shape[axis], new[path].shape[axis]
+                importance[groups[0]] = torch.zeros(size)
+                importance[groups[0]][torch.randperm(size)[:count]] = torch.rand(count) + 0.1
     return importance
 
 
 def silence(script: Any, network: Any, importance: dict[str, torch.Tensor]) -> None:
     """Let all layers write 0 to the channels without importance."""
-    for module, layer, tensors in script._layers(network):
-        for name, tensor in tensors:
-            for axis, groups in script.axes(module, layer, name, tensor.ndim).items():
-                if layer.writes is not None and groups == (layer.writes,) and "running" not in name:
-                    tensor.data.movedim(axis, 0)[importance[layer.writes] == 0] = 0
+    tensors = network.state_dict()
+    for path, _, layer, places in script.tensors_of(network):
+        for axis, groups in places.items():
+            if layer.writes is not None and groups == (layer.writes,) and "running" not in path:
+                tensors[path].movedim(axis, 0)[importance[layer.writes] == 0] = 0
 
 
 @pytest.mark.parametrize(
