@@ -19,9 +19,12 @@ def test_an_engine_opens_no_socket(name: str, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "song.wav", tones((440, 1000), 44100, 0.5).T, 44100)
     command = [sys.executable, "-c", WITHOUT_NETWORK + COMMAND]
     command += ["separate", "song.wav", "-n", "bands", "--engine", name, "--device", "cpu", "-o", "stems"]
+    # A child process may be what uses a socket, and the package of openvino is silent where CI is set.
+    others = {key: value for key, value in os.environ.items() if key != "CI"}
     home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}  # as on the first start
-    done = subprocess.run(command, cwd=tmp_path, env=os.environ | home, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=tmp_path, env=others | home, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    assert "network:" not in done.stderr
     assert (tmp_path / "stems" / "bands" / "song" / "drums.wav").exists()
 
 

@@ -14,3 +14,8 @@ graph_check        whether a graph is what its file says of it
 stft               the transforms in NumPy
 user_cache         the user's cache folder
 """
+
+import sys
+
+# `import openvino` reports each start to a server, by this package. Where it cannot be imported, openvino does not.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

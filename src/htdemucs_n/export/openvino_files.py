@@ -20,10 +20,12 @@ def export_openvino(path: Path, graph: Graph, dtype: torch.dtype = torch.float16
     """
     import openvino
 
+    from htdemucs_n.engines.openvino_engine import openvino_core
+
     with TemporaryDirectory() as folder:
         source = Path(folder) / "graph.onnx"
         export_onnx(source, graph, dtype=torch.float32)
-        converted = openvino.Core().read_model(source)
+        converted = openvino_core().read_model(source)
         written = Path(folder) / "graph.xml"
         openvino.save_model(converted, written, compress_to_fp16=dtype == torch.float16)
         # Both are written before either is moved into place. What is opened by name is the last to appear.
