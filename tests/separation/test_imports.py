@@ -74,7 +74,8 @@ try:
     main()
 except SystemExit as ended:
     assert not ended.code
-print(json.dumps([sorted(set(sys.modules) - alone), sorted(alone)]))
+modules = {{name for name, module in sys.modules.items() if module}}  # a name without a module cannot be imported
+print(json.dumps([sorted(modules - alone), sorted(alone)]))
 """
 
 
