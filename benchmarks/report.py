@@ -21,6 +21,8 @@ from drum_kit_table import drum_kit_table
 from htdemucs_n.engines.choose import ENGINES
 from htdemucs_n.files import write_whole
 from ideas import table as ideas_table
+from installed_size import Installed
+from installed_size import table as installed_table
 from published import ABOUT, published_table
 from speed import Row, table
 from transcription_table import transcription_table
@@ -197,7 +199,14 @@ def speed(record: Record) -> list[str]:
         "command `demucs` of PyPI. The whole commands are timed, from an audio file to the files of the stems, with "
         f"the segment and the overlap that each command has by default and no shifts, on {_device(record)}."
     )
-    return [*text, "", *table(rows)]
+    lines = [*text, "", *table(rows)]
+    if installed := [Installed(**row) for row in record.get("installed", ())]:
+        about = (
+            "The packages that the installation of each command brings, itself included, and the size of their files "
+            "on the disk, without trained weights and with the CPU build of torch:"
+        )
+        lines += ["", *_wrapped(about), "", *installed_table(installed)]
+    return lines
 
 
 def profile(record: Record) -> list[str]:

@@ -10,6 +10,8 @@ segment and overlap that the command has by default, and no shifts:
 * `default`, `default-bf16`: the preset `default` with random weights and the engine torch, in float32 and bfloat16.
 * `official`: `demucs --shifts 0` with `demucs.htdemucs.HTDemucs` (see `htdemucs_n.profiling.profiled_model`), random
   weights in a local repository, stored in float16 like the released weights.
+
+Beside it stands what the installation of each command takes on the disk, without weights.
 """
 
 from __future__ import annotations
@@ -24,12 +26,20 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import installed_size
 from commands import Measured, noise_file, run_command
 from htdemucs_n.profiling.records import write_record
 from htdemucs_n.provenance import describe_machine
 
 LENGTHS = (10.0, 30.0, 60.0, 180.0, 300.0, 600.0)
 CONTENDERS = ("onnx", "openvino", "torch", "default", "default-bf16", "official")
+INSTALLATIONS = {
+    "onnx": "htdemucs-n",
+    "openvino": "htdemucs-n[openvino]",
+    "torch": "htdemucs-n[torch]",
+    "official": "demucs",
+}
+"""What is installed to run a contender."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,7 @@ def main() -> None:
         "device": options.device,
         "repeats": options.repeats,
     }
+    installed = installed_size.measure(INSTALLATIONS[model] for model in options.models if model in INSTALLATIONS)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -72,9 +83,9 @@ def main() -> None:
                 rows.append(_row(model, length, runs))
                 print(f"{model}, {length:g} s: {rows[-1].seconds:.1f} s", file=sys.stderr, flush=True)
                 if options.json:
-                    write_record(options.json, conditions, results=rows)
+                    write_record(options.json, conditions, results=rows, installed=installed)
             song.unlink()
-    print("\n".join(table(rows)))
+    print("\n".join([*table(rows), "", *installed_size.table(installed)]))
     for name, value in conditions.items():
         print(f"{name}: {value}")
 
