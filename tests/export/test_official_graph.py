@@ -21,8 +21,6 @@ from htdemucs_n.export.official_graph import OfficialGraph
 from htdemucs_n.models.ensemble import Ensemble
 from htdemucs_n.models.official import OfficialModel
 
-pytest.importorskip("demucs")
-
 SECONDS = 2
 SIZES: dict[str, Any] = {"channels": 16, "t_layers": 3, "depth": 4, "bottom_channels": 32, "t_heads": 4}
 

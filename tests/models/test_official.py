@@ -45,7 +45,6 @@ def test_a_pickle_is_not_opened_without_trust(tmp_path: Path) -> None:
 
 
 def test_a_safetensors_file_builds_no_class_but_demucs_own(tmp_path: Path) -> None:
-    pytest.importorskip("demucs")
     header = {"klass": "subprocess.Popen", "args": '[["touch", "sprung"]]', "kwargs": "{}"}
     save_file({"x": torch.zeros(1)}, tmp_path / "a.safetensors", header)
     with pytest.raises(UserError, match=r"unknown class subprocess\.Popen"):
@@ -53,10 +52,11 @@ def test_a_safetensors_file_builds_no_class_but_demucs_own(tmp_path: Path) -> No
 
 
 def tiny() -> nn.Module:
-    htdemucs = pytest.importorskip("demucs.htdemucs")
+    from demucs.htdemucs import HTDemucs
+
     torch.manual_seed(0)
     sizes = {"channels": 8, "t_layers": 1, "t_heads": 2, "bottom_channels": 32, "segment": Fraction(1, 1)}
-    model: nn.Module = htdemucs.HTDemucs(["drums", "bass", "other", "vocals"], **sizes).eval()
+    model: nn.Module = HTDemucs(["drums", "bass", "other", "vocals"], **sizes).eval()
     return model
 
 

@@ -149,9 +149,10 @@ def test_every_module_of_the_model_belongs_to_a_part() -> None:
 
 
 def test_the_official_architecture_has_its_parts() -> None:
-    htdemucs = pytest.importorskip("demucs.htdemucs")
+    from demucs.htdemucs import HTDemucs
+
     sizes = {"channels": 8, "t_layers": 1, "t_heads": 2, "bottom_channels": 32, "segment": 1}
-    member = htdemucs.HTDemucs(["drums", "bass", "other", "vocals"], **sizes)
+    member = HTDemucs(["drums", "bass", "other", "vocals"], **sizes)
     model = OfficialModel(member).eval()
     parts = parts_of(model)
     assert [len(parts[part]) for part in ("frequency encoder", "time encoder", "time decoder")] == [5, 4, 4]
