@@ -1,18 +1,25 @@
-"""Tiny networks and their ONNX files."""
+"""Tiny networks and their ONNX files, and a graph whose stems are known."""
 
 from __future__ import annotations
 
+import functools
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from audio_helpers import SOURCES, SplitEngine
+from htdemucs_n.engines.choose import load_engine
+from htdemucs_n.engines.engine import Engine
 from htdemucs_n.export.graph import network_graph
 from htdemucs_n.export.onnx_file import export_onnx
 from htdemucs_n.models.band_transformer import BandTransformer, BandTransformerConfig
+from htdemucs_n.models.graph_info import AUDIO, WAVEFORMS, GraphInfo
 from htdemucs_n.models.htdemucs_n import HTDemucs_n
 from models_helpers import randomise_batch_norm, tiny_model
 
@@ -59,3 +66,43 @@ def stems_of(network: nn.Module, mixture: Array) -> Array:
 def noise(*shape: int, seed: int = 0) -> Array:
     """White noise of RMS 0.1."""
     return 0.1 * np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+class SplitGraph(SplitEngine):
+    """A `SplitEngine` whose stems come from a graph in ONNX Runtime, so that all that is around it is the real one."""
+
+    def separate(self, mixture: Array) -> Array:
+        super().separate(mixture)
+        return _split_graph(tuple(self.gains.ravel().tolist()), self.segment).separate(mixture)
+
+
+@functools.cache
+def _split_graph(gains: tuple[float, ...], segment: float) -> Engine:
+    """The engine onnx with a graph that writes the audio times each gain."""
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    nodes = [helper.make_node("Mul", ["audio_of_all", "gains"], [WAVEFORMS])]
+    nodes.insert(0, helper.make_node("Unsqueeze", [AUDIO, "axis"], ["audio_of_all"]))
+    constants = [
+        onnx.numpy_helper.from_array(np.array([1]), "axis"),
+        onnx.numpy_helper.from_array(np.array(gains, np.float32).reshape(1, -1, 1, 1), "gains"),
+    ]
+    inputs = [helper.make_tensor_value_info(AUDIO, kind, [1, 2, "samples"])]
+    outputs = [helper.make_tensor_value_info(WAVEFORMS, kind, [1, len(gains), 2, "samples"])]
+    graph = helper.make_graph(nodes, "split", inputs, outputs, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    info = GraphInfo(
+        sources=SOURCES,
+        samplerate=44100,
+        segment=segment,
+        overlap=0.25,
+        inputs=(AUDIO,),
+        outputs=(WAVEFORMS,),
+        n_ffts=(),
+        level=False,
+        consistency=False,
+    )
+    helper.set_model_props(model, info.to_metadata())
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "split.onnx"
+        onnx.save(model, path)
+        return load_engine(path, engine="onnx", threads=1)

@@ -10,7 +10,8 @@ import soundfile
 from numpy.typing import NDArray
 from scipy.io import wavfile
 
-from audio_helpers import GAINS, SOURCES, SplitEngine, tones
+from audio_helpers import GAINS, SOURCES, tones
+from graph_helpers import SplitGraph
 from htdemucs_n.separation import Output, Separator, StemChoice, separate_track
 
 
@@ -24,7 +25,7 @@ def separate(path: Path, samples: NDArray[np.floating], rate: int) -> list[NDArr
     """Write `(C, T)` to `path`, separate, write the stems as float; returns them `(C, T)` read by SciPy."""
     soundfile.write(path, samples.T, rate, subtype="FLOAT")
     files = {source: path.parent / "stems" / f"{source}.wav" for source in SOURCES}
-    separator = Separator(SplitEngine(segment=1))
+    separator = Separator(SplitGraph(segment=1))
     separate_track(path, files, separator, StemChoice(SOURCES), Output(depth="float32"))
     stems = []
     for source in SOURCES:

@@ -17,14 +17,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
-from audio_helpers import GAINS, SOURCES, SplitEngine
+from audio_helpers import GAINS, SOURCES
+from graph_helpers import SplitGraph
 from htdemucs_n.errors import Cancelled, UserError
 from htdemucs_n.separation import Separator
 
 Samples = NDArray[np.float32]
 
 
-class PlaceEngine(SplitEngine):
+class PlaceEngine(SplitGraph):
     """An engine that is neither linear in level, nor the same at every place of a segment, nor without memory."""
 
     def __init__(self, segment: float = 0.1, seed: int = 0) -> None:
@@ -98,20 +99,20 @@ def test_the_latency_is_as_stated(rate: int, shifts: int, batch: int) -> None:
 
 
 def test_an_empty_stream_gives_nothing() -> None:
-    assert list(Separator(SplitEngine()).stream([], 44100)) == []
-    assert list(Separator(SplitEngine()).stream([np.zeros((2, 0), np.float32)], 44100)) == []
+    assert list(Separator(SplitGraph()).stream([], 44100)) == []
+    assert list(Separator(SplitGraph()).stream([np.zeros((2, 0), np.float32)], 44100)) == []
 
 
 @pytest.mark.parametrize("shapes", [[(2, 5), (1, 5)], [(5,)], [(0, 5)]])
 def test_blocks_of_a_wrong_shape(shapes: list[tuple[int, ...]]) -> None:
     with pytest.raises(ValueError, match=r"\(C, n\)"):
-        list(Separator(SplitEngine()).stream([np.zeros(shape) for shape in shapes], 44100))
+        list(Separator(SplitGraph()).stream([np.zeros(shape) for shape in shapes], 44100))
 
 
 def test_nan_late_in_a_stream() -> None:
     late = np.full((2, 10), np.nan)
     with pytest.raises(UserError, match="NaN"):
-        list(Separator(SplitEngine()).stream([noise(2, 20000), late], 44100))
+        list(Separator(SplitGraph()).stream([noise(2, 20000), late], 44100))
 
 
 def test_memory_does_not_grow_with_the_length() -> None:
@@ -119,11 +120,11 @@ def test_memory_does_not_grow_with_the_length() -> None:
     code = (
         "import resource, sys\nimport numpy as np\n"
         f"sys.path.insert(0, {str(Path(__file__).parents[1])!r})\n"
-        "from audio_helpers import SplitEngine\n"
+        "from graph_helpers import SplitGraph\n"
         "from htdemucs_n.separation import Separator\n"
         "draw = np.random.default_rng(0).standard_normal\n"
         "blocks = (draw((2, 48000), np.float32) for _ in range(int(sys.argv[1])))\n"
-        "for stems in Separator(SplitEngine(segment=2)).stream(blocks, 48000):\n    pass\n"
+        "for stems in Separator(SplitGraph(segment=2)).stream(blocks, 48000):\n    pass\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
     )
     if sys.platform == "win32":
@@ -208,7 +209,7 @@ def test_a_batch_that_memory_has_no_room_for_is_halved() -> None:
 def test_an_engine_says_how_many_segments_it_takes_at_once() -> None:
     sizes: list[int] = []
 
-    class Wide(SplitEngine):
+    class Wide(SplitGraph):
         batch = 3
 
         def separate(self, mixture: Samples) -> Samples:
@@ -221,7 +222,7 @@ def test_an_engine_says_how_many_segments_it_takes_at_once() -> None:
 
 
 def test_cancelling_takes_effect_before_the_next_segment() -> None:
-    model, cancel = SplitEngine(), threading.Event()
+    model, cancel = SplitGraph(), threading.Event()
 
     def progress(done: int, total: int) -> None:
         if done == 3:
@@ -234,7 +235,7 @@ def test_cancelling_takes_effect_before_the_next_segment() -> None:
 
 def test_progress_of_a_stream_of_unknown_length() -> None:
     calls: list[tuple[int, int]] = []
-    separator = Separator(SplitEngine())
+    separator = Separator(SplitGraph())
     list(separator.stream([noise(2, 20000)], 44100, progress=lambda done, total: calls.append((done, total))))
     assert calls == [(done, 0) for done in range(1, len(calls) + 1)]
     assert len(calls) > 3
@@ -256,6 +257,6 @@ def test_gains_pass_through_blocks_of_any_size() -> None:
     wave = np.sin(np.arange(4410) * 2 * np.pi / 441) / 2  # mean 0 in every 441 samples
     mixture = np.stack([wave, wave]).astype(np.float32)
     for block in (7, 441, 44100):
-        stems = joined(list(Separator(SplitEngine()).stream(pieces(mixture, block), 44100)))
+        stems = joined(list(Separator(SplitGraph()).stream(pieces(mixture, block), 44100)))
         for gain, stem in zip(GAINS, stems, strict=True):
             np.testing.assert_allclose(stem, gain * mixture, rtol=0, atol=1e-6)
