@@ -74,6 +74,16 @@ def scores(folder: str = f"evaluation/{DEFAULT_MODEL}") -> dict[str, Any]:
     return json.loads(Path(folder, "scores.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
 
 
+def test_only_a_musdb_root_has_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(monkeypatch, "songs", "--metrics", "global", "--no-baselines", "--no-report") == 0
+    assert "split" not in scores()
+    Path("musdb/train").mkdir(parents=True)
+    Path("songs").rename("musdb/test")
+    assert run(monkeypatch, "musdb", "--metrics", "global", "--no-baselines", "--no-report") == 0
+    assert scores()["split"] == "test"
+    assert list(scores()["songs"]) == ["one", "three", "two"]
+
+
 def test_a_model(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "songs", *QUICK, "--no-report") == 0
     result = scores()

@@ -162,13 +162,15 @@ def _files_of(model: str) -> list[Path]:
 
 
 def _about(dataset: Path, split: str, ran_on: Mapping[str, str]) -> dict[str, Any]:
-    """What the scores were made with, for `scores.json` and the report."""
+    """What the scores were made with, for `scores.json` and the report. Only a MUSDB18 root has parts."""
     import torch
 
+    from htdemucs_n.datasets import musdb
     from htdemucs_n.provenance import describe_machine
 
     machine = describe_machine(torch.get_num_threads(), ran_on.get("device", "cpu"))
-    return {"dataset": dataset.as_posix(), "split": split, **ran_on, **machine}
+    part = {"split": split} if musdb.is_root(dataset) else {}
+    return {"dataset": dataset.as_posix(), **part, **ran_on, **machine}
 
 
 def _folder_name(name: str) -> str:
