@@ -33,7 +33,7 @@ format:
 # TRAIN one or more of songs to train on, MIDI a folder with pop909.zip and groove.zip.
 RESULTS := benchmarks/results
 
-bench: bench-complexity bench-attention bench-profile bench-speed bench-busy $(if $(SONGS),bench-quality) $(if $(MIDI),bench-transcription) $(if $(MIDI),$(if $(SONGS),bench-drum-kit)) bench-report
+bench: bench-complexity bench-attention bench-profile bench-speed bench-busy $(if $(SONGS),bench-quality bench-choices) $(if $(MIDI),bench-transcription) $(if $(MIDI),$(if $(SONGS),bench-drum-kit)) bench-report
 
 bench-slow: bench-speed-long bench-lengths bench-memory bench-catalogue bench-fuzz $(if $(TRAIN),bench-ideas) bench-report
 
@@ -57,6 +57,9 @@ bench-busy:
 
 bench-quality:
 	$(PYTHON) benchmarks/quality.py "$(SONGS)" --bss --engines --json $(RESULTS)/quality.json
+
+bench-choices:
+	$(PYTHON) benchmarks/choices.py "$(SONGS)" --json $(RESULTS)/choices.json
 
 bench-transcription:
 	$(PYTHON) benchmarks/transcription.py "$(MIDI)/pop909.zip" "$(MIDI)/groove.zip" --json $(RESULTS)/transcription.json

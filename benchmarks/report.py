@@ -17,6 +17,9 @@ from typing import Any
 from busy import Row as BusyRow
 from busy import table as busy_table
 from catalogue import from_record as catalogue
+from choices import SECONDS as CHOICES_SECONDS
+from choices import Row as ChoiceRow
+from choices import table as choices_table
 from drum_kit_table import drum_kit_table
 from htdemucs_n.engines.choose import ENGINES
 from htdemucs_n.files import write_whole
@@ -42,6 +45,7 @@ COMMANDS = {
     "memory": "python benchmarks/memory.py --tiny --threads 1 --minutes 5 600 --stems drums,vocals",
     "attention_scaling": "python benchmarks/attention_scaling.py",
     "quality": "python benchmarks/quality.py SONGS --bss --engines",
+    "choices": "python benchmarks/choices.py SONGS",
     "transcription": "python benchmarks/transcription.py POP909.zip GROOVE.zip",
     "drum_kit": "python benchmarks/drum_kit.py GROOVE.zip --songs SONGS",
     "catalogue": "python benchmarks/catalogue.py",
@@ -104,6 +108,7 @@ def page(results: Path, docs: Path) -> str:
         _section(records, "attention_scaling", "Linear and softmax attention", attention),
         _picture(docs, "attention-scaling.png", "Time and memory of an attention layer over the number of tokens"),
         _section(records, "quality", "Quality", quality),
+        _section(records, "choices", "One network or two, shifts and overlap", choices),
         _section(records, "transcription", "Notes of a song", transcription),
         _section(records, "drum_kit", "The drum kit", drum_kit),
         _section(records, "ideas", "What each idea brings", ideas),
@@ -293,6 +298,16 @@ def quality(record: Record) -> list[str]:
             lines.append(f"| {engine} | {' | '.join(f'{row[column]:.3f}' for column in columns)} |")
         lines.append("")
     return lines[:-1]
+
+
+def choices(record: Record) -> list[str]:
+    """Quality and time of what a user can choose."""
+    about = (
+        "The same songs with other options: the median over songs of the global SDR in dB, its mean over songs and "
+        f"stems, and the time of {CHOICES_SECONDS} s of noise with the engine {record['engine']}, without loading and "
+        f"files, relative to the default `duo` (medians of {record['repeats']} rounds)."
+    )
+    return [*_wrapped(about), "", *choices_table([ChoiceRow(**row) for row in record["results"]])]
 
 
 def transcription(record: Record) -> list[str]:
