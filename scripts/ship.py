@@ -3,8 +3,8 @@
     python scripts/ship.py runs/small/best.safetensors small
 
 It writes `src/htdemucs_n/models/weights/<name>.safetensors`, with the licence of the weights in its header (`--licence`
-where it is not that of the other models) and the score of each stem (`--scores vocals=5.3 bass=4.1 ...`, dB), where it
-is not that of the checkpoint. Afterwards,
+where it is not that of the other models), the address of a page with those who have to be named (`--authors`), and the
+score of each stem (`--scores vocals=5.3 bass=4.1 ...`, dB) where it is not that of the checkpoint. Afterwards,
 
 1. write the graph: `htdemucs-n export <name> -o src/htdemucs_n/models/weights/<name>.onnx --beside`;
 2. score this file and the checkpoint with `benchmarks/quality.py`, and write both figures into the model card in the
@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("name")
     parser.add_argument("--licence", default=LICENCE_OF_WEIGHTS)
+    parser.add_argument("--authors", metavar="URL")
     parser.add_argument("--scores", nargs="*", default=[], metavar="STEM=DB")
     arguments = parser.parse_args()
     model, metadata = load_saved_model(arguments.checkpoint)
@@ -38,6 +39,8 @@ def main() -> None:
     progress = facts.pop("progress", None)  # of last.safetensors
     if progress:
         facts.setdefault("step", progress["step"])
+    if arguments.authors:
+        facts["authors"] = arguments.authors
     if arguments.scores:
         facts["sdr_db"] = {stem: float(score) for stem, _, score in (text.partition("=") for text in arguments.scores)}
     save_model(path, model, facts, torch.int8)

@@ -10,7 +10,7 @@ from htdemucs_n.models.names import OFFICIAL_MODELS, available_models, weights_p
 from htdemucs_n.models.official import is_official_file, load_official, load_official_file
 from htdemucs_n.models.storage import load_saved_model
 
-_FACTS = ("step", "sdr", "sdr_db", "licence", "mean_of")
+_FACTS = ("step", "sdr", "sdr_db", "licence", "authors", "mean_of")
 """What a checkpoint says that its ONNX file says too."""
 
 
