@@ -60,6 +60,15 @@ def missing_package(what: str, package: str, extra: str) -> UserError:
     return UserError(f'{what} needs the package {package}, which is not installed: pip install "htdemucs-n[{extra}]"')
 
 
+def damaged_package(what: str, package: str, extra: str, error: Exception) -> UserError:
+    """As `missing_package`, of a `package` that is installed and whose import failed with `error`."""
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return UserError(
+        f"{what} needs the package {package}, which is damaged ({reason}): "
+        f'pip install --force-reinstall "htdemucs-n[{extra}]"'
+    )
+
+
 def require_packages(what: str, extra: str, *packages: str) -> None:
     """Raise `UserError` unless all `packages` are installed, which the `extra` brings. They are not imported.
 

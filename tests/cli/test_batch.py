@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -364,6 +365,26 @@ def test_memory_that_runs_out_suggests_a_smaller_segment(
     use_engine(monkeypatch, SplitEngine(before=full))
     assert run(monkeypatch, "a.wav") == 1
     assert "use a smaller segment" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("can't start new thread")])
+@pytest.mark.parametrize(
+    ("place", "what"),
+    [
+        ("separation.track.resample_blocks", " to separate 'a.wav'"),
+        ("separation.track.clip_blocks", " to separate 'a.wav'"),
+        ("separation.inputs.find_tracks", ""),
+    ],
+)
+def test_memory_that_runs_out_outside_the_model_is_one_line(
+    place: str, what: str, error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    song("a.wav")
+    monkeypatch.setattr(f"htdemucs_n.{place}", mock.Mock(side_effect=error))
+    assert run(monkeypatch, "a.wav") == 1
+    mend = "end other programs, or use a smaller model or a shorter segment"
+    assert capsys.readouterr().err == f"error: not enough memory{what}: {mend}\n"
+    assert not files(Path("separated"))
 
 
 def test_the_list_of_models(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -62,7 +62,8 @@ def traced_once() -> Iterator[None]:
         return copy.deepcopy(kept[0])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("htdemucs_n.export.onnx_file.traced", trace)
+        for user in ("onnx_file", "openvino_files"):
+            patch.setattr(f"htdemucs_n.export.{user}.traced", trace)
         yield
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
 from audio_helpers import SOURCES, SplitEngine
 from htdemucs_n.engines.choose import ENGINES, load_engine
-from htdemucs_n.engines.engine import Engine
+from htdemucs_n.engines.engine import Engine, memory_checked
 from htdemucs_n.engines.torch_engine import TorchEngine
-from htdemucs_n.errors import OptionError
+from htdemucs_n.errors import DeviceError, OptionError
 from models_helpers import SplitNetwork
 
 
@@ -69,3 +71,75 @@ def test_every_engine_has_a_loader_and_none_is_imported_before_it_is_used() -> N
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
     assert all(loader.startswith("htdemucs_n.engines.") for _, loader in ENGINES.values())
+
+
+DAMAGED = {
+    "onnxruntime": ("__init__.py", "raise ImportError('libcudart.so.12: cannot open shared object file')"),
+    "openvino": ("libs/empty.py", ""),
+    "torch": ("lib/empty.py", ""),
+}
+"""The only file of packages that are half there: one lacks a library, the others the file `__init__.py`."""
+
+LOAD = """
+import sys
+from importlib.machinery import PathFinder
+folder, engine, *damaged = sys.argv[1:]
+class Damaged:
+    def find_spec(name, *_):
+        return PathFinder.find_spec(name, [folder]) if name in damaged else None
+sys.meta_path.insert(0, Damaged)
+from htdemucs_n.engines import choose
+from htdemucs_n.errors import UserError
+try:
+    print(choose.load_engine("bands", engine=engine, device="cpu").name)
+except UserError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("engine", "damaged", "printed"),
+    [
+        ("auto", ["openvino"], "onnx"),
+        ("auto", ["openvino", "onnxruntime"], "torch"),
+        ("auto", ["onnxruntime", "torch"], "openvino"),
+        ("openvino", ["openvino"], "the engine openvino needs the package openvino, which is damaged (No module"),
+        ("torch", ["torch"], "the engine torch needs the package torch, which is damaged ("),
+        ("onnx", ["onnxruntime"], "the engine onnx needs the package onnxruntime, which is damaged (libcudart.so.12: "),
+        ("auto", [*DAMAGED], "the engine openvino needs the package openvino, which is damaged ("),
+    ],
+)
+def test_a_damaged_package(engine: str, damaged: list[str], printed: str, tmp_path: Path) -> None:
+    """`auto` takes the next engine; one that is named says how its package is mended."""
+    for package in damaged:
+        name, text = DAMAGED[package]
+        (tmp_path / package / name).parent.mkdir(parents=True)
+        (tmp_path / package / name).write_text(text)
+    command = [sys.executable, "-c", LOAD, str(tmp_path), engine, *damaged]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    mend = f'): pip install --force-reinstall "htdemucs-n[{engine if engine != "auto" else "openvino"}]"'
+    assert line.startswith(printed) and (line in ENGINES or line.endswith(mend))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("can't start new thread"),
+        ImportError("a.so: failed to map segment"),
+        OSError(12, ""),
+    ],
+)
+def test_memory_that_runs_out(error: Exception) -> None:
+    with pytest.raises(DeviceError, match="end other programs"), memory_checked("end other programs"):
+        raise error
+
+
+@pytest.mark.parametrize(
+    "error", [OptionError("alloc.wav is no song"), OSError(2, "none", "alloc.wav"), ValueError("a")]
+)
+def test_another_error_is_none_of_memory(error: Exception) -> None:
+    with pytest.raises(type(error), match=re.escape(str(error))), memory_checked("end other programs"):
+        raise error

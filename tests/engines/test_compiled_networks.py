@@ -102,13 +102,38 @@ def test_a_damaged_file_is_made_again(share: float, graph: Path, cache: Path) ->
     assert kept.stat().st_size == len(whole)
 
 
+@pytest.mark.parametrize("place", [0, 7, 8, 40, 4096, 0.5, 0.9, -1])
+def test_a_flipped_byte_is_never_used(place: float, graph: Path, cache: Path) -> None:
+    """In the length, the header, the networks and the checksum: the networks are compiled and written anew."""
+    expected = stems(graph)
+    (kept,) = cache.iterdir()
+    whole = bytearray(kept.read_bytes())
+    whole[int(place * len(whole)) if 0 < place < 1 else int(place)] ^= 0x40
+    kept.write_bytes(whole)
+    assert read_compiled(kept) is None
+    assert np.array_equal(stems(graph), expected)
+    assert read_compiled(kept) is not None
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("std::bad_alloc"), ValueError("I/O on closed file")])
+def test_works_where_there_is_no_memory_to_keep_networks(
+    error: Exception, graph: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("openvino.CompiledModel.export_model", full)
+    np.testing.assert_allclose(stems(graph), stems_in_onnx(graph), atol=1e-5)
+    assert not [*cache.iterdir()]
+
+
 def test_a_file_of_another_program_is_made_again(graph: Path, cache: Path) -> None:
     expected = stems(graph)
     (kept,) = cache.iterdir()
     for facts in ({}, [], {"precision": "fp32", "infos": [{}]}, {"precision": "fp8", "infos": []}):
         keep_compiled(kept, facts, [b"0123"])
         assert np.array_equal(stems(graph), expected)
-    for text in (b"", b"\xff" * 9000, (2).to_bytes(8, "little") + b"[]"):
+    for text in (b"", bytes(8), b"\xff" * 9000, (2).to_bytes(8, "little") + b"[]"):
         kept.write_bytes(text)
         assert np.array_equal(stems(graph), expected)
 

@@ -10,6 +10,7 @@ from unittest import mock
 
 import numpy as np
 import onnx
+import openvino
 import pytest
 
 from graph_helpers import exported, noise, stems_of, tiny_bands, tiny_hybrid
@@ -115,10 +116,28 @@ def test_bfloat16_is_near_float32(bands: Path) -> None:
     assert error < (0.03 if quick.precision == "bf16" else 1e-5)
 
 
+def test_a_cpu_that_says_wrongly_that_it_computes_in_bfloat16(bands: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As OpenVINO says where ONEDNN_MAX_CPU_ISA allows fewer instructions than the CPU has."""
+    compile_model = openvino.Core.compile_model
+
+    def compiled(core: Any, network: Any, device: str, settings: dict[str, Any]) -> Any:
+        if settings["INFERENCE_PRECISION_HINT"] == "bf16":
+            raise RuntimeError("could not create a primitive descriptor for the matmul primitive")
+        return compile_model(core, network, device, settings)
+
+    monkeypatch.setattr("htdemucs_n.engines.openvino_engine.compiled_file", lambda *_: None)
+    monkeypatch.setattr("openvino.Core.compile_model", compiled)
+    engine = load("openvino", bands, precision="auto")
+    assert engine.precision == "fp32"
+    mixture = noise(1, 2, 22_050)
+    assert np.array_equal(engine.separate(mixture), load("openvino", bands).separate(mixture))
+    with pytest.raises(OptionError, match="this CPU does not compute in bf16: use --precision fp32 or auto"):
+        load("openvino", bands, precision="bf16")
+
+
 def test_auto_takes_a_graph_to_an_engine_for_graphs(bands: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     missing: set[str] = set()
     monkeypatch.setattr("htdemucs_n.engines.choose.ON_THE_CPU", {"openvino": ("fp32", "bf16"), "onnx": ("fp32",)})
-    monkeypatch.setattr("htdemucs_n.engines.choose._is_installed", lambda name: name not in missing)
     monkeypatch.setattr("htdemucs_n.errors.find_spec", lambda name: None if name in missing else name)
     monkeypatch.setattr("htdemucs_n.engines.choose._has_gpu", lambda: False)
     assert load_engine(bands).name == "openvino"
@@ -185,6 +204,9 @@ def test_memory_that_runs_out(bands: Path) -> None:
     for message, kind in (
         ("[ONNXRuntimeError] : 6 : Failed to allocate memory for requested buffer of size 9", MemoryError),
         ("Exception from src/inference: std::bad_alloc", MemoryError),
+        ("can't start new thread", MemoryError),
+        ("Resource temporarily unavailable", MemoryError),
+        ("libcpu.so: failed to map segment from shared object", MemoryError),
         ("[ONNXRuntimeError] : 2 : Got invalid dimensions for input", RuntimeError),
     ):
         run = mock.Mock(side_effect=RuntimeError(message))

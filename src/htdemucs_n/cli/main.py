@@ -25,6 +25,7 @@ from htdemucs_n.cli.studio import studio
 from htdemucs_n.cli.train import train
 from htdemucs_n.cli.transcribe import transcribe
 from htdemucs_n.cli.web import web
+from htdemucs_n.engines.engine import memory_checked
 from htdemucs_n.errors import OptionError, UserError
 from htdemucs_n.openmp import configure_openmp
 
@@ -81,7 +82,8 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     configure_openmp()
     try:
-        app()
+        with memory_checked("not enough memory: end other programs, or use a smaller model or a shorter segment"):
+            app()
     except UserError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2 if isinstance(error, OptionError) else 1)

@@ -19,11 +19,12 @@ from htdemucs_n.engines.engine import (
     Engine,
     EngineOptions,
     check_precision,
+    memory_checked,
     ran_out_of_memory,
 )
 from htdemucs_n.engines.graph_files import has_graph, is_graph_path
 from htdemucs_n.engines.sources import ModelSource
-from htdemucs_n.errors import DeviceError, OptionError, require_packages, suggestion
+from htdemucs_n.errors import OptionError, UserError, damaged_package, require_packages, suggestion
 from htdemucs_n.models.names import OFFICIAL_MODELS, model_files
 
 ENGINES = {
@@ -67,7 +68,8 @@ def load_engine(
 
     Raises:
         UserError: an unknown engine, options beside an engine that is made already, a segment or a number of
-            threads out of range, not one weight per model, not enough memory; or as `Loader`.
+            threads out of range, not one weight per model, a package that is missing or damaged, not enough memory;
+            or as `Loader`.
     """
     if isinstance(model, Engine):
         if (engine, device, precision, segment, weights, threads) != ("auto", "auto", "auto", None, None, None):
@@ -89,30 +91,41 @@ def load_engine(
         if isinstance(source, str | Path) and str(source) not in OFFICIAL_MODELS:
             model_files(source)  # an unknown name is an error whatever is installed
     counts = _weights(weights, len(sources))
-    name = _name(engine, sources, device, precision)
-    if name == "torch":
-        for source in filter(_is_graph_file, sources):
-            raise OptionError(
-                f"{source} is run by the engines onnx and openvino, on the CPU: use one of them, or its checkpoint"
-            )
-    package, function = ENGINES[name]
-    official = package == "torch" and any(str(source) in OFFICIAL_MODELS for source in sources)
-    require_packages(f"the engine {name}", "official" if official else name, package)
-    loader: Loader = pkgutil.resolve_name(function)
-    try:
+    with memory_checked("not enough memory to load the model: end other programs, or use a smaller model"):
+        name = _name(engine, sources, device, precision)
+        if name == "torch":
+            for source in filter(_is_graph_file, sources):
+                raise OptionError(
+                    f"{source} is run by the engines onnx and openvino, on the CPU: use one of them, or its checkpoint"
+                )
+        official = name == "torch" and any(str(source) in OFFICIAL_MODELS for source in sources)
+        loader = _loader(name, "official" if official else name)
         return loader(EngineOptions(sources, counts, device, precision, segment, trusted, threads))
-    except (MemoryError, RuntimeError) as error:
-        if not ran_out_of_memory(error):
+
+
+def _loader(name: str, extra: str) -> Loader:
+    """The function that loads models into an engine, whose package the `extra` brings. It is imported by this.
+
+    Raises:
+        UserError: the package is missing or damaged.
+    """
+    package, function = ENGINES[name]
+    require_packages(f"the engine {name}", extra, package)
+    try:
+        loader: Loader = pkgutil.resolve_name(function)
+    except Exception as error:  # a broken installation raises anything
+        if ran_out_of_memory(error):
             raise
-        raise DeviceError("not enough memory to load the model: end other programs, or use a smaller model") from error
+        raise damaged_package(f"the engine {name}", package, extra, error) from error
+    return loader
 
 
 def _name(engine: str, sources: Sequence[ModelSource], device: str, precision: str) -> str:
     """A key of `ENGINES`.
 
     `auto` is torch for what only torch runs, and for a shipped model where there is a GPU and torch is installed. For
-    files of OpenVINO it is openvino. Otherwise it is the first of `ON_THE_CPU` that is installed and computes in the
-    precision. Where no such engine is installed, it is the one that the user should install.
+    files of OpenVINO it is openvino. Otherwise it is the first of `ON_THE_CPU` that works and computes in the
+    precision. Where no such engine works, it is the one that the user should install.
     """
     if engine != "auto":
         if engine not in ENGINES:
@@ -123,30 +136,39 @@ def _name(engine: str, sources: Sequence[ModelSource], device: str, precision: s
     if any(_is_graph_file(source) and Path(str(source)).suffix.lower() == ".xml" for source in sources):
         return "openvino"  # no other engine reads these files
     only_graphs = any(map(_is_graph_file, sources))
-    if not only_graphs and device == "auto" and _is_installed("torch") and _has_gpu():
+    if not only_graphs and device == "auto" and _has_gpu():
         return "torch"
     able = [name for name, precisions in ON_THE_CPU.items() if precision in ("auto", *precisions)]
     for name in able:
-        if _is_installed(ENGINES[name][0]):
+        if _works(name):
             return name
     if only_graphs:
         return "onnx"
-    return able[0] if able and not _is_installed("torch") else "torch"
+    if not able or _works("torch"):
+        return "torch"
+    return next((name for name in able if find_spec(ENGINES[name][0])), able[0])
 
 
 def _is_graph_file(source: ModelSource) -> bool:
     return isinstance(source, str | Path) and is_graph_path(Path(source))
 
 
-def _is_installed(package: str) -> bool:
-    return find_spec(package) is not None
+def _works(name: str) -> bool:
+    """Whether an engine is installed and can be imported, which it is by this."""
+    try:
+        _loader(name, name)
+    except UserError:
+        return False
+    return True
 
 
 def _has_gpu() -> bool:
-    """Whether PyTorch can use a GPU. It is not imported where the system has none."""
+    """Whether PyTorch is there and can use a GPU. It is not imported where the system has none."""
     if sys.platform == "darwin":
-        return platform.machine() == "arm64"
+        return platform.machine() == "arm64" and _works("torch")
     if not (shutil.which("nvidia-smi") or Path("/proc/driver/nvidia/version").exists() or Path("/dev/kfd").exists()):
+        return False
+    if not _works("torch"):
         return False
     import torch
 

@@ -1,7 +1,8 @@
 """Networks as OpenVINO compiled them, kept in one file of the user's cache folder for each set of models and settings.
 
 A start that finds its own file reads no model. The file has 8 bytes of length, a JSON header, and the networks, each
-from a multiple of 4,096 bytes on, so that they can be used where they lie in the file.
+from a multiple of 4,096 bytes on, so that they can be used where they lie in the file. At its end are 8 bytes of a
+checksum of all before.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,16 +63,20 @@ def compiled_file(models: Sequence[Path], settings: Any) -> Path | None:
 def read_compiled(path: Path) -> CompiledNetworks | None:
     """What `keep_compiled` wrote to `path`; None where there is nothing, or something else."""
     try:
-        with path.open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(_LENGTH), "little")))
-            start, networks = _whole_pages(file.tell()), []
-        for size in header["sizes"]:
-            # Copied where it is written to: OpenVINO asks for memory that it may write.
-            networks.append(np.memmap(path, np.uint8, "c", start, size))
-            start += _whole_pages(size)
+        # Copied where it is written to: OpenVINO asks for memory that it may write.
+        file = np.memmap(path, np.uint8, "c")
+        content = file[:-_LENGTH]
+        if file[-_LENGTH:].tobytes() != _checksum(content):
+            return None
         path.touch()
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError):
+        end = _LENGTH + int.from_bytes(content[:_LENGTH].tobytes(), "little")
+        header = json.loads(content[_LENGTH:end].tobytes())
+    except (OSError, ValueError, MemoryError):
         return None
+    start, networks = _whole_pages(end), []
+    for size in header["sizes"]:
+        networks.append(content[start : start + size])
+        start += _whole_pages(size)
     return CompiledNetworks(header["facts"], networks)
 
 
@@ -78,12 +84,26 @@ def keep_compiled(path: Path, facts: Any, networks: Sequence[bytes]) -> None:
     """Write networks to `path`, where there is room for them, and remove the files that were not used for longest."""
     header = json.dumps({"facts": facts, "sizes": [len(network) for network in networks]}).encode()
     with contextlib.suppress(OSError):
-        with moved_into_place(path) as part, part.open("wb") as file:
-            for block in (len(header).to_bytes(_LENGTH, "little") + header, *networks):
-                file.write(block)
-                file.write(bytes(_whole_pages(len(block)) - len(block)))
+        with moved_into_place(path) as part:
+            with part.open("wb") as file:
+                for block in (len(header).to_bytes(_LENGTH, "little") + header, *networks):
+                    file.write(block)
+                    file.write(bytes(_whole_pages(len(block)) - len(block)))
+            checksum = _checksum(np.memmap(part, np.uint8, "r"))
+            with part.open("ab") as file:
+                file.write(checksum)
         for old in sorted(folder_entries(path.parent), key=_last_used)[:-KEPT_FILES]:
             old.unlink(missing_ok=True)
+
+
+def _checksum(content: NDArray[np.uint8]) -> bytes:
+    """The CRC of the sums of all pages: of the 70 MB of two networks it takes 10 ms, where a CRC of all takes 90.
+
+    Raises:
+        ValueError: a page is cut off.
+    """
+    sums = content.view(np.uint64).reshape(-1, _PAGE // 8).sum(axis=1)
+    return zlib.crc32(sums).to_bytes(_LENGTH, "little")
 
 
 def _last_used(path: Path) -> float:

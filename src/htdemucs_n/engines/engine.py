@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import errno
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from htdemucs_n.engines.sources import ModelSource
-from htdemucs_n.errors import OptionError
+from htdemucs_n.errors import DeviceError, OptionError, UserError
+
+if TYPE_CHECKING:  # the command line imports this file before it is known what it will need
+    import numpy as np
+    from numpy.typing import NDArray
 
 PRECISION_NAMES = ("fp32", "bf16", "fp16")
 """Of the convolutions and matrix products. No engine has to have all of them."""
@@ -73,4 +76,24 @@ def check_precision(name: str) -> None:
 
 def ran_out_of_memory(error: Exception) -> bool:
     """Whether an error means that memory ran out. On a CPU the libraries show it only in the message."""
-    return isinstance(error, MemoryError) or "alloc" in str(error).lower()
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in _OF_MEMORY)
+
+
+_OF_MEMORY = ("alloc", "can't start new thread", "resource temporarily unavailable", "failed to map segment")
+"""In messages, what says that there was no memory: for data, for the stack of a thread (as Python and as C++ have it),
+and for a library."""
+
+
+@contextlib.contextmanager
+def memory_checked(message: str) -> Iterator[None]:
+    """Raise `DeviceError` with `message` in place of an error that means that memory ran out."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if not ran_out_of_memory(error):
+            raise
+        raise DeviceError(message) from error

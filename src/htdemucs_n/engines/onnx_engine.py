@@ -66,7 +66,8 @@ def _session(path: Path, threads: int) -> Any:
     options.enable_mem_pattern = False  # it keeps one block for all that a run needs, which is larger than the parts
     options.log_severity_level = 4  # errors are raised as well
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        # The fallback would try the CPU again, and print why.
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except _ERRORS as error:
         raise loading_error(path, error, "onnxruntime") from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import locale
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -35,6 +36,8 @@ from htdemucs_n.errors import ModelError, OptionError
 from htdemucs_n.models.graph_info import AUDIO, GraphInfo, spectrum_name
 
 _PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
+
+_NO_BF16 = "this CPU does not compute in bf16: use --precision fp32 or auto"
 
 _FORMATS = {".onnx": "onnx", ".xml": "ir"}
 """What OpenVINO calls the format of a file, by its suffix."""
@@ -78,11 +81,24 @@ def _load(files: Sequence[GraphFile], options: EngineOptions, threads: int, kept
         except RuntimeError as error:
             raise loading_error(file.path, error, "openvino") from error
 
-    with _locale_kept(), ThreadPoolExecutor(len(files)) as pool:
-        results = list(pool.map(compiled, files, networks, infos))
+    def all_compiled() -> list[Any]:
+        with _locale_kept(), ThreadPoolExecutor(len(files)) as pool:
+            return list(pool.map(compiled, files, networks, infos))
+
+    try:
+        results = all_compiled()
+    except ModelError:
+        if precision != "bf16":
+            raise
+        precision = "fp32"  # some CPUs say that they compute in bf16 and do not
+        results = all_compiled()
+        if options.precision == "bf16":
+            raise OptionError(_NO_BF16) from None
     if kept is not None:
         facts = {"precision": precision, "infos": [info.to_metadata() for info in infos]}
-        keep_compiled(kept, facts, [result.export_model().getvalue() for result in results])
+        # Where memory runs out, OpenVINO says that, or that the file which it writes is closed.
+        with contextlib.suppress(MemoryError, RuntimeError, ValueError):
+            keep_compiled(kept, facts, [result.export_model().getvalue() for result in results])
     return precision, list(zip(results, infos, strict=True))
 
 
@@ -104,7 +120,8 @@ def _conditions(options: EngineOptions) -> Any:
     """What a compiled network depends on beside its file."""
     core = openvino_core()
     processor = [core.get_property("CPU", key) for key in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
-    return (__version__, openvino.__version__, processor, options.precision, options.segment)
+    allowed = os.environ.get("ONEDNN_MAX_CPU_ISA")  # the instructions that OpenVINO may use
+    return (__version__, openvino.__version__, processor, allowed, options.precision, options.segment)
 
 
 def _settings(precision: str, threads: int) -> dict[str, Any]:
@@ -148,7 +165,7 @@ def _precision(core: Any, precision: str, infos: Sequence[GraphInfo]) -> str:
     if precision not in _PRECISIONS:
         raise OptionError(f"the engine openvino computes in fp32 or bf16: use --engine torch for {precision}")
     if precision == "bf16" and not can:
-        raise OptionError("this CPU does not multiply in bf16: use --precision fp32 or auto")
+        raise OptionError(_NO_BF16)
     return precision
 
 

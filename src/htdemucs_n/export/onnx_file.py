@@ -54,6 +54,13 @@ def traced(graph: Graph) -> Any:
 
 def write_onnx(path: Path, model: Any, info: GraphInfo, weights: Path | None, dtype: torch.dtype) -> None:
     """Write what `traced` gave, which is changed by it; otherwise as `export_onnx`."""
+    content = onnx_bytes(model, info, weights, dtype)
+    with whole_file(path) as part:
+        part.write_bytes(content)
+
+
+def onnx_bytes(model: Any, info: GraphInfo, weights: Path | None, dtype: torch.dtype) -> bytes:
+    """The content of the file that `write_onnx` writes."""
     import onnx
 
     stored = None if weights is None else _Stored(weights)
@@ -62,8 +69,8 @@ def write_onnx(path: Path, model: Any, info: GraphInfo, weights: Path | None, dt
         model.metadata_props.add(key=key, value=value)
     if stored is None:
         onnx.checker.check_model(model)
-    with whole_file(path) as part:
-        part.write_bytes(model.SerializeToString(deterministic=True))
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
 
 
 def example_inputs(info: GraphInfo, frames: int) -> tuple[Tensor, ...]:

@@ -28,6 +28,7 @@ from htdemucs_n.audio.stream import AudioStream, checked_blocks
 from htdemucs_n.audio.tags import NO_TAGS, Tags, read_tags
 from htdemucs_n.audio.write import AudioWriter
 from htdemucs_n.background import in_background
+from htdemucs_n.engines.engine import memory_checked
 from htdemucs_n.errors import AudioError, OptionError
 from htdemucs_n.separation.clipping import CLIP_MODES, Levels, clip_blocks
 from htdemucs_n.separation.separator import Progress, Separator
@@ -39,6 +40,8 @@ STANDARD = Path("-")
 
 _STANDARD_INPUT = "standard input"
 """Its name in messages."""
+
+_NO_MEMORY = "not enough memory to separate '{}': end other programs, or use a smaller model or a shorter segment"
 
 _LOST = 0.25
 """Seconds that must be missing before a note says so: encoders pad and trim a little."""
@@ -97,13 +100,13 @@ def separate_track(
     whole or not at all; a single one may be `-`, standard output.
 
     Raises:
-        UserError: the input cannot be read, or the output not written.
+        UserError: the input cannot be read, the output not written, or not enough memory.
         Cancelled: `cancel` was set.
     """
     start, outcome, levels = time.perf_counter(), Outcome(), Levels()
     to_pipe = STANDARD in files.values()
     folder = None if to_pipe else _existing_parent(next(iter(files.values())))
-    with ExitStack() as stack:
+    with memory_checked(_NO_MEMORY.format(path)), ExitStack() as stack:
         stream = stack.enter_context(_open(path))
         encoding = choose_encoding(output.format, output.depth, output.bitrate, stream.depth)
         mode = output.clip_mode or (("clamp" if to_pipe else "rescale") if encoding.clips else "none")
