@@ -190,7 +190,8 @@ def test_files_that_are_no_models(name: str, bands: Path, tmp_path: Path) -> Non
     for file, says in ((cut, "cannot be loaded"), (text, "cannot be loaded"), (alien, "not made by"), (newer, "newer")):
         with pytest.raises(ModelError, match=rf"{file.name}.*{says}"):
             load(name, file)
-    with pytest.raises(ModelError, match=r"no model at .*none\.onnx"):
+    suffixes = {"onnx": r"\.onnx", "openvino": r"\.onnx or \.xml"}[name]
+    with pytest.raises(ModelError, match=rf"no model at .*none\.onnx: give the path of an {suffixes} file"):
         load(name, tmp_path / "none.onnx")
     with pytest.raises(ModelError, match="is not an ONNX file, so it needs the engine torch"):
         load(name, tmp_path / "checkpoint.safetensors")
@@ -215,8 +216,23 @@ def test_memory_that_runs_out(bands: Path) -> None:
             engine.separate(noise(1, 2, 2048))
 
 
-@pytest.mark.parametrize("name", ENGINES)
-def test_models_with_other_stems_are_not_averaged(name: str, bands: Path, tmp_path: Path) -> None:
-    other = exported(tiny_bands(sources=("vocals", "rest")), tmp_path / "two.onnx")
-    with pytest.raises(OptionError, match="same stems in the same order"):
-        load(name, bands, other)
+@pytest.mark.parametrize("weights", [None, [1, 0]], ids=["alike", "without the second"])
+def test_models_with_other_stems_are_not_averaged(weights: Any, bands: Path, tmp_path: Path) -> None:
+    second = tiny_bands(sources=("vocals", "rest"))
+    other = exported(second, tmp_path / "two.onnx")
+    models: dict[str, list[Any]] = {key: [bands, other] for key in ENGINES} | {"torch": [tiny_bands(), second]}
+    for name, averaged in models.items():
+        with pytest.raises(OptionError, match="same stems in the same order"):
+            load_engine(averaged, engine=name, weights=weights)
+
+
+def test_a_model_without_weight_has_a_say_in_the_segment_in_every_engine(bands: Path, tmp_path: Path) -> None:
+    first, second = tiny_bands(), tiny_bands(seed=1, segment=0.25, overlap=0.125)
+    other = exported(second, tmp_path / "other.onnx")
+    mixture = noise(1, 2, 11_025)
+    expected = stems_of(tiny_bands(segment=0.25), mixture)
+    models: dict[str, list[Any]] = {key: [bands, other] for key in ENGINES} | {"torch": [first, second]}
+    for name, averaged in models.items():
+        engine = load_engine(averaged, engine=name, device="cpu", precision="fp32", weights=[1, 0])
+        assert (engine.segment, engine.overlap) == (0.25, 0.125)
+        np.testing.assert_allclose(engine.separate(mixture), expected, atol=1e-5)

@@ -17,8 +17,8 @@ from graph_helpers import noise, stems_of, tiny_bands
 from htdemucs_n.engines.choose import load_engine
 from htdemucs_n.errors import ModelError
 from htdemucs_n.export.graph import network_graph
-from htdemucs_n.export.onnx_file import OPSET, export_onnx, traced, write_onnx
-from htdemucs_n.models.graph_info import GraphInfo
+from htdemucs_n.export.onnx_file import export_onnx, traced, write_onnx
+from htdemucs_n.models.graph_info import OPSET, GraphInfo
 from htdemucs_n.models.storage import load_saved_model, save_model
 
 FACTS = {"licence": "CC BY 4.0", "sdr": {"vocals": 5.0}}

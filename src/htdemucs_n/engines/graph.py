@@ -37,7 +37,8 @@ class GraphEngine:
     Args:
         name: of the engine.
         precision: in which the runtime computes.
-        graphs: what it runs; all separate the same stems at one rate, and their shares add up to 1.
+        graphs: what it runs; all separate the same stems at one rate, and their shares add up to 1. One with a share
+            of 0 has a say in the segment and the overlap, as in the engine torch, and is not run.
         segment: seconds that they take at once.
         threads: of the transforms.
     """
@@ -50,7 +51,7 @@ class GraphEngine:
         self.name, self.precision, self.segment = name, precision, segment
         self.sources, self.samplerate = infos[0].sources, infos[0].samplerate
         self.overlap = min(info.overlap for info in infos)
-        self._graphs = graphs
+        self._graphs = [graph for graph in graphs if graph.share]
         self._pool = ThreadPoolExecutor(threads)
         windows = {(n_fft, info.edges) for info in infos for n_fft in (*info.n_ffts, info.output_n_fft)}
         self._stfts = {window: STFT(*window) for window in windows}

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from htdemucs_n.engines.engine import LONGEST_SEGMENT
+from htdemucs_n.engines.engine import LONGEST_SEGMENT, SHORTEST_SEGMENT
 from htdemucs_n.errors import ModelError
 from htdemucs_n.models.graph_info import AUDIO, MASKS, SPECTRA, WAVEFORMS, GraphInfo, spectrum_name
 
-Shapes = Mapping[str, Sequence[Any]]
-"""The shape of each output by its name. A dimension that varies is no integer."""
+Shapes = Mapping[str, Sequence[float]]
+"""The shape of each output by its name. A dimension that varies is NaN, which equals nothing."""
+
+RATES = range(1000, 384_001)
+"""Hz. A song is converted to the rate of its model, and takes memory in proportion to it."""
+
+WINDOWS = tuple(2**power for power in range(5, 17))
+"""Of STFTs, samples. The spectrum of each of them takes four times the memory of the audio."""
+
+MOST_SAMPLES = 2**25
+"""Of all stems of a segment together, in each channel: 190 s of four stems at 44.1 kHz.
+
+A graph is given this much at once, so that what a file says of its length limits the memory of a separation. A few
+GiB are enough.
+"""
 
 
 def check_graph(path: Path, info: GraphInfo, inputs: Collection[str], outputs: Shapes) -> None:
@@ -23,37 +35,37 @@ def check_graph(path: Path, info: GraphInfo, inputs: Collection[str], outputs: S
 
 
 def _values(info: GraphInfo) -> dict[str, bool]:
-    """Whether the values of each key are of its type and in its range."""
-    sizes = [*info.n_ffts, info.output_n_fft]
-    flags = (info.pad_to_segment, info.level, info.consistency, info.full_precision)
-    return {
-        "sources": all(isinstance(name, str) and name for name in info.sources)
+    """Whether the value of each key is in its range."""
+    limits = {
+        "sources": all(name and name.isprintable() for name in info.sources)
         and len(set(info.sources)) == len(info.sources) > 0,
-        "samplerate": _is_count(info.samplerate),
-        "segment": isinstance(info.segment, int | float) and 0 < info.segment <= LONGEST_SEGMENT,
-        "overlap": isinstance(info.overlap, int | float) and 0 <= info.overlap < 1,
-        "n_ffts": all(_is_count(size) and size % 4 == 0 for size in sizes),
-        "frame_multiple": _is_count(info.frame_multiple),
-        "samples": info.samples is None or _is_count(info.samples),
+        "samplerate": info.samplerate in RATES,
+        "segment": SHORTEST_SEGMENT <= info.segment <= LONGEST_SEGMENT,
+        "overlap": 0 <= info.overlap < 1,
+        "n_ffts": {*info.n_ffts, info.output_n_fft} <= {*WINDOWS},
+        "frame_multiple": info.frame_multiple > 0,
         "edges": info.edges in ("zero", "reflect"),
-        "true or false": all(isinstance(flag, bool) for flag in flags),
-        "facts": isinstance(info.facts, Mapping),
     }
+    if all(limits.values()):
+        least = round(info.segment * info.samplerate)
+        given = info.padded_length(least, info.segment)
+        limits["samples of a segment"] = least <= given <= MOST_SAMPLES // len(info.sources)
+    return limits
 
 
 def _names(info: GraphInfo, inputs: Collection[str], outputs: Shapes) -> dict[str, bool]:
     """Whether the inputs and outputs are those of the graph, for its stems and the bins of its output STFT."""
+    spectra = [name for name in info.inputs if name != AUDIO]
+    bands = [name for name in info.outputs if name != WAVEFORMS]
     written = {name: outputs.get(name, ()) for name in info.outputs}
+    zones = [shape for name, shape in written.items() if name != WAVEFORMS and len(shape) == 7]
     stems = [shape[1] for name, shape in written.items() if name == WAVEFORMS and len(shape) == 4]
-    zones = [shape for name, shape in written.items() if name.startswith((MASKS, SPECTRA)) and len(shape) == 7]
     stems += [zone[3] for zone in zones]
     return {
-        "inputs": {*info.inputs} == {*inputs} <= {AUDIO, *map(spectrum_name, info.n_ffts)},
-        "outputs": len(stems) == len(info.outputs) > 0,
+        "inputs": sorted(info.inputs) == sorted(inputs) and sorted(spectra) == sorted(map(spectrum_name, info.n_ffts)),
+        "outputs": sorted(info.outputs) == sorted(outputs)
+        and bands in [[f"{kind}_{number}" for number in range(len(bands))] for kind in (MASKS, SPECTRA)]
+        and len(stems) == len(info.outputs) > 0,
         "stems": all(number == len(info.sources) for number in stems),
         "output_n_fft": not zones or 2 * sum(zone[0] * zone[5] for zone in zones) == info.output_n_fft,
     }
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and value > 0

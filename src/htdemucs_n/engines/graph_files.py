@@ -55,15 +55,17 @@ def graph_files(options: EngineOptions, suffixes: Sequence[str]) -> list[GraphFi
             if path.suffix.lower() not in suffixes:
                 raise ModelError(f"{path} is of OpenVINO: use --engine openvino, or an .onnx file")
             if not is_file(path):
-                raise ModelError(f"no model at {as_url(path) or path}: give the path of an .onnx file")
+                raise ModelError(
+                    f"no model at {as_url(path) or path}: give the path of an {' or '.join(suffixes)} file"
+                )
             files.append(GraphFile(path, weight / sum(options.weights) / len(paths)))
-    return [file for file in files if file.share]
+    return files
 
 
 _IN_SOURCE = re.compile(r".*(?:&\) |\(\) |\.cc:\d+ \w+ |\] : \d+ : \w+ : )")
 """In messages of ONNX Runtime, the functions of its source code through which an error passed."""
 
-_NEWER = re.compile(r"IR version|opset|No Op registered|No conversion rule|this version")
+_NEWER = re.compile(r"IR version|opset|No Op registered|No conversion rule")
 """In messages on a format, or on operators, that a library does not know yet."""
 
 
@@ -76,7 +78,7 @@ def loading_error(path: Path, error: Exception, library: str) -> Exception:
 
     A `MemoryError` where memory ran out, otherwise a `ModelError`.
     """
-    message = str(error).replace(str(path), path.name)
+    message = str(error).replace(str(path), "the file")  # a name such as alloc.onnx says nothing of the error
     if ran_out_of_memory(RuntimeError(message)):
         return MemoryError(message)
     reason = _IN_SOURCE.sub("", message.strip().splitlines()[-1].strip()).rstrip(".!")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from htdemucs_n.engines.graph import GraphEngine, LoadedGraph
 from htdemucs_n.engines.graph_check import check_graph
 from htdemucs_n.engines.graph_files import check_alike, check_cpu, graph_files, loading_error, segment_of, thread_count
 from htdemucs_n.engines.zones import Arrays
-from htdemucs_n.errors import OptionError
+from htdemucs_n.errors import ModelError, OptionError
 from htdemucs_n.models.graph_info import GraphInfo
 
 
@@ -58,6 +59,12 @@ def _session(path: Path, threads: int) -> Any:
         ModelError: the file cannot be read or run.
         MemoryError: memory ran out.
     """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise ModelError(
+            f"{path} cannot be loaded (its name or its folder's is not UTF-8): rename it, or use --engine openvino"
+        ) from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -87,7 +94,10 @@ _ERRORS = (
 def _info(session: Any, path: Path) -> GraphInfo:
     """The description of a graph, which fits it."""
     info = GraphInfo.from_metadata(session.get_modelmeta().custom_metadata_map, str(path))
-    outputs = {output.name: output.shape for output in session.get_outputs()}
+    outputs = {
+        output.name: [size if isinstance(size, int) else math.nan for size in output.shape]
+        for output in session.get_outputs()
+    }
     check_graph(path, info, [value.name for value in session.get_inputs()], outputs)
     return info
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import locale
+import math
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,9 +32,10 @@ from htdemucs_n.engines.graph_files import (
     segment_of,
     thread_count,
 )
+from htdemucs_n.engines.onnx_versions import onnx_versions
 from htdemucs_n.engines.zones import Arrays
 from htdemucs_n.errors import ModelError, OptionError
-from htdemucs_n.models.graph_info import AUDIO, GraphInfo, spectrum_name
+from htdemucs_n.models.graph_info import AUDIO, IR_VERSION, OPSET, GraphInfo, spectrum_name
 
 _PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
 
@@ -181,7 +183,7 @@ def _read(core: Any, path: Path) -> Any:
     try:
         frontend = FrontEndManager().load_by_framework(_FORMATS[path.suffix.lower()])
         if not frontend.supported(str(path)):
-            raise RuntimeError(f"no {path.suffix.lower()[1:].upper()} file that this version of OpenVINO can read")
+            raise RuntimeError("it is no file of a network")
         network = core.read_model(str(path))
     except RuntimeError as error:
         raise loading_error(path, error, "openvino") from error
@@ -191,15 +193,28 @@ def _read(core: Any, path: Path) -> Any:
     return network
 
 
+def _check_versions(path: Path) -> None:
+    """Raise `ModelError` for an ONNX file newer than ours: OpenVINO says nothing of operators that it does not know."""
+    ir_version, opset = onnx_versions(path)
+    if ir_version > IR_VERSION or opset > OPSET:
+        raise ModelError(
+            f"{path} cannot be loaded (of ONNX's IR version {ir_version} and opset {opset}; OpenVINO is used up to "
+            f"{IR_VERSION} and {OPSET}): use --engine onnx, or export it again"
+        )
+
+
 def _info(network: Any, path: Path) -> GraphInfo:
     """The description of a graph, which fits it. OpenVINO keeps it under `framework`."""
     metadata = {}
-    for key in ("format", "version", "graph"):
-        if network.has_rt_info(["framework", key]):
-            metadata[key] = network.get_rt_info(["framework", key]).astype(str)
+    with contextlib.suppress(RuntimeError):  # where another program keeps something else there
+        for key in ("format", "version", "graph"):
+            if network.has_rt_info(["framework", key]):
+                metadata[key] = network.get_rt_info(["framework", key]).astype(str)
     info = GraphInfo.from_metadata(metadata, str(path))
+    if path.suffix.lower() == ".onnx":
+        _check_versions(path)
     outputs = {
-        output.any_name: [size.get_length() if size.is_static else None for size in output.partial_shape]
+        output.any_name: [size.get_length() if size.is_static else math.nan for size in output.partial_shape]
         for output in network.outputs
     }
     check_graph(path, info, [value.any_name for value in network.inputs], outputs)

@@ -23,10 +23,7 @@ from htdemucs_n.export.graph import Graph
 from htdemucs_n.files import whole_file
 from htdemucs_n.models.config import HOP
 from htdemucs_n.models.eight_bits import SCALE
-from htdemucs_n.models.graph_info import AUDIO, GraphInfo
-
-OPSET = 20
-"""The first version of the ONNX operators that has GELU."""
+from htdemucs_n.models.graph_info import AUDIO, IR_VERSION, OPSET, GraphInfo
 
 _PREFIX = "network."
 """Of the names of weights in a `Graph`."""
@@ -134,6 +131,7 @@ def _dynamic_shapes(info: GraphInfo) -> tuple[Any, ...]:
 
 def _remove_traces(model: Any) -> None:
     """Remove source code, places of files and names of versions, and the prefix of the weights' names."""
+    model.ir_version = IR_VERSION  # newer exporters may write another, which says nothing of the graph
     model.producer_name, model.producer_version, model.doc_string = "htdemucs_n", "", ""
     del model.metadata_props[:]
     graph = model.graph

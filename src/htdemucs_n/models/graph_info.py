@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import UnionType
 from typing import Any, NamedTuple, Self
 
 from htdemucs_n.errors import ModelError
@@ -27,6 +29,9 @@ FORMAT = "htdemucs_n-graph"
 
 VERSION = 2
 """Of the conventions of this file. It is raised when older code could not run a newer graph."""
+
+IR_VERSION, OPSET = 10, 20
+"""Of the ONNX files: of the format, and of the operators. The first opset that has GELU is 20."""
 
 AUDIO, MASKS, SPECTRA, WAVEFORMS = "audio", "masks", "spectra", "waveforms"
 
@@ -115,8 +120,27 @@ class GraphInfo:
                     "a newer htdemucs-n: install that version" if version > VERSION else "an older one: export it again"
                 )
                 raise ModelError(f"{file} was exported by {mend}")
-            values = json.loads(metadata["graph"])
-            tuples = {key: tuple(values[key]) for key in ("sources", "inputs", "outputs", "n_ffts")}
-            return cls(**{**values, **tuples})
-        except (KeyError, TypeError, ValueError) as error:
+            return cls(**_checked(json.loads(metadata["graph"]), typing.get_type_hints(cls)))
+        except (KeyError, ValueError, RecursionError) as error:
             raise ModelError(f"{file} has damaged metadata ({error}): export it again") from error
+
+
+def _checked(values: Any, kinds: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a JSON object, lists as tuples. Raises `ValueError` unless each is of the kind of its key."""
+    if not isinstance(values, dict) or values.keys() != kinds.keys():
+        raise ValueError("its keys are not those of a graph")
+    wrong = [key for key, value in values.items() if not _is_of(kinds[key], value)]
+    if wrong:
+        raise ValueError(f"the wrong kind of {', '.join(wrong)}")
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+
+
+def _is_of(kind: Any, value: Any) -> bool:
+    """Whether a value from JSON is what an annotation says. Neither true nor false is a number."""
+    origin, parts = typing.get_origin(kind) or kind, typing.get_args(kind)
+    if origin is UnionType:
+        return any(_is_of(part, value) for part in parts)
+    if origin is tuple:
+        return isinstance(value, list) and all(_is_of(parts[0], item) for item in value)
+    accepted = int | float if kind is float else origin
+    return isinstance(value, accepted) and isinstance(value, bool) == (kind is bool)
