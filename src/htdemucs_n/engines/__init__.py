@@ -15,7 +15,10 @@ stft               the transforms in NumPy
 user_cache         the user's cache folder
 """
 
+import os
 import sys
 
-# `import openvino` reports each start to a server, by this package. Where it cannot be imported, openvino does not.
+# Both runtimes report to a server of their makers, unless they are kept from it before their import: onnxruntime its
+# sessions and errors, and `import openvino`, by this package, each start. Without the package, openvino does not.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
