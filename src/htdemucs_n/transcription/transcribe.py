@@ -70,7 +70,8 @@ def transcribe(
 
     The beats are those of the sum of all files. `bass` and `vocals` become notes, `other` where the package
     `basic-pitch` is installed, and the parts of the drums (`kick`, `snare` and so on, see `drum_hits.PIECES`) notes of
-    General MIDI drums, none if they are so quiet that the song has no drums. `progress` is called with the pieces of 20 s done, and their number, 0 if not known.
+    General MIDI drums, none where they are so quiet that the song has no drums. `progress` is called with the pieces
+    of 20 s done, and their number, 0 if not known.
 
     Raises:
         UserError: there is none of these stems, or a file cannot be read.
