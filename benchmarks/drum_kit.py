@@ -6,7 +6,9 @@ The song maker renders the performances with the kits that are held out (`song-m
 taken apart twice: as it is, and as the shipped four-stem model separates it from a mixture with the other stems of a
 song of SONGS. Figures of a part are over all clips that have it: `SDR`, the median of the global SDR in dB; `leak`,
 for clips without the part, the median of the level of what comes out for it relative to the clip, in dB; `onset`, the
-F-measure of the hits that `transcribe` finds in the part, within 50 ms of a true one, each once, over all clips.
+F-measure of the hits that `transcribe` finds in the part, within 50 ms of a true one, each once, over all clips; and
+`velocity`, the same where a hit is right only if its velocity is right too, within a tenth of the range after a linear
+fit of the found velocities to the true ones of a clip (`mir_eval.transcription_velocity`).
 It needs the extras `make` and `transcribe`, `mir_eval`, and Debian's `hydrogen-drumkits`.
 """
 
@@ -32,6 +34,7 @@ from htdemucs_n.separation import Separator
 from htdemucs_n.separation.drum_kit import DRUM_KIT
 from htdemucs_n.transcription import transcribe
 from htdemucs_n.transcription.drum_hits import PIECES
+from htdemucs_n.transcription.note import Note as FoundNote
 from song_maker.drum_kits import GROUPS
 from song_maker.drum_recording import DrumRecorder
 from song_maker.effects import RATE, Signal
@@ -43,9 +46,12 @@ from song_maker.separated_drums import SeparatedDrumRecorder
 ONSET_TOLERANCE = 0.05
 """Seconds."""
 
+Hits = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Times in seconds, and velocities."""
+
 
 def scored_clip(parts: dict[str, Signal], hits: Sequence[Note], separator: Separator) -> dict[str, dict[str, float]]:
-    """The scores of a clip by part: `sdr` or `leak` in dB, and the counts `true`, `found` and `right` of its hits."""
+    """The scores of a clip by part: `sdr` or `leak` in dB, and what `hit_counts` has."""
     mixture = np.sum(list(parts.values()), axis=0).astype(np.float32)
     estimates = separator.separate(mixture, RATE)
     found = hits_of(estimates)
@@ -57,35 +63,60 @@ def scored_clip(parts: dict[str, Signal], hits: Sequence[Note], separator: Separ
             scores[part] = {"leak": float(level)}
         else:
             scores[part] = {"sdr": float(global_sdr(truth, estimate))}
-        onsets = [hit.start for hit in hits if hit.pitch in GROUPS[part]] if truth is not None else []
-        scores[part] |= onset_counts(np.unique(onsets), found[part])
+        played = [hit for hit in hits if hit.pitch in GROUPS[part]] if truth is not None else []
+        scores[part] |= hit_counts(times_and_velocities(played), found[part])
     return scores
 
 
-def hits_of(parts: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float64]]:
-    """The times of the hits that `transcribe` finds in each part, seconds."""
+def hits_of(parts: dict[str, NDArray[np.float32]]) -> dict[str, Hits]:
+    """The hits that `transcribe` finds in each part."""
     with TemporaryDirectory() as folder:
         files = {name: Path(folder) / f"{name}.wav" for name in parts}
         for name, file in files.items():
             write_wav(file, parts[name], RATE, float32=True)
         (drums,) = transcribe(files).parts
-    return {name: np.array([note.start for note in drums.notes if note.pitch == PIECES[name].pitch]) for name in parts}
+    return {
+        name: times_and_velocities([note for note in drums.notes if note.pitch == PIECES[name].pitch]) for name in parts
+    }
 
 
-def onset_counts(true: NDArray[np.float64], found: NDArray[np.float64]) -> dict[str, float]:
-    """How many onsets there are, how many were found, and how many of these are right."""
-    right = mir_eval.util.match_events(true, found, ONSET_TOLERANCE) if len(true) and len(found) else []
-    return {"true": len(true), "found": len(found), "right": len(right)}
+def times_and_velocities(notes: Sequence[Note | FoundNote]) -> Hits:
+    """The times of hits in seconds, in order, and their velocities; of hits at one time the loudest counts."""
+    loudest: dict[float, int] = {}
+    for note in notes:
+        loudest[note.start] = max(note.velocity, loudest.get(note.start, 0))
+    times = sorted(loudest)
+    return np.array(times, float), np.array([loudest[time] for time in times], float)
+
+
+def hit_counts(true: Hits, found: Hits) -> dict[str, float]:
+    """How many hits are `true`, were `found`, are `right` of these, and are `loud`: right in velocity too."""
+    counts = {"true": len(true[0]), "found": len(found[0]), "right": 0, "loud": 0}
+    if not counts["true"] or not counts["found"]:
+        return counts
+    right = mir_eval.util.match_events(true[0], found[0], ONSET_TOLERANCE)
+    notes = [_as_notes(hits) for hits in (true, found)]
+    precision = mir_eval.transcription_velocity.precision_recall_f1_overlap(
+        *notes[0], *notes[1], onset_tolerance=ONSET_TOLERANCE, offset_ratio=None
+    )[0]
+    return counts | {"right": len(right), "loud": round(precision * counts["found"])}
+
+
+def _as_notes(hits: Hits) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Intervals, pitches and velocities for `mir_eval`: all notes have one pitch."""
+    times, velocities = hits
+    return np.stack([times, times + 0.1], axis=1), np.full(len(times), 440.0), velocities
 
 
 def summary(kind: str, part: str, clips: Sequence[dict[str, float]]) -> dict[str, Any]:
     """A row of the table."""
-    true, found, right = (sum(clip[name] for clip in clips) for name in ("true", "found", "right"))
+    true, found, right, loud = (sum(clip[name] for clip in clips) for name in ("true", "found", "right", "loud"))
     row: dict[str, Any] = {"drums": kind, "part": part, "clips": sum("sdr" in clip for clip in clips)}
     for name in ("sdr", "leak"):
         values = [clip[name] for clip in clips if name in clip]
         row[name] = float(np.median(values)) if values else None
-    return row | {"hits": int(true), "onset": 2 * right / (true + found) if true + found else None}
+    onset, velocity = (2 * count / (true + found) if true + found else None for count in (right, loud))
+    return row | {"hits": int(true), "onset": onset, "velocity": velocity}
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ import soxr
 
 from htdemucs_n.errors import UserError
 from song_maker.effects import RATE, Signal, high_pass, low_pass, resample
+from song_maker.hydrogen_names import players
 from song_maker.notes import Note
 from song_maker.soundfonts import Preset, SoundFonts
 
@@ -96,29 +97,6 @@ def read_hit(path: Path, ratio: float = 1.0) -> Signal:
 _LONGEST, _FADE = 5 * RATE, RATE // 4
 """Samples of a hit that are kept, and those at their end over which it fades out."""
 
-_KEYWORDS = {
-    35: ("kick", "bass", "bd", "drum 1"),
-    38: ("snare", "sd"),
-    37: ("stick", "rim"),
-    39: ("clap",),
-    42: ("closed", "hat 1 cl", "chh", "hat cl"),
-    44: ("pedal", "pd", "foot"),
-    46: ("open", "ohh", "hat 1 op"),
-    43: ("floor", "tom low", "tom lo", "low tom", "tom"),
-    47: ("tom mid", "middle tom", "tom 2", "tom"),
-    50: ("tom hi", "high tom", "tom 1", "tom"),
-    49: ("crash",),
-    51: ("ride",),
-    53: ("bell", "cup", "ride"),
-}
-"""Words in the names of Hydrogen's instruments, best first."""
-
-_STAND_INS = {36: 35, 40: 38, 41: 43, 45: 47, 48: 50, 52: 49, 55: 49, 57: 49, 59: 51}
-"""Pieces that kits have under another number."""
-
-_SIMILAR = {37: 38, 39: 38, 44: 42, 46: 42, 53: 51, 51: 49, 47: 43, 50: 43}
-"""What is played where a kit lacks a piece."""
-
 
 class HydrogenKit:
     """A folder with a `drumkit.xml` and samples in layers, from soft to hard."""
@@ -130,7 +108,7 @@ class HydrogenKit:
             element.tag = element.tag.rsplit("}", 1)[-1]
         self._layers: dict[str, list[tuple[float, Path]]] = {}
         for instrument in root.iter("instrument"):
-            name = (instrument.findtext("name") or "").lower()
+            name = instrument.findtext("name") or ""
             # The oldest kits have one file an instrument, and no layers.
             layers = [
                 (float(layer.findtext("max") or 1), folder / Path(layer.findtext("filename") or "-").name)
@@ -139,19 +117,19 @@ class HydrogenKit:
             layers = [layer for layer in layers if layer[1].is_file()]
             if layers:
                 self._layers.setdefault(name, sorted(layers))
+        self.players = players({name: len(layers) for name, layers in self._layers.items()})
+        """The name of the instrument that plays each General MIDI number; pieces that the kit lacks are left out."""
 
     def play(self, hits: Sequence[Note], seconds: float) -> Signal:
         """See `Kit`; pieces that the kit lacks are silent."""
-        return place_hits(hits, seconds, {hit: self._sound(hit, _STAND_INS.get(hit.pitch, hit.pitch)) for hit in hits})
+        return place_hits(hits, seconds, {hit: self._sound(hit) for hit in hits})
 
-    def _sound(self, hit: Note, pitch: int) -> Signal:
-        for word in _KEYWORDS.get(pitch, ()):
-            for name, layers in self._layers.items():
-                if word in name:
-                    strength = hit.velocity / 127
-                    path = next((path for top, path in layers if strength <= top + 1e-3), layers[-1][1])
-                    return read_hit(path, self._ratio) * (0.3 + 0.7 * strength)
-        return self._sound(hit, _SIMILAR[pitch]) if pitch in _SIMILAR else np.zeros((2, 1))
+    def _sound(self, hit: Note) -> Signal:
+        if hit.pitch not in self.players:
+            return np.zeros((2, 1))
+        layers, strength = self._layers[self.players[hit.pitch]], hit.velocity / 127
+        path = next((path for top, path in layers if strength <= top + 1e-3), layers[-1][1])
+        return read_hit(path, self._ratio) * (0.3 + 0.7 * strength)
 
 
 class ElectronicKit:

@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+from drum_kit_table import drum_kit_table
 from published import PUBLISHED
 from report import COMMANDS, ROOT, page
 
@@ -80,6 +82,27 @@ def test_ideas_have_a_row_each_with_the_spread_over_seeds(tmp_path: Path) -> Non
     assert f"| nothing | 14.1 M | 1.00 | 0.40 | 300 | {row}" in text
     assert "2 seeds" in text
     assert "not run yet" not in text
+
+
+def test_results_of_the_drum_kit_may_have_no_velocities() -> None:
+    row: dict[str, Any] = {"drums": "alone", "part": "kick", "clips": 3, "sdr": 9.0, "leak": None, "hits": 12}
+    older, newer = drum_kit_table([row | {"onset": 0.5}, row | {"onset": 0.5, "velocity": 0.25}])[2:]
+    assert older == "| alone | kick | 3 | 9.0 | - | 12 | 0.50 | - |"
+    assert newer == "| alone | kick | 3 | 9.0 | - | 12 | 0.50 | 0.25 |"
+
+
+def test_hits_are_loud_where_their_velocities_fit() -> None:
+    drum_kit = pytest.importorskip("drum_kit")
+    true = np.arange(5.0), np.array([20.0, 40, 60, 80, 100])
+    found = true[0] + 0.01, np.array([30.0, 40, 50, 60, 70])  # on another scale, which counts as right
+    assert drum_kit.hit_counts(true, found) == {"true": 5, "found": 5, "right": 5, "loud": 5}
+    found[1][:] = [30, 70, 50, 70, 30]
+    counts = drum_kit.hit_counts(true, found)
+    assert counts["right"] == 5 and counts["loud"] == 1  # fitted to the mean, the one in the middle
+    late = true[0] + 0.06, true[1]
+    assert drum_kit.hit_counts(true, late) == {"true": 5, "found": 5, "right": 0, "loud": 0}
+    none = np.zeros(0), np.zeros(0)
+    assert drum_kit.hit_counts(true, none) == {"true": 5, "found": 0, "right": 0, "loud": 0}
 
 
 def test_published_figures_add_up_and_have_their_source() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,12 +20,16 @@ from htdemucs_n.errors import UserError
 from song_maker import effects
 from song_maker.cli import app
 from song_maker.drum_kits import ElectronicKit, HydrogenKit
+from song_maker.drum_recording import DrumRecorder
 from song_maker.effects import RATE
+from song_maker.groove import GrooveSet
+from song_maker.hydrogen_names import players
+from song_maker.kit_list import KitSource
 from song_maker.library import Request, SongSources, make_songs, write_song
 from song_maker.notes import Note
 from song_maker.song import LEVELS, mixed
 from song_maker.soundfonts import FOLDERS, SoundFonts
-from song_maker_helpers import groove_zip, needs_fonts, pop909_zip
+from song_maker_helpers import groove_zip, midi_bytes, needs_fonts, pop909_zip
 
 SOURCES = ("drums", "bass", "other", "vocals")
 
@@ -100,6 +105,71 @@ def test_hydrogen_kits_choose_the_layer_by_strength(tmp_path: Path) -> None:
     assert kit.play([Note(0, 0.1, 36, 40)], 0.01)[0, 5] == pytest.approx(0.1 * (0.3 + 0.7 * 40 / 127), rel=1e-3)
     assert kit.play([Note(0, 0.1, 44, 127)], 0.01)[0, 5] == pytest.approx(0.3)  # the pedal's stand-in
     assert not kit.play([Note(0, 0.1, 38, 127)], 0.01).any()
+
+
+TRAPS = {
+    "Kick Stomp": (1, (35, 36)),  # no tom
+    "Snare Roll": (2, ()),
+    "Snare Rimshot": (9, ()),
+    "Snare Jazz (13x6, open)": (1, (40,)),
+    "Snare1": (3, (38, 39)),  # more layers
+    "SideStick": (1, (37,)),
+    "Hat Closed Bs": (1, (42, 44)),
+    "Sabian Hat Semi-Open": (4, ()),
+    "Hat Op Dirty": (1, (46,)),
+    "Cowbell": (1, ()),
+    "Ride Bell": (1, (53,)),
+    "crash16inch": (1, (49, 55)),
+    "Crash/Ride": (2, ()),
+    "Crash Right": (1, (57,)),
+    "ride-crash": (3, ()),
+    "d#4 - Ride Bow": (2, (51,)),
+    "Ride 2": (1, (59,)),
+    "China Choke": (1, ()),
+    "China": (1, (52,)),
+}
+"""Names of instruments, their layers, and the General MIDI numbers that they play."""
+
+
+def traps(folder: Path) -> Path:
+    """A kit of Hydrogen with the instruments of `TRAPS`, each of which sounds at its own level."""
+    folder.mkdir(exist_ok=True)
+    instruments = ""
+    for place, (name, (layers, _)) in enumerate(TRAPS.items()):
+        soundfile.write(folder / f"{place}.wav", np.full((100, 2), 0.01 * (place + 1)), RATE, subtype="FLOAT")
+        layer = f"<layer><filename>{place}.wav</filename><max>1</max></layer>"
+        instruments += f"<instrument><name>{name}</name>{layers * layer}</instrument>"
+    (folder / "drumkit.xml").write_text(f"<drumkit_info><instrumentList>{instruments}</instrumentList></drumkit_info>")
+    return folder
+
+
+def test_names_of_hydrogen_are_read_as_words(tmp_path: Path) -> None:
+    kit = HydrogenKit(traps(tmp_path / "kit"))
+    assert kit.players == {pitch: name for name, (_, pitches) in TRAPS.items() for pitch in pitches}
+    ride = list(TRAPS).index("Ride 2")
+    assert kit.play([Note(0, 0.1, 59, 127)], 0.01)[0, 5] == pytest.approx(0.01 * (ride + 1))
+
+
+def test_cymbals_without_a_kind_play_what_the_kit_lacks() -> None:
+    """Every number of a group sounds if one does, and none plays an instrument of another group."""
+    chosen = players({"c#4 - crash": 1, "d#4 - cymbal 1": 1, "e4 - cymbal 2": 1, "Tom": 1, "Closed HH": 1})
+    cymbals = [chosen.get(pitch) for pitch in (49, 51, 52, 53, 55, 57, 59)]
+    crash, first, second = "c#4 - crash", "d#4 - cymbal 1", "e4 - cymbal 2"
+    assert cymbals == [crash, first, second, first, crash, crash, second]
+    assert {chosen.get(pitch) for pitch in (41, 43, 45, 47, 48, 50)} == {"Tom"}
+    assert {chosen.get(pitch) for pitch in (42, 44, 46)} == {"Closed HH"}
+    assert not chosen.keys() & {35, 36, 37, 38, 39, 40}
+
+
+def test_a_part_that_the_kit_lacks_is_silent(tmp_path: Path) -> None:
+    """A tom is played, and the kit has none."""
+    with zipfile.ZipFile(tmp_path / "g.zip", "w") as archive:
+        hits = [(beat + 0.01, beat + 0.1, (36, 45, 42)[beat % 3]) for beat in range(22)]
+        archive.writestr("groove/d/s/1_rock_100_beat_4-4.mid", midi_bytes({"MIDI": hits}, 100, channel=9))
+    kit = KitSource("traps", "none", 1.0, lambda rng, tuning: HydrogenKit(traps(tmp_path / "kit")))
+    played, parts = DrumRecorder(GrooveSet(tmp_path / "g.zip"), [kit], as_played=True).record(1, 0, 4.0)
+    assert {hit.pitch for hit in played} == {36, 45, 42}
+    assert set(parts) == {"kick", "hihat"}
 
 
 @needs_fonts

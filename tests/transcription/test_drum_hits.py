@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from htdemucs_n.separation import Separator
 from htdemucs_n.separation.drum_kit import DRUM_KIT
 from htdemucs_n.transcription import Transcription, transcribe, write_midi
-from htdemucs_n.transcription.drum_hits import PIECES
+from htdemucs_n.transcription.drum_hits import PIECES, Loudness
 from htdemucs_n.transcription.note import Note
 from htdemucs_n.transcription.songs import find_songs, stem_files, with_drum_parts
 from transcription_helpers import RATE, stem
@@ -81,6 +81,29 @@ def test_what_is_left_of_another_part_is_no_hit(tmp_path: Path) -> None:
 def test_silent_and_shorter_parts(tmp_path: Path) -> None:
     notes = drums(tmp_path, {"kick": part("kick", [(0.5, 0.5)], 1.0), "snare": np.zeros((2, 4 * RATE))})
     assert [note.pitch for note in notes] == [36]
+
+
+@pytest.mark.parametrize(("decibels", "plays"), [(-20, True), (-31, False)])
+def test_what_is_left_of_other_stems_is_no_drums(decibels: float, plays: bool, tmp_path: Path) -> None:
+    """Parts that quiet beside a bass have the hits that they have alone, or none."""
+    kicks = part("kick", [(0.5, 0.4), (1.5, 0.4), (2.5, 0.4)])
+    bass = np.stack([np.sin(2 * np.pi * 110 * np.arange(4 * RATE) / RATE)] * 2)
+    bass *= 10 ** (-decibels / 20) * np.sqrt(np.square(kicks).mean() / np.square(bass).mean())
+    scale = 0.5 / np.abs(bass).max()
+    alone = drums(tmp_path, {"kick": scale * kicks})
+    assert len(alone) == 3
+    stems = stem(tmp_path, "kick", scale * kicks) | stem(tmp_path, "bass", scale * bass)
+    (found,) = [part.notes for part in transcribe(stems).parts if part.name == "drums"]
+    assert list(found) == (alone if plays else [])
+
+
+def test_drums_of_a_moment_count_where_they_play() -> None:
+    loudness, song = Loudness(), np.ones(1000, np.float32)
+    for _ in range(20):
+        loudness.add([0.03 * song, 0.03 * song], song)
+    assert loudness.faint  # by 27 dB
+    loudness.add([0.1 * song], song)
+    assert not loudness.faint
 
 
 def test_drums_are_taken_apart_where_no_parts_are_there(tmp_path: Path) -> None:

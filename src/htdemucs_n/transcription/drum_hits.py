@@ -6,7 +6,7 @@ librosa.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import librosa
@@ -52,6 +52,9 @@ _DEPTH = 50.0
 _SILENT = -70.0
 """dB of full scale below which a part is silent."""
 
+_FAINT = -25.5
+"""dB of the song below which its drums are taken for remains of other stems: no drums play."""
+
 _APART = 3
 """Values between two hits, 35 ms."""
 
@@ -67,6 +70,26 @@ def measure_bands(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     mel = librosa.feature.melspectrogram(y=samples, sr=RATE, n_fft=_WINDOW, hop_length=FLUX_HOP, n_mels=_BANDS)
     levels = librosa.power_to_db(mel / (_WINDOW / 4) ** 2, ref=1.0, amin=1e-12, top_db=None)
     return np.stack([without_margins(band, FLUX_HOP) for band in levels], axis=1)
+
+
+class Loudness:
+    """How loud the parts of the drums are beside the song, each where it is loudest: drums may play for a while only.
+
+    A model finds some drums in every song, and the hits of each part are measured by its own loudest ones.
+    """
+
+    def __init__(self) -> None:
+        self._drums = self._song = 0.0
+
+    def add(self, parts: Iterable[NDArray[np.float32]], song: NDArray[np.float32]) -> None:
+        """Take in the next piece of each part and of the song."""
+        self._drums = max(self._drums, sum(float(np.vdot(part, part)) for part in parts))
+        self._song = max(self._song, float(np.vdot(song, song)))
+
+    @property
+    def faint(self) -> bool:
+        """Whether the drums are so quiet that none can be in the song."""
+        return self._drums < self._song * 10 ** (_FAINT / 10)
 
 
 def find_hits(parts: Mapping[str, NDArray[np.float32]]) -> list[Note]:

@@ -16,7 +16,7 @@ from htdemucs_n.audio.read import open_audio
 from htdemucs_n.errors import AudioError, Cancelled
 from htdemucs_n.separation.separator import Progress
 from htdemucs_n.transcription.beats import Beats, find_beats
-from htdemucs_n.transcription.drum_hits import PIECES, find_hits, measure_bands
+from htdemucs_n.transcription.drum_hits import PIECES, Loudness, find_hits, measure_bands
 from htdemucs_n.transcription.features import PitchTrack, joined, measure_flux, measure_voice
 from htdemucs_n.transcription.midi_file import Part
 from htdemucs_n.transcription.note import Note
@@ -70,7 +70,8 @@ def transcribe(
 
     The beats are those of the sum of all files. `bass` and `vocals` become notes, `other` where the package
     `basic-pitch` is installed, and the parts of the drums (`kick`, `snare` and so on, see `drum_hits.PIECES`) notes of
-    General MIDI drums. `progress` is called with the pieces of 20 s done, and their number, 0 if not known.
+    General MIDI drums, none where they are so quiet that the song has no drums. `progress` is called with the pieces
+    of 20 s done, and their number, 0 if not known.
 
     Raises:
         UserError: there is none of these stems, or a file cannot be read.
@@ -82,6 +83,7 @@ def transcribe(
     flux: list[NDArray[np.float64]] = []
     voices: dict[str, list[PitchTrack]] = {name: [] for name in VOICES if name in stems}
     drums: dict[str, list[NDArray[np.float32]]] = {name: [] for name in PIECES if name in stems}
+    loudness = Loudness()
     twice = PIECES if "drums" in stems else ()  # the parts of the drums are in them
     total = _count(list(stems.values()))
     for done, pieces in enumerate(_together(stems), 1):
@@ -91,7 +93,9 @@ def transcribe(
         for name, bands in drums.items():
             if name in pieces:
                 bands.append(measure_bands(pieces[name]))
-        flux.append(measure_flux(_sum([piece for name, piece in pieces.items() if name not in twice])))
+        song = _sum([piece for name, piece in pieces.items() if name not in twice])
+        loudness.add([pieces[name] for name in drums if name in pieces], song)
+        flux.append(measure_flux(song))
         if cancel is not None and cancel.is_set():
             raise Cancelled
         if progress is not None:
@@ -102,7 +106,8 @@ def transcribe(
         notes = find_notes(joined(measured), instrument.lowest, instrument.highest)
         parts.append(instrument.part(name, notes))
     if drums:
-        hits = find_hits({name: np.concatenate(bands) for name, bands in drums.items()})
+        heard = {} if loudness.faint else drums
+        hits = find_hits({name: np.concatenate(bands) for name, bands in heard.items()})
         parts.append(Part("drums", 0, DRUM_CHANNEL, hits, chords=True))
     remarks = []
     for name in CHORDS.keys() & stems.keys():
