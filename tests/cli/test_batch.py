@@ -121,7 +121,12 @@ def test_clip_modes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
     _, samples = wavfile.read(ROOT / "a" / "vocals.wav")
     peak = float(np.abs(samples).max())
     assert peak == pytest.approx(2.0 if mode == "none" else 1.0, abs=2e-2)
-    note = {"rescale": "scaled by 0.5", "clamp": "was clipped", "limit": "reduced around its peaks", "none": ""}[mode]
+    note = {
+        "rescale": "scaled by 0.5",
+        "clamp": "was clipped, so the stems do not add up",
+        "limit": "reduced around its peaks",
+        "none": "",
+    }[mode]
     assert note in (out := capsys.readouterr().out)
     assert ("note" in out) == (mode != "none")
 

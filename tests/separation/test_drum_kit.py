@@ -93,9 +93,13 @@ def test_a_model_without_drums(monkeypatch: pytest.MonkeyPatch) -> None:
     engine.sources = ("vocals", "piano", "guitar", "bass")
     monkeypatch.setattr("htdemucs_n.separation.separator.load_engine", lambda *_, **__: engine)
     with pytest.raises(
-        OptionError, match=r"the parts of the stem drums.*vocals, piano, guitar, bass.*without the drum kit"
+        OptionError,
+        match=r"the parts of the stem drums.*vocals, piano, guitar, bass: leave --drum-kit .* out, or choose",
     ):
         Separator(drum_kit=True)
+    monkeypatch.undo()
+    with pytest.raises(OptionError, match=r"separates kick, snare, toms, hihat, cymbals: leave --drum-kit .* out"):
+        Separator(DRUM_KIT, drum_kit=True, threads=1)
 
 
 def test_parts_do_not_count_in_the_rest() -> None:
@@ -279,3 +283,10 @@ def test_the_latency_counts_both_models() -> None:
 
 def test_the_rest_without_a_part_has_its_name() -> None:
     assert StemChoice((*SOURCES, *part_names(PARTS)), two_stems="drums/kick").names == ("drums/kick", "no_kick")
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_plain_name_of_a_part_suggests_its_whole_one(part: str) -> None:
+    for options in ({"two_stems": part}, {"stems": [part]}):
+        with pytest.raises(OptionError, match=f"no stem '{part}': did you mean 'drums/{part}'"):
+            StemChoice((*SOURCES, *part_names(PARTS)), **options)  # type: ignore[arg-type]

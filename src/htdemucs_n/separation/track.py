@@ -193,7 +193,7 @@ def _notes(
             f"a stem exceeded full scale, so all stems were reduced around its peaks (lowest gain {levels.gain:.3f})"
         )
     if mode in ("clamp", "none") and levels.clipped and (encoding.clips or mode == "clamp"):
-        notes.append("a stem exceeded full scale and was clipped")
+        notes.append("a stem exceeded full scale and was clipped, so the stems do not add up to the song there")
     return notes
 
 
