@@ -122,7 +122,12 @@ def test_clip_modes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
     _, samples = wavfile.read(ROOT / "a" / "vocals.wav")
     peak = float(np.abs(samples).max())
     assert peak == pytest.approx(2.0 if mode == "none" else 1.0, abs=2e-2)
-    note = {"rescale": "scaled by 0.5", "clamp": "was clipped", "limit": "reduced around its peaks", "none": ""}[mode]
+    note = {
+        "rescale": "scaled by 0.5",
+        "clamp": "was clipped, so the stems do not add up",
+        "limit": "reduced around its peaks",
+        "none": "",
+    }[mode]
     assert note in (out := capsys.readouterr().out)
     assert ("note" in out) == (mode != "none")
 
@@ -398,6 +403,7 @@ def test_the_list_of_models(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     with pytest.raises(SystemExit):
         main()
     assert f"{DEFAULT_MODEL} (default)" in (out := capsys.readouterr().out) and "htdemucs_ft" in out
+    assert "The SDR of drumkit is of other stems and other recordings than that of duo" in out
 
 
 def test_a_stem_never_replaces_a_song_of_the_batch(

@@ -75,3 +75,13 @@ def test_the_limiter_acts_around_a_peak_and_nowhere_else() -> None:
     assert (gain[22050 + 512 + round(0.05 * 44100) + 256 :] == 1).all()  # 0.5 at 10 a second
     assert np.abs(np.diff(gain)).max() <= 0.5 / 256 + 1e-6  # no jump
     assert np.diff(gain[22050 + 512 :]).max() <= 10 / 44100 + 1e-6  # it rises by 10 a second at most
+
+
+@pytest.mark.parametrize("mode", ["rescale", "limit", "clamp", "none"])
+def test_stems_that_are_not_wanted_count_for_the_gain(mode: str) -> None:
+    stems = loud()
+    for wanted in ([0], [1], [1, 0]):
+        levels = Levels()
+        out = np.concatenate(list(clip_blocks([stems], mode, 44100, levels, wanted=wanted)), axis=-1)
+        whole, of_all = clipped(stems, mode)
+        assert np.array_equal(out, whole[wanted]) and levels == of_all

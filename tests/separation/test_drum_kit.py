@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from audio_helpers import SOURCES, SplitEngine, tones
+from htdemucs_n.cli.main import main
 from htdemucs_n.errors import Cancelled, OptionError
 from htdemucs_n.separation import Separator, StemChoice
 from htdemucs_n.separation.drum_kit import DRUM_KIT, is_part, part_names
@@ -91,9 +93,13 @@ def test_a_model_without_drums(monkeypatch: pytest.MonkeyPatch) -> None:
     engine.sources = ("vocals", "piano", "guitar", "bass")
     monkeypatch.setattr("htdemucs_n.separation.separator.load_engine", lambda *_, **__: engine)
     with pytest.raises(
-        OptionError, match=r"the parts of the stem drums.*vocals, piano, guitar, bass.*without the drum kit"
+        OptionError,
+        match=r"the parts of the stem drums.*vocals, piano, guitar, bass: leave --drum-kit .* out, or choose",
     ):
         Separator(drum_kit=True)
+    monkeypatch.undo()
+    with pytest.raises(OptionError, match=r"separates kick, snare, toms, hihat, cymbals: leave --drum-kit .* out"):
+        Separator(DRUM_KIT, drum_kit=True, threads=1)
 
 
 def test_parts_do_not_count_in_the_rest() -> None:
@@ -152,6 +158,82 @@ def test_the_command(tmp_path: Path) -> None:
     assert done.returncode == 2 and "choose another format" in done.stderr and "Traceback" not in done.stderr
 
 
+def separated(monkeypatch: pytest.MonkeyPatch, *options: str) -> None:
+    """Run the command on `loud.wav` in this process."""
+    monkeypatch.setattr(sys, "argv", ["htdemucs-n", "separate", "loud.wav", *options])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+
+
+@pytest.fixture
+def loud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A song whose vocals peak at 2, in the working folder; the folder of its stems."""
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("loud.wav", 10 * tones((440.0, 660.0), 44100).T, 44100, subtype="FLOAT")
+    return Path("separated/duo/loud")
+
+
+def lsb_apart(folder: Path, wholes: dict[str, float]) -> float:
+    """By how many steps of 16 bits the parts differ from the drums, and every stem from its gain times the song."""
+    read = {path.stem: soundfile.read(path)[0] for path in folder.rglob("*.wav")}
+    song = soundfile.read("loud.wav")[0]
+    apart = [sum(read[part] for part in PARTS) - read["drums"]]
+    apart += [read[name] - gain * song for name, gain in wholes.items()]
+    return float(max(np.abs(difference).max() for difference in apart)) * 2**15
+
+
+SCALED = dict(zip(SOURCES, (0.05, 0.1, 0.15, 0.2), strict=True))
+"""The gains of a `SplitEngine`, scaled by the 0.5 that the vocals of the loud song need."""
+
+
+@pytest.mark.usefixtures("engines")
+@pytest.mark.parametrize("options", [("--depth", "int16"), ("--depth", "int16", "--clip-mode", "limit")])
+def test_parts_that_come_later_add_up_to_the_drums_that_are_there(
+    monkeypatch: pytest.MonkeyPatch, loud: Path, options: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The gain of a loud song is that of all its stems, whichever of them are written."""
+    separated(monkeypatch, *options)
+    before = {path: path.read_bytes() for path in loud.glob("*.wav")}
+    separated(monkeypatch, *options, "--drum-kit")
+    assert {path: path.read_bytes() for path in loud.glob("*.wav")} == before
+    assert lsb_apart(loud, SCALED if "limit" not in options else {}) <= 2
+    (loud / "drums/kick.wav").unlink()
+    (loud / "vocals.wav").unlink()  # the loudest
+    separated(monkeypatch, *options, "--drum-kit")
+    assert lsb_apart(loud, SCALED if "limit" not in options else {}) <= 2
+    assert "scaled otherwise" not in capsys.readouterr().out
+
+
+def test_a_part_that_is_louder_than_the_stems_that_are_there(
+    monkeypatch: pytest.MonkeyPatch, loud: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They keep their gain, 0.5, and a note says what to do; also where their gain is not known."""
+    kit = SplitEngine((8.0, -4.0, -1.0, -1.0, -1.0))
+    kit.sources = PARTS
+    monkeypatch.setattr(
+        "htdemucs_n.separation.separator.load_engine", lambda model, **_: kit if model == DRUM_KIT else SplitEngine()
+    )
+    separated(monkeypatch, "--depth", "int16")
+    separated(monkeypatch, "--depth", "int16", "--drum-kit")
+    said = capsys.readouterr().out
+    assert "scaled by 0.250" in said  # the kick peaks at 8 * 0.1 * 5
+    assert "the existing stems are scaled otherwise than the new ones and do not add up: --force writes all" in said
+    assert lsb_apart(loud, SCALED | {"kick": 0.2}) > 1000
+
+    for record in Path("separated/.htdemucs-n").glob("*.json"):  # as version 0.5 wrote them
+        known = json.loads(record.read_text())
+        del known["gain"]
+        record.write_text(json.dumps(known))
+    (loud / "drums/kick.wav").unlink()
+    separated(monkeypatch, "--depth", "int16", "--drum-kit")
+    assert "the existing stems may be scaled otherwise than the new ones" in capsys.readouterr().out
+
+    separated(monkeypatch, "--depth", "int16", "--drum-kit", "--force")
+    assert lsb_apart(loud, {name: gain / 2 for name, gain in SCALED.items()} | {"kick": 0.2}) <= 2
+    assert "otherwise" not in capsys.readouterr().out
+
+
 def test_cancelling_stops_before_the_drums_are_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     cancel = Event()
     kit = SplitEngine(PART_GAINS)
@@ -201,3 +283,10 @@ def test_the_latency_counts_both_models() -> None:
 
 def test_the_rest_without_a_part_has_its_name() -> None:
     assert StemChoice((*SOURCES, *part_names(PARTS)), two_stems="drums/kick").names == ("drums/kick", "no_kick")
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_plain_name_of_a_part_suggests_its_whole_one(part: str) -> None:
+    for options in ({"two_stems": part}, {"stems": [part]}):
+        with pytest.raises(OptionError, match=f"no stem '{part}': did you mean 'drums/{part}'"):
+            StemChoice((*SOURCES, *part_names(PARTS)), **options)  # type: ignore[arg-type]

@@ -325,6 +325,38 @@ def test_the_drums_in_parts(tmp_path: Path) -> None:
         assert (answer.status_code, answer.json()["detail"]) == (422, "this service has no drum kit")
 
 
+def test_a_part_of_the_drums_as_one_of_two_stems(tmp_path: Path) -> None:
+    """The answer names fields of the form, and what it proposes is accepted."""
+    with service(tmp_path, load=lambda *_: Separator(SplitEngine(), drum_kit=True)) as client:
+        for model in ("split", "bands"):
+            answer = submit(client, two_stems="drums/kick", model=model)
+            assert (answer.status_code, answer.json()["detail"]) == (
+                422,
+                "two_stems cannot be 'drums/kick', a part of the drums: leave it out, and give drum_kit, "
+                "which writes all parts",
+            )
+        answer = submit(client, two_stems="drums/kick", drum_kit="true")
+        assert answer.json()["detail"] == "two_stems and drum_kit exclude each other: leave one of them out"
+        assert submit(client, drum_kit="true").status_code == 201
+
+
+def test_a_model_without_drums_has_no_drum_kit(tmp_path: Path) -> None:
+    no_drums = SplitEngine()
+    no_drums.sources = ("piano", "bass", "other", "vocals")
+    with service(tmp_path, load=lambda *_: Separator(SplitEngine(), drum_kit=True)) as client:
+        models = {model["name"]: model for model in client.get("/api/v1/library").json()["models"]}
+        assert [name for name, model in models.items() if not model["drum_kit"]] == ["drumkit"]
+        assert models["drumkit"]["description"] == "kick, snare, toms, hihat, cymbals"  # and no score of other stems
+        assert models["duo"]["description"] == "4.91 dB"
+        answer = submit(client, drum_kit="true", model="drumkit")
+        assert (answer.status_code, answer.json()["detail"]) == (
+            422, "the model 'drumkit' separates no drums: choose another model, or leave drum_kit out",
+        )  # fmt: skip
+        assert submit(client, drum_kit="true", model="bands").status_code == 201
+    with service(tmp_path / "other", no_drums, load=lambda *_: Separator(SplitEngine())) as client:
+        assert "'split' separates no drums" in submit(client, drum_kit="true").json()["detail"]
+
+
 def test_jobs_of_older_libraries_keep_their_ids() -> None:
     """The id that version 0.3.0 gave to a song, before there was a drum kit."""
     assert job_id("a" * 64, Options(), "duo") == "a3b4062e442414536ccc3e82"

@@ -8,12 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import mido
+import numpy as np
 import pytest
 import soundfile
 
+from audio_helpers import SplitEngine
 from browser_helpers import chromium, opened_page
 from htdemucs_n.errors import missing_package
+from htdemucs_n.separation import Separator
+from htdemucs_n.transcription import Note, Transcription
 from htdemucs_n.transcription import transcribe as real
+from htdemucs_n.transcription.beats import Beats
+from htdemucs_n.transcription.midi_file import Part
 from service_helpers import JOBS, ended, running, service, submit
 from transcription_helpers import RATE, played
 
@@ -50,6 +56,23 @@ def test_notes_are_found_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         quantised = client.get(f"{place}/midi?quantise=true").content
         assert quantised != answer.content and quantised[:4] == b"MThd"
     assert calls == [["drums", "bass", "other", "vocals", "kick", "snare", "toms", "hihat", "cymbals"]]
+
+
+def test_the_notes_of_drums_are_by_part_where_the_lanes_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """General MIDI: kick 36, snare 38, toms 45, hi-hat 42, cymbals 49."""
+    beats = Beats(np.arange(0.0, 2.0, 0.5))
+    hits = [Note(0.1 * number, 0.1 * number + 0.1, pitch, 80) for number, pitch in enumerate((36, 42, 38, 36, 45, 49))]
+    parts = [Part("bass", 33, 0, [Note(0.0, 1.0, 40, 90)]), Part("drums", 0, 9, hits)]
+    monkeypatch.setattr("htdemucs_n.transcription.transcribe", lambda stems: Transcription(beats, parts, []))
+    with service(tmp_path, load=lambda *_: Separator(SplitEngine(), drum_kit=True)) as client:
+        for drum_kit in ("false", "true"):
+            job = ended(client, submit(client, song(), drum_kit=drum_kit).json()["id"])
+            roll = client.get(f"{JOBS}/{job['id']}/notes").json()["parts"]
+            starts = {name: [round(note["start"], 1) for note in notes] for name, notes in roll.items()}
+            by_part = {"kick": [0.0, 0.3], "snare": [0.2], "toms": [0.4], "hihat": [0.1], "cymbals": [0.5]}
+            expected = by_part if drum_kit == "true" else {"drums": [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]}
+            assert starts == expected | {"bass": [0.0]} and starts.keys() <= job["files"].keys()
+            assert client.get(f"{JOBS}/{job['id']}/midi").status_code == 200
 
 
 def test_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

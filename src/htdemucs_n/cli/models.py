@@ -14,7 +14,13 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON inst
     from rich.console import Console
     from rich.table import Table
 
-    from htdemucs_n.models.names import DEFAULT_MODEL, OFFICIAL_MODELS, available_models, describe_model
+    from htdemucs_n.models.names import (
+        DEFAULT_MODEL,
+        OFFICIAL_MODELS,
+        available_models,
+        describe_model,
+        is_scored_as_default,
+    )
 
     shipped = [describe_model(name) for name in available_models()]
     if as_json:
@@ -33,6 +39,11 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON inst
             model.weights_licence,
         )
     Console(width=120).print(table)
+    if others := [model.name for model in shipped if not is_scored_as_default(model)]:
+        typer.echo(
+            f"The SDR of {', '.join(others)} is of other stems and other recordings than that of {DEFAULT_MODEL}: "
+            "they cannot be compared."
+        )
     typer.echo(
         f"The code has the licence {shipped[0].code_licence}. The weights have one of their own: see the model card."
     )

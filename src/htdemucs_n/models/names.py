@@ -75,6 +75,11 @@ def describe_model(name: str) -> ShippedModel:
     )
 
 
+def is_scored_as_default(model: ShippedModel) -> bool:
+    """Whether a model has the stems of the default one: scores of others are of other recordings and not comparable."""
+    return set(model.sources) == set(describe_model(DEFAULT_MODEL).sources)
+
+
 def model_files(name_or_path: str | Path) -> list[Path]:
     """Where the weights of a shipped model, or of a checkpoint file, lie. Raises `UserError` if nowhere."""
     name = str(name_or_path)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from typing import Literal
 
 from htdemucs_n.errors import Cancelled, OutputError, UserError
 from htdemucs_n.files import file_identity
-from htdemucs_n.separation.claims import SongRecord
+from htdemucs_n.separation.claims import SongRecord, Source
 from htdemucs_n.separation.names import Namer, Track
 from htdemucs_n.separation.separator import Progress, Separator
 from htdemucs_n.separation.stem_file import file_names
@@ -135,9 +136,9 @@ class Batch:
             if not missing or others:
                 return SongResult(track, "kept", named.files, Outcome(notes=notes))
             outcome = self._written(track, missing, show)
-            record.remember(track.path, missing.values())
+            record.remember(track.path, missing.values(), outcome.gain)
         if sources:
-            outcome.notes += ["existing stems are kept: --force replaces them", *notes]
+            outcome.notes += ["existing stems are kept: --force replaces them", *notes, *_unlike(sources, outcome.gain)]
         if named.numbered:
             outcome.notes.append("another song has the same name, so a number was added")
         return SongResult(track, "separated", named.files, outcome)
@@ -153,3 +154,13 @@ class Batch:
                 raise OutputError(
                     f"'{path}' would be replaced by the {stem} of '{track.path}': choose another -o or --filename"
                 )
+
+
+def _unlike(sources: Collection[Source | None], gain: float) -> list[str]:
+    """A note where existing stems, of which `sources` are the records, have another gain than new ones, or may have."""
+    gains = {None if source is None else source.gain for source in sources}
+    if any(known is not None and not math.isclose(known, gain, rel_tol=1e-5) for known in gains):
+        return ["the existing stems are scaled otherwise than the new ones and do not add up: --force writes all alike"]
+    if None in gains and gain < 1:
+        return ["the existing stems may be scaled otherwise than the new ones: --force writes all alike"]
+    return []

@@ -33,10 +33,11 @@ _ATTEMPTS = 10
 
 @dataclass(frozen=True)
 class Source:
-    """A song that stems are of: the name and the fingerprint of its file."""
+    """A song that stems are of: the name and the fingerprint of its file, and the gain of the stems, where known."""
 
     name: str
     fingerprint: str
+    gain: float | None
 
     def is_file(self, song: Path) -> bool:
         """Whether it is the file `song`, which may have been moved."""
@@ -94,9 +95,14 @@ class SongRecord:
                     raise
         return None
 
-    def remember(self, song: Path, stems: Iterable[Path]) -> None:
-        """Note that the files `stems` are of the file `song`. Raises `UserError` where that cannot be written."""
-        known = json.dumps({"source": song.name, "fingerprint": fingerprint(song)}, ensure_ascii=True) + "\n"
+    def remember(self, song: Path, stems: Iterable[Path], gain: float = 1.0) -> None:
+        """Note that the files `stems` are of the file `song`, scaled by `gain`.
+
+        Raises:
+            UserError: that cannot be written.
+        """
+        about = {"source": song.name, "fingerprint": fingerprint(song), "gain": gain}
+        known = json.dumps(about, ensure_ascii=True) + "\n"
         for stem in stems:
             write_whole(self._path(stem), known)
 
@@ -104,7 +110,8 @@ class SongRecord:
         """The song that the file `stem` is of; None where that was not recorded."""
         try:
             known = json.loads(self._path(stem).read_text(encoding="utf-8"))
-            return Source(str(known["source"]), str(known["fingerprint"]))
+            gain = float(known["gain"]) if "gain" in known else None  # records of version 0.5 and before have none
+            return Source(str(known["source"]), str(known["fingerprint"]), gain)
         except (OSError, ValueError, KeyError, TypeError):
             return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -37,9 +37,16 @@ class Levels:
 
 
 def clip_blocks(
-    blocks: Iterable[Stems], mode: str, sample_rate: int, levels: Levels, folder: Path | None = None
+    blocks: Iterable[Stems],
+    mode: str,
+    sample_rate: int,
+    levels: Levels,
+    folder: Path | None = None,
+    wanted: Sequence[int] | None = None,
 ) -> Iterator[Stems]:
     """Keep blocks of stems `(S, C, n)` within full scale, by one of `CLIP_MODES`; `levels` records what was done.
+
+    Only the stems `wanted` come out, by default all; a gain is that of all stems nevertheless.
 
     * `rescale`: one gain for all stems and the whole song, where a sample of it goes beyond full scale. It is known
       only at the end, so the stems wait in a nameless temporary file, float32, in `folder`.
@@ -47,11 +54,12 @@ def clip_blocks(
     * `limit`: one gain for all stems that falls ahead of a peak (5.8 ms at 44.1 kHz) and rises after it.
     * `none`: nothing.
     """
+    rows = slice(None) if wanted is None else list(wanted)
     if mode == "rescale":
-        return _rescaled(blocks, levels, folder)
+        return _rescaled(blocks, levels, folder, rows)
     if mode == "limit":
-        return _limited(blocks, sample_rate, levels)
-    return _clamped(blocks, mode == "clamp", levels)
+        return (block[rows] for block in _limited(blocks, sample_rate, levels))
+    return _clamped((block[rows] for block in blocks), mode == "clamp", levels)
 
 
 def _clamped(blocks: Iterable[Stems], clamp: bool, levels: Levels) -> Iterator[Stems]:
@@ -64,14 +72,15 @@ def _peak(block: Stems) -> float:
     return float(max(block.max(initial=0), -block.min(initial=0)))
 
 
-def _rescaled(blocks: Iterable[Stems], levels: Levels, folder: Path | None) -> Iterator[Stems]:
+def _rescaled(blocks: Iterable[Stems], levels: Levels, folder: Path | None, rows: slice | list[int]) -> Iterator[Stems]:
     with _temporary_file(folder) as waiting:
         peak, shapes = 0.0, []
         for block in blocks:
             peak = max(peak, _peak(block))
-            shapes.append(block.shape)
+            kept = np.ascontiguousarray(block[rows])
+            shapes.append(kept.shape)
             with _explained(folder):
-                waiting.write(np.ascontiguousarray(block).data)
+                waiting.write(kept.data)
         levels.gain = 1.0 / max(1.0, peak)
         with _explained(folder):
             waiting.seek(0)  # writes what is still buffered

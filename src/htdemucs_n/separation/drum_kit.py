@@ -39,7 +39,7 @@ def check_has_drums(sources: Iterable[str]) -> None:
     if DRUMS not in sources:
         raise OptionError(
             f"the drum kit is the parts of the stem {DRUMS}, but the model separates {', '.join(sources)}: "
-            "choose another model, or do without the drum kit"
+            "leave --drum-kit (drum_kit=True) out, or choose another model"
         )
 
 

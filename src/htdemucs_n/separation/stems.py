@@ -41,7 +41,9 @@ class StemChoice:
             if is_part(stem) and not any(map(is_part, self.sources)):
                 raise OptionError(f"'{stem}' is a part of the drums: add --drum-kit (drum_kit=True)")
             if stem not in self.sources:
-                raise OptionError(f"the model has no stem '{stem}': {suggestion(stem, self.sources)}")
+                part = next((source for source in self.sources if plain_name(source) == stem), None)
+                hint = f"did you mean '{part}'?" if part else suggestion(stem, self.sources)
+                raise OptionError(f"the model has no stem '{stem}': {hint}")
         if self.other_method not in OTHER_METHODS:
             raise OptionError(f"unknown method '{self.other_method}': choose one of {', '.join(OTHER_METHODS)}")
 

@@ -94,10 +94,12 @@ def separate_track(
     progress: Progress | None = None,
     cancel: Event | None = None,
 ) -> Outcome:
-    """Separate the file `path` (or standard input, `-`) into `files`, one per stem of `choice`; others are not written.
+    """Separate the file `path` (or standard input, `-`) into `files`, one per stem of `choice`.
 
-    The names of the files of a stem file are those of `htdemucs_n.separation.stem_file.file_names`. Every file appears
-    whole or not at all; a single one may be `-`, standard output.
+    Stems of `choice` without a file are not written, but count for the gain: those that were written before then add
+    up with the others. The names of the files of a stem file are those of
+    `htdemucs_n.separation.stem_file.file_names`. Every file appears whole or not at all; a single one may be `-`,
+    standard output.
 
     Raises:
         UserError: the input cannot be read, the output not written, or not enough memory.
@@ -123,8 +125,8 @@ def separate_track(
             targets: Sequence[Path | BinaryIO] = [_seekable(files[FILE_NAME])]
         else:
             wanted = [name for name in choice.names if name in files]
-            chosen = (_stacked(choice, wanted, block) for block in separated)
-            clipped = clip_blocks(chosen, mode, rate, levels, folder)
+            chosen = (_stacked(choice, choice.names, block) for block in separated)
+            clipped = clip_blocks(chosen, mode, rate, levels, folder, [choice.names.index(name) for name in wanted])
             targets = [_target(files[name]) for name in wanted]
         write_files(clipped, targets, rate, encoding, tags)
     outcome.seconds, outcome.gain = counter.samples / stream.sample_rate, levels.gain
@@ -194,7 +196,7 @@ def _notes(
             f"a stem exceeded full scale, so all stems were reduced around its peaks (lowest gain {levels.gain:.3f})"
         )
     if mode in ("clamp", "none") and levels.clipped and (encoding.clips or mode == "clamp"):
-        notes.append("a stem exceeded full scale and was clipped")
+        notes.append("a stem exceeded full scale and was clipped, so the stems do not add up to the song there")
     return notes
 
 

@@ -32,7 +32,7 @@ class Options(BaseModel):
     @model_validator(mode="after")
     def _check_drum_kit(self) -> Self:
         if self.drum_kit and self.two_stems is not None:
-            raise OptionError("two_stems and drum_kit exclude each other: choose one")
+            raise OptionError("two_stems and drum_kit exclude each other: leave one of them out")
         if self.drum_kit and self.format == STEM_FILE:
             raise OptionError(f"the format {STEM_FILE} holds the drums as one stem: choose another, or no drum_kit")
         return self

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 
 from pydantic import BaseModel, Field
 
 from htdemucs_n.errors import require_packages
 from htdemucs_n.files import write_whole
+from htdemucs_n.separation.drum_kit import DRUMS
 from htdemucs_n.service.library import Library, NoSuchJob
 from htdemucs_n.service.renderings import Renderings
 
@@ -27,7 +29,7 @@ class Roll(BaseModel):
     """The notes of a job."""
 
     bpm: float = Field(description="beats a minute, the mean over the song")
-    parts: dict[str, list[RollNote]] = Field(description="by stem")
+    parts: dict[str, list[RollNote]] = Field(description="by stem, or by part of the drums where the job has these")
     remarks: list[str] = Field(description="what was left out, each in one line")
 
 
@@ -48,7 +50,8 @@ class Notes:
             NoSuchJob: there is no such job, or it has no results.
             UserError: librosa or mido is not installed, or no stem can be transcribed.
         """
-        return Roll.model_validate_json((self._folder(job) / _ROLL).read_bytes())
+        roll = Roll.model_validate_json((self._folder(job) / _ROLL).read_bytes())
+        return roll.model_copy(update={"parts": _by_lane(roll.parts, self._library.job(job).files)})
 
     def _folder(self, job: str) -> Path:
         if not self._library.job(job).files:
@@ -76,3 +79,16 @@ class Notes:
             for part in song.parts
         }
         write_whole(folder / _ROLL, Roll(bpm=song.beats.bpm, parts=parts, remarks=song.remarks).model_dump_json())
+
+
+def _by_lane(parts: dict[str, list[RollNote]], lanes: Container[str]) -> dict[str, list[RollNote]]:
+    """The notes by lane: those of the drums, which are one part of MIDI, go to the lanes of their parts."""
+    from htdemucs_n.transcription.drum_hits import PIECES
+
+    if DRUMS in lanes:
+        return parts
+    by_part = {
+        name: [note for note in parts.get(DRUMS, []) if note.pitch == piece.pitch] for name, piece in PIECES.items()
+    }
+    others = {name: notes for name, notes in parts.items() if name != DRUMS}
+    return {name: notes for name, notes in by_part.items() if notes} | others

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from htdemucs_n.errors import Cancelled, UserError
+from htdemucs_n.errors import Cancelled, OptionError, UserError
 from htdemucs_n.separation import Output, Separator, StemChoice, separate_track
 from htdemucs_n.separation.drum_kit import DRUMS, is_part, plain_name
 from htdemucs_n.separation.separator import Progress
@@ -70,6 +70,11 @@ class Queue:
     def check(self, options: Options, model: str, engine: str) -> None:
         """Raise `UserError` for options that there are not, or `QueueFull` where no more jobs may wait."""
         self._separators.check(model, engine, options.drum_kit)
+        if options.two_stems is not None and is_part(options.two_stems):
+            raise OptionError(
+                f"two_stems cannot be '{options.two_stems}', a part of the drums: leave it out, and give drum_kit, "
+                "which writes all parts"
+            )
         Output(options.format, options.depth, options.bitrate)
         # The stems of another model are not known before it is loaded.
         if model == self._separators.model and not options.drum_kit:

@@ -10,8 +10,9 @@ from pydantic import BaseModel, Field
 
 from htdemucs_n.engines.choose import ENGINES
 from htdemucs_n.errors import OptionError, suggestion
-from htdemucs_n.models.names import OFFICIAL_MODELS, available_models, describe_model
+from htdemucs_n.models.names import OFFICIAL_MODELS, available_models, describe_model, is_scored_as_default
 from htdemucs_n.separation import Separator
+from htdemucs_n.separation.drum_kit import DRUMS
 
 AUTO = "auto"
 """The engine that the server was started with, by default that which suits the computer."""
@@ -27,7 +28,11 @@ class KnownModel(BaseModel):
     """A model that a job may name."""
 
     name: str
-    description: str = Field(description="its SDR on the validation songs, or what it is")
+    description: str = Field(
+        description="its SDR on the validation songs, for a shipped model with the stems of the default one; "
+        "otherwise its stems, or what it is"
+    )
+    drum_kit: bool = Field(description="whether it separates drums, which drum_kit can take apart")
 
 
 class Separators:
@@ -46,11 +51,12 @@ class Separators:
 
     def models(self) -> list[KnownModel]:
         """The models that may be named; the default one first."""
-        first = KnownModel(name=self.model, description=_describe(self.model))
+        has_drum_kit = self._load is not None and DRUMS in self.default.sources
+        first = _known(self.model).model_copy(update={"drum_kit": has_drum_kit})
         if self._load is None:
             return [first]
         names = [*available_models(), *(OFFICIAL_MODELS if find_spec("demucs") else ())]
-        return [first, *(KnownModel(name=name, description=_describe(name)) for name in names if name != self.model)]
+        return [first, *(_known(name) for name in names if name != self.model)]
 
     def engines(self) -> list[str]:
         """The engines that may be named: those that are installed."""
@@ -60,9 +66,11 @@ class Separators:
         """Raise `OptionError` for a model or an engine that may not be named, or a drum kit where there is none."""
         if drum_kit and self._load is None:
             raise OptionError("this service has no drum kit")
-        names = [known.name for known in self.models()]
-        if model not in names:
-            raise OptionError(f"unknown model '{model}': {suggestion(model, names)}")
+        known = {known.name: known for known in self.models()}
+        if model not in known:
+            raise OptionError(f"unknown model '{model}': {suggestion(model, known)}")
+        if drum_kit and not known[model].drum_kit:
+            raise OptionError(f"the model '{model}' separates no drums: choose another model, or leave drum_kit out")
         if engine not in self.engines():
             raise OptionError(f"unknown engine '{engine}': {suggestion(engine, self.engines())}")
 
@@ -80,10 +88,13 @@ class Separators:
 
 
 @cache
-def _describe(name: str) -> str:
+def _known(name: str) -> KnownModel:
+    """What a name tells by itself: of a model that is neither shipped nor official, nothing."""
     if name in OFFICIAL_MODELS:
-        return OFFICIAL_MODELS[name]
+        return KnownModel(name=name, description=OFFICIAL_MODELS[name], drum_kit=True)
     if name not in available_models():
-        return ""
-    score = describe_model(name).sdr
-    return "" if score is None else f"{score:.2f} dB"
+        return KnownModel(name=name, description="", drum_kit=False)
+    model = describe_model(name)
+    score = "" if model.sdr is None else f"{model.sdr:.2f} dB"
+    description = score if is_scored_as_default(model) else ", ".join(model.sources)
+    return KnownModel(name=name, description=description, drum_kit=DRUMS in model.sources)

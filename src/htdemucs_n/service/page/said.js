@@ -28,7 +28,8 @@ const CHINESE = [
   [/^its (\d+) channels were mixed down to stereo/, "$1 个声道已混合为立体声"],
   [/^(\S+) cannot hold its sample rate: the stems are at (\d+) Hz/, "$1 不支持歌曲的采样率：分轨采用 $2 Hz"],
   [/^a stem exceeded full scale, so all stems were scaled by ([\d.]+).*/, "有分轨超出满刻度，全部分轨已按 $1 倍缩放"],
-  [/^a stem exceeded full scale and was clipped/, "有分轨超出满刻度，已被削波"],
+  [/^a stem exceeded full scale and was clipped.*/, "有分轨超出满刻度，已被削波，因此各分轨相加与原曲不完全一致"],
+  [/^kick, snare, toms, hihat, cymbals$/, "底鼓、军鼓、嗵鼓、踩镲、镲片"],
 ];
 
 /** A line of the service as the page says it. One that is not known stays as it is. */
