@@ -216,14 +216,15 @@ def test_memory_that_runs_out(bands: Path) -> None:
             engine.separate(noise(1, 2, 2048))
 
 
-@pytest.mark.parametrize("weights", [None, [1, 0]], ids=["alike", "without the second"])
-def test_models_with_other_stems_are_not_averaged(weights: Any, bands: Path, tmp_path: Path) -> None:
+def test_models_with_other_stems_are_not_averaged(bands: Path, tmp_path: Path) -> None:
+    """Whatever their weights."""
     second = tiny_bands(sources=("vocals", "rest"))
     other = exported(second, tmp_path / "two.onnx")
     models: dict[str, list[Any]] = {key: [bands, other] for key in ENGINES} | {"torch": [tiny_bands(), second]}
     for name, averaged in models.items():
-        with pytest.raises(OptionError, match="same stems in the same order"):
-            load_engine(averaged, engine=name, weights=weights)
+        for weights in ([1, 1], [1, 0]):
+            with pytest.raises(OptionError, match="same stems in the same order"):
+                load_engine(averaged, engine=name, weights=weights)
 
 
 def test_a_model_without_weight_has_a_say_in_the_segment_in_every_engine(bands: Path, tmp_path: Path) -> None:
