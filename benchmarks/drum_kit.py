@@ -91,7 +91,7 @@ def times_and_velocities(notes: Sequence[Note | FoundNote]) -> Hits:
 
 def hit_counts(true: Hits, found: Hits) -> dict[str, float]:
     """How many hits are `true`, were `found`, are `right` of these, and are `loud`: right in velocity too."""
-    counts = {"true": len(true[0]), "found": len(found[0]), "right": 0, "loud": 0}
+    counts: dict[str, float] = {"true": len(true[0]), "found": len(found[0]), "right": 0, "loud": 0}
     if not counts["true"] or not counts["found"]:
         return counts
     right = mir_eval.util.match_events(true[0], found[0], ONSET_TOLERANCE)
