@@ -73,12 +73,12 @@ class SplitGraph(SplitEngine):
 
     def separate(self, mixture: Array) -> Array:
         super().separate(mixture)
-        return _split_graph(tuple(self.gains.ravel().tolist()), self.segment).separate(mixture)
+        return _split_graph(tuple(self.gains.ravel().tolist())).separate(mixture)
 
 
 @functools.cache
-def _split_graph(gains: tuple[float, ...], segment: float) -> Engine:
-    """The engine onnx with a graph that writes the audio times each gain."""
+def _split_graph(gains: tuple[float, ...]) -> Engine:
+    """The engine onnx with a graph that writes the audio times each gain, for segments of any length."""
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     nodes = [helper.make_node("Mul", ["audio_of_all", "gains"], [WAVEFORMS])]
     nodes.insert(0, helper.make_node("Unsqueeze", [AUDIO, "axis"], ["audio_of_all"]))
@@ -93,11 +93,12 @@ def _split_graph(gains: tuple[float, ...], segment: float) -> Engine:
     info = GraphInfo(
         sources=SOURCES,
         samplerate=44100,
-        segment=segment,
+        segment=1.0,
         overlap=0.25,
         inputs=(AUDIO,),
         outputs=(WAVEFORMS,),
         n_ffts=(),
+        pad_to_segment=False,
         level=False,
         consistency=False,
     )
