@@ -51,6 +51,19 @@ def test_the_feature_map_is_elu_plus_one() -> None:
     np.testing.assert_allclose(elu_feature_map(x).numpy(), expected, atol=1e-15)
 
 
+def test_the_gradient_of_the_feature_map() -> None:
+    x = torch.tensor([-30.0, -3.0, -0.5, 0.5, 3.0, 30.0], dtype=torch.float64, requires_grad=True)
+    (gradient,) = torch.autograd.grad(elu_feature_map(x).sum(), x)
+    np.testing.assert_allclose(gradient.numpy(), np.exp(np.minimum(array(x), 0)), rtol=1e-15)
+    assert torch.autograd.gradcheck(elu_feature_map, x)
+
+
+def test_the_feature_map_keeps_small_values_in_half_precision() -> None:
+    """elu(-6) in bfloat16 is -1, or -0.996, and 1 more would be 0 or 0.004."""
+    x = torch.tensor([-6.0, -5.0, -4.0], dtype=torch.bfloat16)
+    np.testing.assert_allclose(elu_feature_map(x).float().numpy(), np.exp(array(x.float())), rtol=2**-8)
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 2**16),
@@ -81,13 +94,13 @@ def test_the_epsilon_costs_what_it_must_where_keys_vanish() -> None:
         module.to_qkv.weight[8:, 1] = 1  # values: the second input
         module.to_out.weight.copy_(torch.eye(4))
         module.to_out.bias.zero_()
-    for depth in (0.0, 5.0, 25.0):
+    for depth in (0.0, 5.0, 25.0, 50.0):
         x = torch.tensor([[depth, 1.0, 0.0, 0.0]], dtype=torch.float64).expand(1, 6, 4)
         normaliser = 4 * np.exp(-depth)  # phi(0) = 1 for each of four query channels
         expected = normaliser / (normaliser + 1e-12)
-        np.testing.assert_allclose(array(module(x)), expected, rtol=1e-6)  # elu + 1 cancels too
-    # In float32 such keys round to exactly 0: the answer is 0 and not 0 / 0.
-    x = torch.tensor([[50.0, 1.0, 0.0, 0.0]]).expand(1, 6, 4)
+        np.testing.assert_allclose(array(module(x)), expected, rtol=1e-12)
+    # In float32 exp(-200) rounds to exactly 0: the answer is 0 and not 0 / 0.
+    x = torch.tensor([[200.0, 1.0, 0.0, 0.0]]).expand(1, 6, 4)
     assert not module.float()(x).any()
 
 
@@ -136,20 +149,23 @@ def test_memory_grows_linearly_to_16000_tokens(backward: bool) -> None:
     assert full.total - half.total == pytest.approx(2 * (half.total - quarter.total), rel=1e-3)
 
 
-def test_sums_stay_in_float32_under_mixed_precision() -> None:
+@pytest.mark.parametrize("tokens", [30, 1000, 4000])
+def test_sums_over_many_tokens_are_as_good_in_mixed_precision(tokens: int) -> None:
+    """Sums that were kept in bfloat16 would stop to grow after some 256 equal tokens."""
     torch.manual_seed(0)
     module = LinearAttention(16, heads=2, dim_head=8)
-    x = noise(1, 4000, 16)
-    with torch.autocast("cpu", torch.bfloat16), Allocations() as recorded:
-        mixed = module(x)
-    assert recorded.dtypes["mm"] | recorded.dtypes.get("addmm", set()) == {torch.bfloat16}  # the projections
-    assert recorded.dtypes["bmm"] == {torch.float32}, "the sums over tokens"
-    assert recorded.dtypes["sum"] == {torch.float32}
-    exact = explicit_attention(module.double(), array(x[:, :1000]))[0]
-    module.float()
+    x = noise(1, tokens, 16)
     with torch.autocast("cpu", torch.bfloat16):
-        mixed = module(x[:, :1000])
-    assert float(np.abs(array(mixed) - exact).max()) < 0.02 * float(np.abs(exact).max())
+        mixed = array(module(x))
+    exact = explicit_attention(module.double(), array(x))[0]
+    assert float(np.abs(mixed - exact).max()) < 0.02 * float(np.abs(exact).max())
+
+
+def test_half_precision_is_computed_in_float32() -> None:
+    """The sum over 10,000 tokens of 10 is 100,000, and float16 ends at 65,504."""
+    keys = torch.full((1, 10_000, 4), 10.0, dtype=torch.float16)
+    attended = LinearAttention(4, heads=1, dim_head=4).attend(keys, keys, keys)
+    torch.testing.assert_close(attended, torch.full_like(keys, 10.0, dtype=torch.float32), rtol=1e-4, atol=0)
 
 
 @settings(max_examples=10, deadline=None)

@@ -10,6 +10,8 @@ A head keeps one d x d matrix, however long the sequence. Source: Katharopoulos 
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -17,9 +19,32 @@ from torch import Tensor, nn
 
 def elu_feature_map(x: Tensor) -> Tensor:
     """phi(x) = elu(x) + 1, positive everywhere; any shape."""
-    if torch.onnx.is_in_onnx_export():  # the same values: ONNX Runtime computes them in less time than its Elu
-        return F.relu(x) + x.clamp(max=0).exp()
-    return F.elu(x).add_(1)
+    if torch.is_grad_enabled() and x.requires_grad and not torch.onnx.is_in_onnx_export():
+        mapped: Tensor = _EluFeatureMap.apply(x)
+        return mapped
+    return _exp_below_zero(x)
+
+
+def _exp_below_zero(x: Tensor) -> Tensor:
+    """elu(x) + 1 without the 1 that elu takes away: in half precision small values would be lost between the two."""
+    return F.relu(x) + x.clamp(max=0).exp()
+
+
+class _EluFeatureMap(torch.autograd.Function):
+    """`elu_feature_map` with a gradient that needs no exponential: phi'(x) = min(phi(x), 1)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """phi(x), any shape."""
+        mapped = _exp_below_zero(x)
+        ctx.save_for_backward(mapped)
+        return mapped
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        """The gradient of x, of the same shape."""
+        (mapped,) = ctx.saved_tensors
+        return grad * mapped.clamp(max=1)
 
 
 class LinearAttention(nn.Module):
@@ -58,11 +83,12 @@ class LinearAttention(nn.Module):
         return self.to_out(self.attend(q, k, v).transpose(1, 2).flatten(-2))
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Queries, keys and values of a group of heads `(..., N, w)` -> the weighted values, float32."""
+        """Queries, keys and values of a group of heads `(..., N, w)` -> the weighted values, float32 for float16."""
         with torch.autocast(q.device.type, enabled=False):
-            # Sums over thousands of tokens lose their tail in half precision.
+            # The range of float16 does not hold sums over thousands of tokens. bfloat16 has the range of float32, and
+            # its products and sums are added up in float32.
             # In one block of memory a group's tokens are read in order, which halves the time.
-            dtype = torch.float32 if q.dtype in (torch.bfloat16, torch.float16) else q.dtype
+            dtype = torch.float32 if q.dtype == torch.float16 else q.dtype
             q, k, v = (t.to(dtype, memory_format=torch.contiguous_format) for t in (q, k, v))
             q, k, tokens = elu_feature_map(q), elu_feature_map(k), k.shape[-2]
             summary = k.transpose(-2, -1) @ v / tokens  # (..., w, w)
