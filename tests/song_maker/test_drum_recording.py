@@ -115,18 +115,21 @@ def test_recordings_are_written_as_songs_in_parts(tmp_path: Path) -> None:
         assert all(len(soundfile.read(file)[0]) == 4 * RATE for file in files)
 
 
-def test_some_hats_ring_but_not_in_scores(tmp_path: Path) -> None:
+def test_some_hats_ring_or_are_a_ride_but_not_in_scores(tmp_path: Path) -> None:
     closed = [(beat + 0.01, beat + 0.1, 42) for beat in range(22)]
     with zipfile.ZipFile(tmp_path / "g.zip", "w") as archive:
         archive.writestr("groove/d/s/1_rock_100_beat_4-4.mid", midi_bytes({"MIDI": closed}, 100, channel=9))
     grooves = GrooveSet(tmp_path / "g.zip")
-    ringing = {}
+    times = {}
     for as_played in (False, True):
         recorder = DrumRecorder(grooves, [ACOUSTIC], as_played)
         pitches = [{hit.pitch for hit in recorder.record(5, number, 4.0)[0]} for number in range(60)]
-        ringing[as_played] = sum(42 not in played for played in pitches)
-    assert ringing[True] == 0
-    assert 5 <= ringing[False] <= 25
+        times[as_played] = [sum(hat in played for played in pitches) for hat in (42, 46, 51)]
+    assert times[True] == [60, 0, 0]
+    closed, ringing, ride = times[False]
+    assert closed + ringing + ride == 60, "a recording has its hi-hat in one form"
+    assert 7 <= ringing <= 23
+    assert 7 <= ride <= 23
 
 
 @pytest.mark.parametrize("fader", [0.0, 3.0, 6.0])
