@@ -95,10 +95,25 @@ class DrumRecorder:
                 continue
             sound = source.play(played, seconds)
             if np.abs(sound).max() > AUDIBLE:
+                if not self._as_played and rng.random() < 0.5:
+                    sound = _voiced(sound, rng)
                 wide = not self._as_played and part in ("hihat", "cymbals")  # they differ most between recordings
                 fader = 2 * FADER if wide else FADER
                 parts[part] = channel(part, sound, max(hit.velocity for hit in played), rng, fader)
         return parts
+
+
+def _voiced(sound: Signal, rng: np.random.Generator) -> Signal:
+    """The part `(2, T)` with other resonances, and a ring that is shorter or longer: as of another kit."""
+    for _ in range(3):
+        centre = float(np.exp(rng.uniform(np.log(150), np.log(14_000))))
+        sound = effects.peaking(sound, centre, rng.normal(0, 5), rng.uniform(0.4, 2))
+    peak = 20 * np.log10(np.abs(sound).max())
+    threshold, slow = peak - rng.uniform(15, 35), rng.uniform(0.02, 0.1)
+    if rng.random() < 0.5:
+        return effects.compress(sound, threshold, rng.uniform(1, 2.5), 0.003, slow)
+    # A ratio below 1 makes the hits louder than their ring: the gain rises at once, and falls slowly.
+    return effects.compress(sound, threshold, rng.uniform(0.5, 1), slow, 0.003)
 
 
 def _on_the_ride(hits: Sequence[Note], rng: np.random.Generator) -> list[Note]:
