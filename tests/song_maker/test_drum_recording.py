@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from numpy.typing import NDArray
 
 from song_maker import effects
 from song_maker.drum_desk import channel
 from song_maker.drum_kits import GROUPS, ElectronicKit
-from song_maker.drum_recording import PARTS, DrumRecorder, _mixed, _with_fills
+from song_maker.drum_recording import PARTS, DrumRecorder, _mixed, _voiced, _with_fills
 from song_maker.effects import RATE
 from song_maker.groove import GrooveSet
 from song_maker.hits import HitsKit, muldjord_kit
@@ -130,6 +131,22 @@ def test_some_hats_ring_or_are_a_ride_but_not_in_scores(tmp_path: Path) -> None:
     assert closed + ringing + ride == 60, "a recording has its hi-hat in one form"
     assert 7 <= ringing <= 23
     assert 7 <= ride <= 23
+
+
+def test_a_voice_rings_for_another_time() -> None:
+    """Hits of noise that fall by 10 dB in 0.18 s, so from 0.02 to 0.2 s after a hit."""
+    time = np.arange(2 * RATE) / RATE
+    noise = np.random.default_rng(0).standard_normal((2, len(time))) * np.exp(-(time % 0.5) / 0.156)
+
+    def fall(sound: NDArray[np.float64]) -> float:
+        levels = [np.square(sound[:, round(at * RATE) :][:, :882]).mean() for at in (1.02, 1.2)]
+        return float(10 * np.log10(levels[0] / levels[1]))
+
+    assert fall(noise) == pytest.approx(10, abs=1)
+    falls = [fall(_voiced(noise, np.random.default_rng(seed))) for seed in range(40)]
+    assert min(falls) < 7
+    assert max(falls) > 15
+    assert 6 < np.median(falls) < 14
 
 
 @pytest.mark.parametrize("fader", [0.0, 3.0, 6.0])
