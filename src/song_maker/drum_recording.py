@@ -117,10 +117,7 @@ def _voiced(sound: Signal, rng: np.random.Generator) -> Signal:
 
 
 def _on_the_ride(hits: Sequence[Note], rng: np.random.Generator) -> list[Note]:
-    """The hits with the pattern of the hi-hat on the ride cymbal, of which one in eight is on its bell.
-
-    In the Groove MIDI set a ride is played in few takes, and real songs have it in many of their parts.
-    """
+    """The hits with the pattern of the hi-hat on the ride cymbal; one hit in eight is on its bell."""
     return [hit._replace(pitch=53 if rng.random() < 0.125 else 51) if hit.pitch in (42, 46) else hit for hit in hits]
 
 

@@ -151,7 +151,7 @@ def test_memory_grows_linearly_to_16000_tokens(backward: bool) -> None:
 
 @pytest.mark.parametrize("tokens", [30, 1000, 4000])
 def test_sums_over_many_tokens_are_as_good_in_mixed_precision(tokens: int) -> None:
-    """Sums that were kept in bfloat16 would stop to grow after some 256 equal tokens."""
+    """Sums that were kept in bfloat16 would stop growing after some 256 equal tokens."""
     torch.manual_seed(0)
     module = LinearAttention(16, heads=2, dim_head=8)
     x = noise(1, tokens, 16)
