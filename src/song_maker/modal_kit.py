@@ -1,7 +1,7 @@
-"""Toms, hi-hats and cymbals as sums of decaying modes. Each kit is drawn at random, so there are as many as are asked for.
+"""Toms, hi-hats and cymbals as sums of decaying modes. Each kit is drawn at random, so there is no end of them.
 
 A struck plate or drum head sounds at the frequencies of its modes, and each mode decays exponentially. The modes of a
-flat plate are spread evenly over the frequencies, one for every 10 to 60 Hz with the sizes of cymbals, and the modes of
+flat plate are spread evenly over the frequencies, one for every 10 to 80 Hz with the sizes of cymbals, and the modes of
 a membrane are the zeros of Bessel functions (Fletcher and Rossing, The Physics of Musical Instruments, chapters 3, 18
 and 20). A hard stroke on a cymbal excites the high modes late, since it moves energy from the low modes into them.
 """
@@ -20,8 +20,10 @@ from song_maker.effects import RATE, Signal
 from song_maker.notes import Note
 
 _BLOCK = 512
-_MEMBRANE = np.array([1.0, 1.594, 2.136, 2.296, 2.653, 2.918, 3.156, 3.501, 3.600, 3.652, 4.060, 4.154, 4.601, 4.832])
+_MEMBRANE = np.array([1, 1.593, 2.136, 2.295, 2.653, 2.917, 3.155, 3.500, 3.598, 3.647, 4.059, 4.132, 4.230, 4.601])
 """Frequencies of the modes of a membrane, relative to the lowest."""
+
+_PIECES = (*GROUPS["toms"], *GROUPS["hihat"], *GROUPS["cymbals"])
 
 _HEIGHTS = {pitch: place for place, pitch in enumerate((41, 43, 45, 47, 48, 50))}
 """The place of each tom between the lowest and the highest."""
@@ -55,18 +57,21 @@ class ModalKit:
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
-        self._hats, self._tom = _hats(rng), _tom(rng)
+        self._hats, self._toms = _hats(rng), _toms(rng)
         self._bodies: dict[int, Body] = {}
         self._sounds: dict[tuple[int, int, int], Signal] = {}
 
     def play(self, hits: Sequence[Note], seconds: float) -> Signal:
-        """See `Kit`; a piece has four layers of velocity and three takes of each."""
-        sounds = {}
+        """See `Kit`; a piece has three layers of velocity and three takes of each. All other pieces are silent."""
+        sounds: dict[Note, Signal] = {}
         for turn, hit in enumerate(hits):
-            layer = min(hit.velocity * 4 // 128, 3)
+            if hit.pitch not in _PIECES:
+                sounds[hit] = np.zeros((2, 1))
+                continue
+            layer = hit.velocity * 3 // 128
             key = hit.pitch, layer, turn % 3
             if key not in self._sounds:
-                self._sounds[key] = strike(self._body(hit.pitch), (layer + 0.5) / 4, self._rng)
+                self._sounds[key] = strike(self._body(hit.pitch), (layer + 0.5) / 3, self._rng)
             sounds[hit] = self._sounds[key] * (hit.velocity / 127)
         return place_hits(hits, seconds, sounds)
 
@@ -77,7 +82,7 @@ class ModalKit:
 
     def _draw(self, pitch: int) -> Body:
         if pitch in _HEIGHTS:
-            return self._tom[_HEIGHTS[pitch]]
+            return self._toms[_HEIGHTS[pitch]]
         if pitch in GROUPS["hihat"]:
             return self._hats[pitch]
         return _ride(self._rng, bell=pitch == 53) if pitch in (51, 53, 59) else _crash(self._rng, pitch)
@@ -92,25 +97,25 @@ def strike(body: Body, force: float, rng: np.random.Generator) -> Signal:
     tilt = 10 ** (softness * np.log2(body.frequencies / 1000) / 20)
     gains = gains.sum(axis=0) * body.levels * tilt
     poles = (-np.log(1000) / body.decays + 2j * np.pi * body.frequencies) / RATE
-    late = body.late * force
-    length = int(min(4.5, float(body.decays.max())) * RATE)
-    sound = decaying_modes(
-        np.concatenate([poles, poles - 1 / (body.rises * RATE)]), np.concatenate([gains, -late * gains], 1), length
-    )
-    click = rng.standard_normal((1, length)) + 0.5 * rng.standard_normal((2, length))
-    fast = np.exp(-np.arange(length) / (RATE * rng.uniform(0.0007, 0.004)))
+    first = RATE // 20
+    length = max(first, int(min(4.0, float(body.decays.max())) * RATE))
+    sound: Signal = decaying_modes(poles, gains, length)
+    if body.late:
+        missing = min(length, int(7 * body.rises.max() * RATE))
+        faster = poles - 1 / (body.rises * RATE)
+        sound[:, :missing] -= body.late * force * decaying_modes(faster, gains, missing)
+    click = rng.standard_normal((1, first)) + 0.5 * rng.standard_normal((2, first))
+    fast = np.exp(-np.arange(first) / (RATE * rng.uniform(0.0007, 0.004)))
     click = effects.high_pass(click, rng.uniform(800, 4000)) * fast
-    sound += click * body.noise * np.abs(sound).max() / np.abs(click).max()
+    sound[:, :first] += click * body.noise * np.abs(sound).max() / np.abs(click).max()
     if body.bend:
         time = np.arange(length) + body.bend * force * 0.06 * RATE * (1 - np.exp(-np.arange(length) / (0.06 * RATE)))
         sound = np.stack([np.interp(time, np.arange(length), side) for side in sound])
-    sound[:, -RATE // 20 :] *= np.linspace(1, 0, RATE // 20)
+    sound[:, -first:] *= np.linspace(1, 0, first)
     return sound / np.abs(sound).max()
 
 
-def decaying_modes(
-    poles: NDArray[np.complex128], gains: NDArray[np.complex128], length: int
-) -> NDArray[np.float64]:
+def decaying_modes(poles: NDArray[np.complex128], gains: NDArray[np.complex128], length: int) -> Signal:
     """The real part of the sum of `gains * exp(poles * n)` over the modes, for n from 0 to `length` - 1.
 
     Args:
@@ -122,10 +127,11 @@ def decaying_modes(
         `(C, T)`. A mode at sample n = k N + i is the product of its values at k N and at i, so all samples are one
         matrix product.
     """
-    starts = np.exp(poles[:, None] * np.arange(0, length, _BLOCK)).astype(np.complex64)
+    starts = np.exp(poles[:, None] * np.arange(0, length, _BLOCK))
     inside = np.exp(poles[:, None] * np.arange(_BLOCK)).astype(np.complex64)
-    blocks = np.einsum("cm,mk->ckm", gains.astype(np.complex64), starts) @ inside
-    return blocks.real.reshape(len(gains), -1)[:, :length].astype(np.float64)
+    starts = (gains[:, :, None] * starts).astype(np.complex64).transpose(0, 2, 1)
+    blocks: NDArray[np.float32] = starts.real @ inside.real - starts.imag @ inside.imag
+    return blocks.reshape(len(gains), -1)[:, :length].astype(np.float64)
 
 
 def _plate(
@@ -160,7 +166,7 @@ def _crash(rng: np.random.Generator, pitch: int) -> Body:
     modes = _plate(
         rng,
         rng.uniform(80, 350) / short**0.5,
-        rng.uniform(12, 45) / short**0.5,
+        rng.uniform(18, 60) / short**0.5,
         short * _between(rng, 2.5, 9),
         _between(rng, 2500, 12_000),
         _between(rng, 900, 8000),
@@ -175,7 +181,7 @@ def _ride(rng: np.random.Generator, bell: bool) -> Body:
     frequencies, decays, levels = _plate(
         rng,
         rng.uniform(80, 350),
-        rng.uniform(12, 40),
+        rng.uniform(18, 60),
         _between(rng, 3, 12),
         _between(rng, 2000, 10_000),
         _between(rng, 1500, 8000),
@@ -210,7 +216,7 @@ def _hats(rng: np.random.Generator) -> dict[int, Body]:
     frequencies, decays, levels = _plate(
         rng,
         rng.uniform(100, 450),
-        rng.uniform(15, 60),
+        rng.uniform(20, 80),
         _between(rng, 1.2, 6),
         _between(rng, 3000, 14_000),
         _between(rng, 3000, 11_000),
@@ -231,7 +237,7 @@ def _hats(rng: np.random.Generator) -> dict[int, Body]:
     }
 
 
-def _tom(rng: np.random.Generator) -> list[Body]:
+def _toms(rng: np.random.Generator) -> list[Body]:
     """Six toms from low to high, of one make: their modes have the same ratios, decays and levels."""
     lowest, highest = rng.uniform(55, 95), rng.uniform(130, 260)
     ratios = 1 + (_MEMBRANE - 1) * rng.uniform(0.85, 1.1)
