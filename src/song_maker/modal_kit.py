@@ -104,10 +104,10 @@ def strike(body: Body, force: float, rng: np.random.Generator) -> Signal:
         missing = min(length, int(7 * body.rises.max() * RATE))
         faster = poles - 1 / (body.rises * RATE)
         sound[:, :missing] -= body.late * force * decaying_modes(faster, gains, missing)
-    click = rng.standard_normal((1, first)) + 0.5 * rng.standard_normal((2, first))
+    click: Signal = rng.standard_normal((1, first)) + 0.5 * rng.standard_normal((2, first))
     fast = np.exp(-np.arange(first) / (RATE * rng.uniform(0.0007, 0.004)))
     click = effects.high_pass(click, rng.uniform(800, 4000)) * fast
-    sound[:, :first] += click * body.noise * np.abs(sound).max() / np.abs(click).max()
+    sound[:, :first] = sound[:, :first] + click * (body.noise * np.abs(sound).max() / np.abs(click).max())
     if body.bend:
         time = np.arange(length) + body.bend * force * 0.06 * RATE * (1 - np.exp(-np.arange(length) / (0.06 * RATE)))
         sound = np.stack([np.interp(time, np.arange(length), side) for side in sound])
