@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from htdemucs_n.models.names import DEFAULT_MODEL
 from htdemucs_n.profiling.records import write_record
 from htdemucs_n.provenance import describe_machine
 from htdemucs_n.separation import Separator
@@ -27,12 +28,12 @@ from quality import score, summary
 CHOICES: dict[str, dict[str, Any]] = {
     "small": {"model": "small"},
     "bands": {"model": "bands"},
+    "bands --overlap 0.25": {"model": "bands", "overlap": 0.25},
+    "bands --overlap 0.5": {"model": "bands", "overlap": 0.5},
     "bands --shifts 2": {"model": "bands", "shifts": 2},
+    "bands --shifts 4": {"model": "bands", "shifts": 4},
     "duo": {"model": "duo"},
-    "duo --overlap 0.25": {"model": "duo", "overlap": 0.25},
-    "duo --overlap 0.5": {"model": "duo", "overlap": 0.5},
     "duo --shifts 2": {"model": "duo", "shifts": 2},
-    "duo --shifts 4": {"model": "duo", "shifts": 4},
 }
 """The options of `htdemucs-n separate` after `-n`, and the arguments of `Separator` that they stand for."""
 
@@ -76,13 +77,13 @@ def main() -> None:
 
 
 def table(rows: list[Row]) -> list[str]:
-    """The results in Markdown, with the times relative to that of `duo`."""
+    """The results in Markdown, with the times relative to that of the default model."""
     stems = list(rows[0].medians)
     lines = [
         f"| options after `-n` | {' | '.join(stems)} | mean over songs | time |",
         f"|---|{'---:|' * (len(stems) + 2)}",
     ]
-    (default,) = (row.seconds for row in rows if row.choice == "duo")
+    (default,) = (row.seconds for row in rows if row.choice == DEFAULT_MODEL)
     for row in rows:
         cells = [f"`{row.choice}`", *(f"{row.medians[stem]:.2f}" for stem in stems), f"{row.mean_over_songs:.2f}"]
         lines.append(f"| {' | '.join(cells)} | {row.seconds / default:.2f} |")

@@ -23,6 +23,7 @@ from choices import table as choices_table
 from drum_kit_table import drum_kit_table
 from htdemucs_n.engines.choose import ENGINES
 from htdemucs_n.files import write_whole
+from htdemucs_n.models.names import DEFAULT_MODEL
 from ideas import table as ideas_table
 from installed_size import Installed
 from installed_size import table as installed_table
@@ -305,7 +306,7 @@ def choices(record: Record) -> list[str]:
     about = (
         "The same songs with other options: the median over songs of the global SDR in dB, its mean over songs and "
         f"stems, and the time of {CHOICES_SECONDS} s of noise with the engine {record['engine']}, without loading and "
-        f"files, relative to the default `duo` (medians of {record['repeats']} rounds)."
+        f"files, relative to `{DEFAULT_MODEL}` (medians of {record['repeats']} rounds)."
     )
     return [*_wrapped(about), "", *choices_table([ChoiceRow(**row) for row in record["results"]])]
 
@@ -324,7 +325,7 @@ def drum_kit(record: Record) -> list[str]:
     """Scores of the parts of drums from kits that were not trained on."""
     about = (
         f"{record['clips']} performances of {record['seconds']:g} s on kits that the model was never trained on, taken "
-        "apart as they are, and as `duo` separates them from a mixture with the other stems of a song: the median of "
+        "apart as they are, and as the shipped model separates them from a mixture with the other stems of a song: the median of "
         "the global SDR over the clips that have the part; for the other clips, the median of the level of what comes "
         "out for it, relative to the clip (leak); the F-measure of the onsets that `transcribe` finds in the part, "
         "within 50 ms; and the same where a hit is right only if its velocity is too, within a tenth of the range "

@@ -403,7 +403,7 @@ def test_the_list_of_models(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     with pytest.raises(SystemExit):
         main()
     assert f"{DEFAULT_MODEL} (default)" in (out := capsys.readouterr().out) and "htdemucs_ft" in out
-    assert "The SDR of drumkit is of other stems and other recordings than that of duo" in out
+    assert "The SDR of drumkit is of other stems and other recordings than that of bands" in out
 
 
 def test_a_stem_never_replaces_a_song_of_the_batch(

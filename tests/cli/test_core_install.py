@@ -61,7 +61,7 @@ def test_a_verb_names_the_extra_that_it_needs(tmp_path: Path, arguments: str, ex
 def test_the_models_are_listed(tmp_path: Path) -> None:
     done = run(tmp_path, "models", "--json")
     assert {"bands", "duo", "small"} <= {model["name"] for model in json.loads(done.stdout)["shipped"]}
-    assert "duo (default)" in run(tmp_path, "models").stdout
+    assert "bands (default)" in run(tmp_path, "models").stdout
 
 
 def test_songs_are_checked(tmp_path: Path) -> None:

@@ -171,7 +171,7 @@ def loud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A song whose vocals peak at 2, in the working folder; the folder of its stems."""
     monkeypatch.chdir(tmp_path)
     soundfile.write("loud.wav", 10 * tones((440.0, 660.0), 44100).T, 44100, subtype="FLOAT")
-    return Path("separated/duo/loud")
+    return Path("separated/bands/loud")
 
 
 def lsb_apart(folder: Path, wholes: dict[str, float]) -> float:

@@ -16,7 +16,7 @@ from typing import Any
 from htdemucs_n.errors import ModelError, suggestion
 from htdemucs_n.files import file_identity
 
-DEFAULT_MODEL = "duo"
+DEFAULT_MODEL = "bands"
 """What `separate` uses when no model is named."""
 
 OFFICIAL_MODELS = {
