@@ -326,10 +326,10 @@ def drum_kit(record: Record) -> list[str]:
     about = (
         f"{record['clips']} performances of {record['seconds']:g} s on kits that the model was never trained on, taken "
         "apart as they are, and as the shipped model separates them from a mixture with the other stems of a song: the "
-        "median of the global SDR over the clips that have the part; for the other clips, the median of the level of what comes "
-        "out for it, relative to the clip (leak); the F-measure of the onsets that `transcribe` finds in the part, "
-        "within 50 ms; and the same where a hit is right only if its velocity is too, within a tenth of the range "
-        "(older results have none)."
+        "median of the global SDR over the clips that have the part; for the other clips, the median of the level of "
+        "what comes out for it, relative to the clip (leak); the F-measure of the onsets that `transcribe` finds in "
+        "the part, within 50 ms; and the same where a hit is right only if its velocity is too, within a tenth of the "
+        "range (older results have none)."
     )
     return [*_wrapped(about), "", *drum_kit_table(record["results"])]
 
