@@ -84,7 +84,7 @@ class DrumRecorder:
     def _channels(
         self, kit: KitSource, hits: Sequence[Note], seconds: float, rng: np.random.Generator
     ) -> dict[str, Signal]:
-        """Each part `(2, T)` behind its channel of the desk; three in four of the parts come from another kit."""
+        """Each part `(2, T)` behind its channel of the desk; half of the sampled parts come from another kit."""
 
         def tuning() -> float:
             return 0.0 if self._as_played else float(np.clip(1.5 * rng.standard_normal(), -4, 4))
@@ -95,10 +95,9 @@ class DrumRecorder:
             played = [hit for hit in hits if hit.pitch in GROUPS[part]]
             source: Kit = opened
             if not self._as_played:
-                draw = rng.random()
-                if draw < _MODAL.get(part, 0.0):
+                if rng.random() < _MODAL.get(part, 0.0):
                     source = ModalKit(rng)
-                elif draw < 0.75:
+                elif rng.random() < 0.5:
                     source = self._choose(rng).open(rng, tuning())
             if not played:
                 continue

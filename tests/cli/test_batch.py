@@ -387,7 +387,7 @@ def test_memory_that_runs_out_outside_the_model_is_one_line(
     song("a.wav")
     monkeypatch.setattr(f"htdemucs_n.{place}", mock.Mock(side_effect=error))
     assert run(monkeypatch, "a.wav") == 1
-    mend = "end other programs, or use a smaller model or a shorter segment"
+    mend = "end other programs, or use a shorter segment, such as 2 s"
     assert capsys.readouterr().err == f"error: not enough memory{what}: {mend}\n"
     assert not files(Path("separated"))
 

@@ -46,7 +46,7 @@ def test_an_engine_takes_no_options_of_models(option: str) -> None:
         (5, {}, "model is 5: give the name"),
         ([SplitNetwork(), 5], {}, "model is 5"),
         ([SplitEngine(), SplitEngine()], {}, "give the name"),
-        ([], {}, "for each of 0 models"),
+        ([], {}, "no model is named"),
         (SplitNetwork(), {"weights": [1.0, 2.0]}, "for each of 1 models"),
         (SplitNetwork(), {"threads": 0}, "threads is 0: give 1 to 1024"),
         (SplitNetwork(), {"segment": 0.05}, r"seconds from 0\.1 to 600"),

@@ -200,7 +200,7 @@ def test_a_shorter_segment_is_less_work_for_the_model(tmp_path: Path) -> None:
 
 
 def test_no_model_at_all() -> None:
-    with pytest.raises(UserError, match="weights"):
+    with pytest.raises(UserError, match="no model is named"):
         Separator([])
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import sys
 from typing import Annotated
 
@@ -82,8 +84,14 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     configure_openmp()
     try:
-        with memory_checked("not enough memory: end other programs, or use a smaller model or a shorter segment"):
+        with memory_checked("not enough memory: end other programs, or use a shorter segment, such as 2 s"):
             app()
     except UserError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2 if isinstance(error, OptionError) else 1)
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would try again when it ends
+        typer.echo(f"error: standard output cannot be written ({error.strerror}): direct it elsewhere", err=True)
+        sys.exit(1)

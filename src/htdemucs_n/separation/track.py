@@ -41,7 +41,7 @@ STANDARD = Path("-")
 _STANDARD_INPUT = "standard input"
 """Its name in messages."""
 
-_NO_MEMORY = "not enough memory to separate '{}': end other programs, or use a smaller model or a shorter segment"
+_NO_MEMORY = "not enough memory to separate '{}': end other programs, or use a shorter segment, such as 2 s"
 
 _LOST = 0.25
 """Seconds that must be missing before a note says so: encoders pad and trim a little."""
