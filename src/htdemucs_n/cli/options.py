@@ -19,7 +19,7 @@ ModelName = Annotated[
         "--name",
         help="Name of a shipped model, or path of a checkpoint.",
         autocompletion=completion.models,
-        show_default="the shipped model",
+        show_default=DEFAULT_MODEL,
     ),
 ]
 """A model for `Separator`; None is the shipped default."""
@@ -31,7 +31,7 @@ ModelNames = Annotated[
         "--name",
         help="Name of a shipped or official model, or path of a checkpoint or exported file; a,b averages several.",
         autocompletion=completion.models,
-        show_default="the shipped model",
+        show_default=DEFAULT_MODEL,
     ),
 ]
 """Models for `Separator`, with commas between them; `model_names` splits them."""
