@@ -12,19 +12,15 @@ import numpy as np
 
 from song_maker import effects
 from song_maker.drum_desk import AUDIBLE, FADER, channel
-from song_maker.drum_kits import GROUPS, Kit
+from song_maker.drum_kits import GROUPS
 from song_maker.drum_machine import PATTERNS, programmed
 from song_maker.effects import Signal
 from song_maker.groove import GrooveSet
 from song_maker.kit_list import KitSource
-from song_maker.modal_kit import ModalKit
 from song_maker.notes import Note, humanize, in_seconds
 
 PARTS = tuple(group for group in GROUPS if group != "percussion")
 """Kick, snare, hi-hat, toms, cymbals."""
-
-_MODAL = {"hihat": 0.5, "cymbals": 0.5, "toms": 0.25}
-"""Shares of the recordings in which a part is made from decaying modes."""
 
 _TOMS = (50, 48, 47, 45, 43, 41)
 """From high to low."""
@@ -84,7 +80,7 @@ class DrumRecorder:
     def _channels(
         self, kit: KitSource, hits: Sequence[Note], seconds: float, rng: np.random.Generator
     ) -> dict[str, Signal]:
-        """Each part `(2, T)` behind its channel of the desk; half of the sampled parts come from another kit."""
+        """Each part `(2, T)` behind its channel of the desk; half of the parts come from another kit."""
 
         def tuning() -> float:
             return 0.0 if self._as_played else float(np.clip(1.5 * rng.standard_normal(), -4, 4))
@@ -93,12 +89,8 @@ class DrumRecorder:
         parts = {}
         for part in PARTS:
             played = [hit for hit in hits if hit.pitch in GROUPS[part]]
-            source: Kit = opened
-            if not self._as_played:
-                if rng.random() < _MODAL.get(part, 0.0):
-                    source = ModalKit(rng)
-                elif rng.random() < 0.5:
-                    source = self._choose(rng).open(rng, tuning())
+            other = not self._as_played and rng.random() < 0.5
+            source = self._choose(rng).open(rng, tuning()) if other else opened
             if not played:
                 continue
             sound = source.play(played, seconds)
