@@ -25,7 +25,7 @@ from htdemucs_n.engines.engine import (
 from htdemucs_n.engines.graph_files import has_graph, is_graph_path
 from htdemucs_n.engines.sources import ModelSource
 from htdemucs_n.errors import OptionError, UserError, damaged_package, require_packages, suggestion
-from htdemucs_n.models.names import DEFAULT_MODEL, OFFICIAL_MODELS, model_files
+from htdemucs_n.models.names import OFFICIAL_MODELS, model_files
 
 ENGINES = {
     "onnx": ("onnxruntime", "htdemucs_n.engines.onnx_engine:load_onnx_engine"),
@@ -91,7 +91,7 @@ def load_engine(
         if isinstance(source, str | Path) and str(source) not in OFFICIAL_MODELS:
             model_files(source)  # an unknown name is an error whatever is installed
     counts = _weights(weights, len(sources))
-    with memory_checked(f"not enough memory to load the model: end other programs, or use the model {DEFAULT_MODEL}"):
+    with memory_checked("not enough memory to load the model: end other programs"):
         name = _name(engine, sources, device, precision)
         if name == "torch":
             for source in filter(_is_graph_file, sources):
