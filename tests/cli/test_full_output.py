@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -21,5 +22,5 @@ def test_a_full_disk_behind_standard_output_is_one_line(arguments: list[str]) ->
             [sys.executable, "-m", "htdemucs_n", *arguments], stdout=full, stderr=subprocess.PIPE, text=True
         )
     assert done.returncode == 1
-    reason = os.strerror(28)
+    reason = os.strerror(errno.ENOSPC)
     assert done.stderr == f"error: standard output cannot be written ({reason}): direct it elsewhere\n"

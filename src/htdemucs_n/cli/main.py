@@ -77,7 +77,8 @@ def _options(
 def main() -> None:
     """Run the command line.
 
-    Exit status: 0; 1 for a `UserError`, printed as one line; 2 for a wrong option; 130 for Ctrl-C.
+    Exit status: 0; 1 for a `UserError`, or a full disk behind standard output, printed as one line; 2 for a wrong
+    option; 130 for Ctrl-C.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a file name may hold what the terminal cannot show

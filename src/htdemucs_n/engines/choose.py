@@ -85,6 +85,8 @@ def load_engine(
         raise OptionError(f"threads is {threads}: give 1 to {MOST_THREADS}")
     check_precision(precision)
     sources = list(model) if isinstance(model, Sequence) and not isinstance(model, str) else [model]
+    if not sources:
+        raise OptionError("no model is named: leave the models out, or name one")
     for source in sources:
         if not (source is None or isinstance(source, str | Path) or callable(source)):
             raise OptionError(f"model is {source!r}: give the name of a model, a path, a network, or an engine")
@@ -177,9 +179,7 @@ def _has_gpu() -> bool:
 
 def _weights(weights: Sequence[float] | None, models: int) -> list[float]:
     """One weight per model."""
-    if not models:
-        raise OptionError("no model is named: leave the models out, or name one")
     counts = [1.0] * models if weights is None else list(weights)
-    if len(counts) != models or min(counts, default=0) < 0 or not 0 < sum(counts) < float("inf"):
+    if len(counts) != models or min(counts) < 0 or not 0 < sum(counts) < float("inf"):
         raise OptionError(f"weights are {counts}: give one number of 0 or more for each of {models} models")
     return counts
