@@ -39,7 +39,8 @@ def node(script: str, *arguments: object) -> str:
     Its arguments are `a0`, `a1` and so on; it can `read` and `write` files of numbers.
     """
     code = _PRELUDE % ", ".join(f"a{number}" for number in range(len(arguments))) + script
-    command = [str(NODE), "--input-type=module", "-e", code, "--", *map(str, arguments)]
+    # With threads that compile in the background, Node can hang when it ends (nodejs/node#54918).
+    command = [str(NODE), "--single-threaded", "--input-type=module", "-e", code, "--", *map(str, arguments)]
     done = subprocess.run(command, cwd=WEB, capture_output=True, text=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout

@@ -36,10 +36,10 @@ _SONIC_PI = {
     (41, 43): ("drum_tom_lo_*", "elec_fuzz_tom"),
     (45, 47): ("drum_tom_mid_*",),
     (48, 50): ("drum_tom_hi_*",),
-    (42, 44): ("drum_cymbal_closed", "drum_cymbal_pedal"),
+    (42, 44): ("drum_cymbal_closed", "drum_cymbal_pedal", "hat_*"),
     (46,): ("drum_cymbal_open",),
     (49, 52, 55, 57): ("drum_splash_*", "drum_cymbal_hard"),
-    (51, 53, 59): ("drum_cymbal_soft", "elec_cymbal"),
+    (51, 53, 59): ("drum_cymbal_soft", "elec_cymbal", "ride_*"),
 }
 """General MIDI numbers and the files of Sonic Pi, of which a kit has one pattern for each."""
 
