@@ -42,7 +42,7 @@ LOSSES: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], T
 """By name: the distance over the last dimension of an error, and a function of the mean distances `(B, S)` of the
 estimates and of silence from the targets.
 
-`log` and `relative` give a quiet stem the same weight as a loud one. `log` takes the error in dB, as the SDR does: where
-a sound may belong to either of two stems, the network learns to choose one. `relative` takes the energy of the error:
-there the network learns to divide the sound between the two.
+`log` and `relative` give a quiet stem the same weight as a loud one. `log` takes the error in dB, as the SDR does, so
+that where a sound may belong to either of two stems, the network learns to choose one. `relative` takes the energy of
+the error, so that there the network learns to divide the sound between the two.
 """
