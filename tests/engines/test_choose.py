@@ -42,6 +42,7 @@ def test_an_engine_takes_no_options_of_models(option: str) -> None:
     ("model", "options", "says"),
     [
         (None, {"engine": "onnx", "precision": "int8"}, "unknown precision 'int8': use auto, fp32, bf16, fp16"),
+        (None, {"device": "gpu"}, "unknown device 'gpu': use auto, cpu, cuda, mps, xpu"),
         (SplitNetwork(), {"engine": "torhc"}, "unknown engine 'torhc': did you mean 'torch'"),
         (5, {}, "model is 5: give the name"),
         ([SplitNetwork(), 5], {}, "model is 5"),

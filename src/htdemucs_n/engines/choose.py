@@ -18,6 +18,7 @@ from htdemucs_n.engines.engine import (
     SHORTEST_SEGMENT,
     Engine,
     EngineOptions,
+    check_device,
     check_precision,
     memory_checked,
     ran_out_of_memory,
@@ -83,6 +84,7 @@ def load_engine(
         )
     if threads is not None and not 1 <= threads <= MOST_THREADS:
         raise OptionError(f"threads is {threads}: give 1 to {MOST_THREADS}")
+    check_device(device)
     check_precision(precision)
     sources = list(model) if isinstance(model, Sequence) and not isinstance(model, str) else [model]
     if not sources:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:  # the command line imports this file before it is known what 
 PRECISION_NAMES = ("fp32", "bf16", "fp16")
 """Of the convolutions and matrix products. No engine has to have all of them."""
 
+DEVICE_KINDS = ("auto", "cpu", "cuda", "mps", "xpu")
+"""Kinds of devices that some engine runs on; `auto` chooses one. GPUs are for torch alone."""
+
 SHORTEST_SEGMENT = 0.1
 LONGEST_SEGMENT = 600.0
 """Seconds."""
@@ -72,6 +75,12 @@ def check_precision(name: str) -> None:
     """Raise `OptionError` unless some engine has the precision."""
     if name not in ("auto", *PRECISION_NAMES):
         raise OptionError(f"unknown precision '{name}': use auto, {', '.join(PRECISION_NAMES)}")
+
+
+def check_device(name: str) -> None:
+    """Raise `OptionError` unless the device is one of a kind that some engine knows. `cuda:1` is of the kind `cuda`."""
+    if str(name).partition(":")[0] not in DEVICE_KINDS:
+        raise OptionError(f"unknown device '{name}': use {', '.join(DEVICE_KINDS)}")
 
 
 def ran_out_of_memory(error: Exception) -> bool:
