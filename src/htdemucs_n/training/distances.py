@@ -10,8 +10,8 @@ from torch import Tensor
 _FLOOR = 0.002
 """Error relative to the mixture (-27 dB) below which the gradient of `log` becomes small."""
 
-_QUIET = 0.02
-"""Level of a target relative to the mixture (-17 dB) below which `relative` gives its error less weight."""
+_QUIET = 0.05
+"""Level of a target relative to the mixture (-13 dB) below which `relative` gives its error less weight."""
 
 
 def _absolute(error: Tensor) -> Tensor:
