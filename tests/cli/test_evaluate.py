@@ -198,7 +198,8 @@ def test_bss_eval_in_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     write(tmp_path / "pair" / "a", **{stem: noise(seed, 1.5)[:, 0] for seed, stem in enumerate(("drums", "vocals"))})
     assert run(monkeypatch, "pair", "--metrics", "bss", "--no-report", "--no-baselines") == 0
     result = scores()
-    assert result["notes"] == ["not scored, because the songs do not have them: bass, other"]
+    (note,) = result["notes"]
+    assert note.startswith("not scored, because the songs do not have them: bass, other")
     truth = np.stack([soundfile.read(f"pair/a/{stem}.wav", always_2d=True)[0] for stem in ("drums", "vocals")])
     guess = truth.sum(0) * np.array([GAINS[0], GAINS[3]])[:, None, None]
     direct = require_museval().bss_eval(truth, guess, window=RATE, hop=RATE)

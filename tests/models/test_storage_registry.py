@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from htdemucs_n.cli.models import models
-from htdemucs_n.errors import UserError, suggestion
+from htdemucs_n.errors import ModelError, UserError, suggestion
 from htdemucs_n.models import names, registry, storage
 from htdemucs_n.models.htdemucs_n import HTDemucs_n
 from htdemucs_n.models.storage import load_saved_model, save_model, save_tensors
@@ -227,26 +227,39 @@ def test_an_official_model_has_no_file_here() -> None:
     assert "did you mean 'htdemucs'" not in suggestion("htdemucs", ["htdemucs", "other"])
 
 
-CARDS = {"drumkit": "drumkit"}
-"""The models with a card of their own."""
-
-
 def test_the_scores_are_those_of_the_model_card() -> None:
     for name in names.available_models():
-        card = (Path(registry.__file__).parent / "weights" / f"{CARDS.get(name, registry.DEFAULT_MODEL)}.md").read_text(
-            encoding="utf-8"
-        )
         model = names.describe_model(name)
-        row = next(line for line in card.splitlines() if re.match(rf"\| (\*\*)?`{name}`(\*\*)? \| \d", line))
+        rows = names.model_card(name).splitlines()
+        row = next(line for line in rows if re.match(rf"\| (\*\*)?`{name}`(\*\*)? \| \d", line))
         assert row.split("|")[-2].strip(" *") == f"{model.sdr:.2f}"
 
 
 def test_the_licences_of_code_and_weights_are_apart(capsys: pytest.CaptureFixture[str]) -> None:
-    models(as_json=True)
+    models(None, as_json=True)
     shipped = json.loads(capsys.readouterr().out)["shipped"]
     assert {model["code_licence"] for model in shipped} == {"MIT"}
     licences = {model["name"]: model["weights_licence"] for model in shipped}
     assert licences.pop("drumkit") == "CC BY-SA 4.0"
     assert all("research" in licence for licence in licences.values())
-    models(as_json=False)
+    models(None, as_json=False)
     assert "The code has the licence MIT." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "data"), [("bands", "MUSDB18"), ("duo", "MIR-1K"), ("drumkit", "MuldjordKit")])
+def test_the_command_shows_the_data_of_a_model(capsys: pytest.CaptureFixture[str], name: str, data: str) -> None:
+    models(name)
+    assert data in capsys.readouterr().out
+
+
+def test_there_is_no_card_of_an_unknown_model() -> None:
+    with pytest.raises(ModelError, match="no model 'band' is in the package: did you mean 'bands'"):
+        names.model_card("band")
+
+
+def test_the_weights_stay_small() -> None:
+    folder = Path(registry.__file__).parent / "weights"
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 24 * 2**20
+    shipped = {name: names.describe_model(name) for name in names.available_models()}
+    assert shipped["bands"].parameters <= 6e6 and shipped["bands"].mib < 12
+    assert shipped["drumkit"].parameters <= 4e6 and shipped["drumkit"].mib < 8

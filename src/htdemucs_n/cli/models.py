@@ -1,4 +1,4 @@
-"""`htdemucs-n models`: lists the models that can separate."""
+"""`htdemucs-n models`: lists the models that can separate, or shows the card of one."""
 
 from __future__ import annotations
 
@@ -9,8 +9,14 @@ from typing import Annotated
 import typer
 
 
-def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False) -> None:
-    """List the models that come with the package, with size, score and licence, and the official models."""
+def models(
+    name: Annotated[str | None, typer.Argument(help="Show the card of this model.", show_default="list all")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """List the models that come with the package, with size, score and licence, and the official models.
+
+    With a NAME, show the card of a model: its scores, its limits, and the data that it was trained on, with licences.
+    """
     from rich.console import Console
     from rich.table import Table
 
@@ -20,7 +26,12 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON inst
         available_models,
         describe_model,
         is_scored_as_default,
+        model_card,
     )
+
+    if name is not None:
+        typer.echo(model_card(name))
+        return
 
     shipped = [describe_model(name) for name in available_models()]
     if as_json:
@@ -44,9 +55,8 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON inst
             f"The SDR of {', '.join(others)} is of other stems and other recordings than that of {DEFAULT_MODEL}: "
             "they cannot be compared."
         )
-    typer.echo(
-        f"The code has the licence {shipped[0].code_licence}. The weights have one of their own: see the model card."
-    )
+    typer.echo(f"The code has the licence {shipped[0].code_licence}. The weights have one of their own.")
+    typer.echo(f"The card of a model has its data with their licences: htdemucs-n models {DEFAULT_MODEL}")
     typer.echo("With the package demucs (extra `official`), downloaded on first use:")
     for name, what in OFFICIAL_MODELS.items():
         typer.echo(f"  {name}: {what}")

@@ -44,7 +44,10 @@ def compare(songs: Sequence[SongFiles], sources: Sequence[str], estimator: Estim
         raise OptionError(f"{estimator.name} gives {theirs}, the songs have {', '.join(kept)}: nothing to compare")
     notes = []
     if surplus := [stem for stem in estimator.sources if stem not in kept]:
-        notes.append(f"not scored, because the songs do not have them: {', '.join(surplus)}")
+        notes.append(
+            f"not scored, because the songs do not have them: {', '.join(surplus)} "
+            "(a silent file as such a stem of a song has its leak scored)"
+        )
     if missing := [stem for stem in kept if stem not in stems]:
         notes.append(f"not scored, because {estimator.name} does not have them: {', '.join(missing)}")
     return Comparison(estimator, by_name, kept, stems, tuple(notes))

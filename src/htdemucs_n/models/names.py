@@ -75,6 +75,18 @@ def describe_model(name: str) -> ShippedModel:
     )
 
 
+def model_card(name: str) -> str:
+    """The card of a shipped model, in Markdown: scores, limits, training, and data with licences.
+
+    Raises:
+        UserError: no shipped model has this name.
+    """
+    if name not in available_models():
+        raise ModelError(f"no model '{name}' is in the package: {suggestion(name, available_models())}")
+    cards = (path.read_text(encoding="utf-8") for path in _WEIGHTS.glob("*.md"))
+    return next(card for card in cards if f"`{name}`" in card.partition("\n")[0])
+
+
 def is_scored_as_default(model: ShippedModel) -> bool:
     """Whether a model has the stems of the default one: scores of others are of other recordings and not comparable."""
     return set(model.sources) == set(describe_model(DEFAULT_MODEL).sources)
