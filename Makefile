@@ -48,7 +48,7 @@ bench-profile:
 		--json $(RESULTS)/profile.json --png docs/profile.png
 
 bench-speed:
-	$(PYTHON) benchmarks/speed.py --lengths 30 60 180 --json $(RESULTS)/speed.json
+	$(PYTHON) benchmarks/speed.py --lengths 10 30 60 180 --json $(RESULTS)/speed.json
 
 bench-busy:
 	$(PYTHON) benchmarks/busy.py --json $(RESULTS)/busy.json
@@ -68,7 +68,7 @@ bench-drum-kit:
 	$(PYTHON) benchmarks/drum_kit.py "$(MIDI)/groove.zip" --songs "$(SONGS)" --json $(RESULTS)/drum_kit.json
 
 bench-speed-long:
-	$(PYTHON) benchmarks/speed.py --lengths 300 600 --json $(RESULTS)/speed_long.json
+	$(PYTHON) benchmarks/speed.py --lengths 600 --models onnx openvino torch default --json $(RESULTS)/speed_long.json
 
 bench-lengths:
 	$(PYTHON) -m htdemucs_n profile --lengths 30,60,180,600,1800,3600 \

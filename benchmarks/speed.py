@@ -6,7 +6,8 @@
 Every run is a process of its own, timed from its start to its end. All runs have the same WAV file of noise, the
 segment and overlap that the command has by default, and no shifts:
 
-* `onnx`, `openvino`, `torch`: `htdemucs-n separate` with this engine, in the precision that it has by default.
+* `onnx`, `openvino`, `torch`: `htdemucs-n separate` with this engine, in the precision that it has by default;
+  `torch-fp32` in float32, which is that of `onnx`.
 * `default`, `default-bf16`: the preset `default` with random weights and the engine torch, in float32 and bfloat16.
 * `official`: `demucs --shifts 0` with `demucs.htdemucs.HTDemucs` (see `htdemucs_n.profiling.profiled_model`), random
   weights in a local repository, stored in float16 like the released weights.
@@ -32,7 +33,7 @@ from htdemucs_n.profiling.records import write_record
 from htdemucs_n.provenance import describe_machine
 
 LENGTHS = (10.0, 30.0, 60.0, 180.0, 300.0, 600.0)
-CONTENDERS = ("onnx", "openvino", "torch", "default", "default-bf16", "official")
+CONTENDERS = ("onnx", "openvino", "torch", "torch-fp32", "default", "default-bf16", "official")
 INSTALLATIONS = {
     "onnx": "htdemucs-n",
     "openvino": "htdemucs-n[openvino]",
@@ -123,8 +124,9 @@ def _run(model: str, song: Path, work: Path, threads: int, device: str) -> Measu
     if model == "official":
         return run_command("demucs", [*common, "-n", "official", "--repo", str(work), "--shifts", "0"], threads)
     name, _, precision = model.partition("-")
-    weights = ["-n", str(work / "default.safetensors"), "--precision", precision or "fp32"]
-    chosen = weights if name == "default" else ["--engine", name]
+    chosen = ["-n", str(work / "default.safetensors")] if name == "default" else ["--engine", name]
+    if precision or name == "default":
+        chosen += ["--precision", precision or "fp32"]
     return run_command("htdemucs-n", ["separate", *common, *chosen, "--threads", str(threads), "--force"], threads)
 
 
