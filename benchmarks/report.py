@@ -200,8 +200,8 @@ def speed(record: Record) -> list[str]:
     """The table that `speed.py` prints: the shipped model by its engine, the `default` preset, the official one."""
     rows = sorted(_rows(record), key=lambda row: row.length)
     text = _wrapped(
-        "The rows `onnx`, `openvino` and `torch` are `htdemucs-n separate` with the shipped model of the date below, by "
-        "that engine; `default` is the same command with the preset `default`; `official` is the "
+        "The rows `onnx`, `openvino` and `torch` are `htdemucs-n separate` with the shipped model of the date below, "
+        "by that engine; `default` is the same command with the preset `default`; `official` is the "
         "command `demucs` of PyPI. The whole commands are timed, from an audio file to the files of the stems, with "
         f"the segment and the overlap that each command has by default and no shifts, on {_device(record)}."
     )
