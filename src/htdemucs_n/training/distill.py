@@ -28,12 +28,10 @@ from htdemucs_n.errors import UserError
 from htdemucs_n.models.names import OFFICIAL_MODELS, model_files
 from htdemucs_n.separation.separator import Separator
 from htdemucs_n.training.bank import Song
-from htdemucs_n.training.config import TrainConfig
+from htdemucs_n.training.config import SPLEETER, TrainConfig
 from htdemucs_n.training.spleeter import BANDWIDTH, SpleeterTeacher
 
 log = logging.getLogger(__name__)
-
-SPLEETER = "spleeter-2stems"
 
 _BLOCK = 0.5
 """Seconds over which the level of the vocals is measured."""
