@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from scipy.signal import get_window
 
 import htdemucs_n
 from htdemucs_n.errors import UserError
+from htdemucs_n.models.storage import save_tensors
 from htdemucs_n.training.spleeter import SpleeterTeacher, SpleeterUNet
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "convert_spleeter.py"
@@ -169,6 +172,30 @@ def test_a_pickle_that_asks_for_more_than_arrays_is_refused_and_does_not_run(tmp
     (line,) = done.stderr.splitlines()
     assert "print" in line
     assert not (tmp_path / "spleeter.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("vocals.down.0.weight", lambda tensor: tensor.index_fill(0, torch.tensor(0), torch.nan)),
+        ("rest.last.bias", lambda tensor: tensor + torch.inf),
+        ("rest.up_norm.2.weight", lambda tensor: tensor.double() + 1e300),
+        ("vocals.up.1.bias", lambda tensor: tensor.to(torch.complex64)),
+        ("vocals.up.1.bias", lambda tensor: tensor.to(torch.int64)),
+        ("rest.down_norm.3.running_var", lambda tensor: -tensor),
+    ],
+)
+def test_weights_that_are_no_weights_are_refused(
+    tmp_path: Path, name: str, change: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
+    tensors = SpleeterTeacher().state_dict()
+    path = tmp_path / "teacher.safetensors"
+    save_tensors(path, tensors, {})
+    SpleeterTeacher.load(path)
+    save_tensors(path, tensors | {name: change(tensors[name])}, {})
+    with pytest.raises(UserError, match=re.escape(f"{path} is damaged ({name} ")) as caught:
+        SpleeterTeacher.load(path)
+    assert "\n" not in str(caught.value) and "convert_spleeter.py" in str(caught.value)
 
 
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:

@@ -9,12 +9,15 @@ vocals hold nothing above 11 kHz.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from htdemucs_n.errors import ModelError
 from htdemucs_n.models.storage import load_tensors, load_weights
 
 BANDWIDTH = 1024 / 4096 * 44100
@@ -77,8 +80,23 @@ class SpleeterTeacher(nn.Module):
         Raises:
             UserError: `path` is missing or is not what `scripts/convert_spleeter.py` writes.
         """
+        return cls.from_tensors(load_tensors(path)[0], path)
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor], path: Path) -> SpleeterTeacher:
+        """The teacher with the weights `tensors`, in evaluation mode.
+
+        Raises:
+            UserError: they are not those of this network, or not finite. It names `path`, the file they come from.
+        """
+        for name, tensor in tensors.items():
+            if not name.endswith("num_batches_tracked") and not _is_usable(name, tensor):
+                raise ModelError(
+                    f"{path} is damaged ({name} holds what is no weight, such as NaN): download Spleeter's weights "
+                    "again and convert them with scripts/convert_spleeter.py"
+                )
         teacher = cls()
-        load_weights(teacher, load_tensors(path)[0], path)
+        load_weights(teacher, tensors, path)
         return teacher.eval()
 
     @torch.inference_mode()
@@ -100,3 +118,12 @@ class SpleeterTeacher(nn.Module):
         vocals, rest = self.vocals(magnitude).square(), self.rest(magnitude).square()
         share: Tensor = vocals / (vocals + rest + 1e-10)
         return share
+
+
+def _is_usable(name: str, tensor: Tensor) -> bool:
+    """Whether a tensor can be a weight: finite floating-point numbers, none of them negative in a variance."""
+    if not tensor.is_floating_point():
+        return False
+    weights = tensor.float()  # as they are used: a number of 64 bits may be infinite in 32
+    lowest = 0.0 if name.endswith("running_var") else -math.inf
+    return bool((weights.isfinite() & (weights >= lowest)).all())
