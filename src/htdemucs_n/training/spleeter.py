@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from htdemucs_n.errors import ModelError
-from htdemucs_n.models.storage import load_tensors, load_weights
+from htdemucs_n.models.storage import load_tensors
 
 BANDWIDTH = 1024 / 4096 * 44100
 """The vocals end at this frequency, Hz."""
@@ -89,14 +89,15 @@ class SpleeterTeacher(nn.Module):
         Raises:
             UserError: they are not those of this network, or not finite. It names `path`, the file they come from.
         """
-        for name, tensor in tensors.items():
-            if not name.endswith("num_batches_tracked") and not _is_usable(name, tensor):
-                raise ModelError(
-                    f"{path} is damaged ({name} holds what is no weight, such as NaN): download Spleeter's weights "
-                    "again and convert them with scripts/convert_spleeter.py"
-                )
         teacher = cls()
-        load_weights(teacher, tensors, path)
+        own = teacher.state_dict()
+        for name in sorted({*own, *tensors}):
+            if not _fits(name, tensors.get(name), own.get(name)):
+                raise ModelError(
+                    f"{path} does not hold Spleeter's weights ({name} is missing or unknown, of another shape, or not "
+                    "finite numbers): download them again and convert them with scripts/convert_spleeter.py"
+                )
+        teacher.load_state_dict(dict(tensors))
         return teacher.eval()
 
     @torch.inference_mode()
@@ -120,10 +121,12 @@ class SpleeterTeacher(nn.Module):
         return share
 
 
-def _is_usable(name: str, tensor: Tensor) -> bool:
-    """Whether a tensor can be a weight: finite floating-point numbers, none of them negative in a variance."""
-    if not tensor.is_floating_point():
+def _fits(name: str, tensor: Tensor | None, own: Tensor | None) -> bool:
+    """Whether a tensor can take the place of the network's `own`: finite numbers, none of them a negative variance."""
+    if tensor is None or own is None or tensor.shape != own.shape:
         return False
-    weights = tensor.float()  # as they are used: a number of 64 bits may be infinite in 32
+    if tensor.is_floating_point() != own.is_floating_point():
+        return False
+    numbers = tensor.float()  # as they are used: a number of 64 bits may be infinite in 32
     lowest = 0.0 if name.endswith("running_var") else -math.inf
-    return bool((weights.isfinite() & (weights >= lowest)).all())
+    return bool((numbers.isfinite() & (numbers >= lowest)).all())
