@@ -36,14 +36,13 @@ _NAME = re.compile(r"(?P<side>down|up)(?P<number>[1-7])(_conv|(?P<act>_act))?\.(
 
 
 class _Type:
-    """Stands for `numpy.dtype`, of which only the floating-point numbers of this computer are known."""
+    """Stands for `numpy.dtype`."""
 
     def __init__(self, code: str, *_: object) -> None:
-        self.code = code
+        self.name = f"={code}"
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        if self.code not in ("f2", "f4", "f8") or state[1] != "<":
-            raise UserError(f"it has numbers of the type {str(state[1])[:1]}{self.code}, not floating-point numbers")
+        self.name = f"{state[1]}{self.name[1:]}"
 
 
 class _Array:
@@ -56,7 +55,9 @@ class _Array:
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, shape, kind, fortran, data = state
-        self.array = np.frombuffer(data, f"<{kind.code}").reshape(shape, order="F" if fortran else "C").copy()
+        if kind.name not in ("<f2", "<f4", "<f8"):
+            raise UserError(f"it has numbers of the type {str(kind.name)[:8]}, which are not floating-point numbers")
+        self.array = np.frombuffer(data, kind.name).reshape(shape, order="F" if fortran else "C").copy()
 
 
 def _latin1(text: str, _: str) -> bytes:
@@ -112,7 +113,7 @@ def read_checkpoint(data: bytes) -> dict[str, np.ndarray[Any, Any]]:
     if not isinstance(arrays, dict):
         raise UserError("its pickle holds no arrays by name")
     for key, value in arrays.items():
-        if not isinstance(key, str) or not hasattr(value, "array"):
+        if not isinstance(key, str) or not isinstance(value, _Array) or not hasattr(value, "array"):
             raise UserError(f"its entry {str(key)[:80]!r} is no array of numbers")
     return {key: value.array for key, value in arrays.items()}
 
