@@ -10,11 +10,12 @@ import pytest
 import yaml
 
 from htdemucs_n.cli.compose import compose_config, compose_values
-from htdemucs_n.errors import UserError
+from htdemucs_n.errors import ConfigError, UserError
 from htdemucs_n.models.architectures import build_network
 from htdemucs_n.models.band_transformer import BandTransformerConfig
 from htdemucs_n.models.presets import load_preset, preset_names
 from htdemucs_n.models.storage import save_model
+from htdemucs_n.training.augment.gain import Gain
 from htdemucs_n.training.config import SolverConfig, TrainConfig
 from training_helpers import NO_AUGMENT, default_values, tiny_config
 
@@ -147,6 +148,24 @@ def test_an_unknown_key_gets_the_nearest_name(slip: str, meant: str) -> None:
         ("augment.eq=0.3", "augment.eq"),
         ("augment.eq.probability=2", "augment.eq.probability"),
         ("augment.gain.db=3", "augment.gain.db"),
+        ("augment.gain.db=[4,-9]", "augment.gain.db"),
+        ("augment.gain.db=[1]", "augment.gain.db"),
+        ("augment.gain.db=[1,2,3]", "augment.gain.db"),
+        ("augment.gain.db=[a,b]", "augment.gain.db"),
+        ("augment.gain.db=[-.inf,0]", "augment.gain.db"),
+        ("augment.limiter.db=[9,1]", "augment.limiter.db"),
+        ("augment.limiter.db=[-1,1]", "augment.limiter.db"),
+        ("augment.speed.range=[0,1]", "augment.speed.range"),
+        ("augment.speed.range=[1.2,0.8]", "augment.speed.range"),
+        ("augment.eq.db=-5", "augment.eq.db"),
+        ("augment.eq.db=.nan", "augment.eq.db"),
+        ("augment.pitch.semitones=[-40,-40]", "augment.pitch.semitones"),
+        ("augment.remix=1.1", "augment.remix"),
+        ("distill.weight=-1", "distill.weight"),
+        ("distill.weight=.inf", "distill.weight"),
+        ("distill.teacher=bands", "distill.mixtures"),
+        ("distill.teacher_weights=file", "distill.teacher_weights"),
+        ("dset.weights=[1]", "dset.weights"),
         ("dset.train=songs", "dset.train"),
         ("dset.extra.vocals=voices", "dset.extra.vocals"),
         ("misc.show=1", "misc.show"),
@@ -163,6 +182,35 @@ def test_a_wrong_value_is_one_line_that_names_the_key(override: str, key: str) -
         composed(override)
     assert key in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("weights", ["[0]", "[-1]", "[a]", "[true]", "[.nan]"])
+def test_a_weight_of_songs_that_is_none(weights: str) -> None:
+    with pytest.raises(ConfigError, match=r"dset\.weights.*above 0"):
+        composed("dset.train=[songs]", f"dset.weights={weights}")
+
+
+def test_a_range_is_told_with_its_limits() -> None:
+    with pytest.raises(ConfigError) as caught:
+        composed("augment.gain.db=[4,-9]")
+    expected = "config key 'augment.gain.db' is [4, -9]: use two numbers from -60 to 60, the lower one first: [a,b]"
+    assert str(caught.value) == expected
+    assert composed("augment.gain.db=[3,3]").augment.stem_effects["gain"] == Gain(db=(3, 3))
+
+
+def test_weights_beside_a_teacher_that_has_its_own() -> None:
+    keys = ("distill.mixtures=[songs]", "distill.teacher_weights=file")
+    with pytest.raises(ConfigError, match=r"distill\.teacher_weights.*spleeter-2stems"):
+        composed(*keys, "distill.teacher=bands")
+    assert composed(*keys, "distill.teacher=spleeter-2stems").distill.teacher_weights == "file"
+
+
+def test_shares_of_more_than_all_items() -> None:
+    """A share counts where there are songs for it."""
+    shares = ("distill.share=0.6", "dset.partial_share=0.5")
+    with pytest.raises(ConfigError, match=r"distill\.share.*dset\.partial_share.*1\.1"):
+        composed(*shares, "distill.teacher=bands", "distill.mixtures=[songs]")
+    assert composed(*shares).dset.partial_share == 0.5
 
 
 def test_the_file_and_python_have_the_same_defaults() -> None:

@@ -140,6 +140,42 @@ def test_a_folder_without_audio_is_named_with_its_key(tmp_path: Path, teacher: P
         load_estimated(config(tmp_path, teacher=str(teacher)))
 
 
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_stems_that_are_not_finite_end_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: float) -> None:
+    """As silence, they would make every song one without vocals."""
+    write_mixture(tmp_path / "music" / "song.wav")
+    monkeypatch.setattr(distill.SpleeterTeacher, "load", classmethod(lambda cls, path: lambda audio: audio * value))
+    (tmp_path / "weights").touch()
+    settings = config(tmp_path, teacher="spleeter-2stems", teacher_weights=str(tmp_path / "weights"))
+    with pytest.raises(UserError, match=r"distill\.teacher=spleeter-2stems.*song\.wav.*NaN"):
+        load_estimated(settings)
+    assert not list((tmp_path / "cache").rglob("*.npy"))
+
+
+def test_a_model_with_damaged_weights_ends_the_run(tmp_path: Path) -> None:
+    write_mixture(tmp_path / "music" / "song.wav")
+    network = build_network(tiny_config(tmp_path).network).eval()
+    for weight in network.parameters():
+        weight.data.fill_(torch.nan)
+    save_model(tmp_path / "damaged.safetensors", network, {})
+    with pytest.raises(UserError, match=r"damaged\.safetensors.*song\.wav.*NaN"):
+        load_estimated(config(tmp_path, teacher=str(tmp_path / "damaged.safetensors")))
+
+
+def test_mixtures_of_which_none_can_be_read(tmp_path: Path, teacher: Path) -> None:
+    (tmp_path / "music").mkdir()
+    (tmp_path / "music" / "song.wav").write_text("no audio")
+    with pytest.raises(UserError, match=r"distill\.mixtures"):
+        load_estimated(config(tmp_path, teacher=str(teacher)))
+
+
+@pytest.mark.parametrize(("slip", "meant"), [("spleeter-2stem", "spleeter-2stems"), ("band", "bands")])
+def test_a_teacher_with_a_slip_gets_the_nearest_name(slip: str, meant: str) -> None:
+    with pytest.raises(UserError, match=f"distill\\.teacher.*'{slip}'.*did you mean '{meant}'") as caught:
+        Teacher(slip, None, SOURCES, RATE)
+    assert "\n" not in str(caught.value)
+
+
 class Official:
     """A separator of an official model: every stem a quarter of the mixture; there is no file of its weights here."""
 

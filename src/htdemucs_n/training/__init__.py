@@ -1,6 +1,6 @@
 """Training: stems in, weights out. Independent of the command line.
 
-config     the sections of conf/n_train.yaml, checked
+config     the sections of conf/n_train.yaml, checked; `limits` holds what their numbers may be
 bank       folders of stems, decoded once, int16 in memory
 batches    crops and remixes drawn from the bank, one reproducible batch a step
 partial    songs of which only some stems are known

@@ -13,7 +13,7 @@ import logging
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from htdemucs_n.errors import ConfigError
 from htdemucs_n.models.architectures import ARCHITECTURES, NetworkConfig, architecture_of, network_config
@@ -22,8 +22,12 @@ from htdemucs_n.models.kinds import check_choice, check_kind, check_names
 from htdemucs_n.tables import counted
 from htdemucs_n.training.augment import MIXTURE_EFFECTS, STEM_EFFECTS, Effect, Pitch, Speed
 from htdemucs_n.training.distances import LOSSES
+from htdemucs_n.training.limits import Limits, Share, check_limits, is_number
 
 log = logging.getLogger(__name__)
+
+SPLEETER = "spleeter-2stems"
+"""The teacher that is no model: Spleeter's network for the vocals, the only one with `distill.teacher_weights`."""
 
 _CHOICES = {
     "precision": ("bf16", "fp16", "fp32"),
@@ -41,10 +45,10 @@ class SolverConfig:
     beta2: float = 0.999
     weight_decay: float = 0.01
     epochs: int = 180
-    epoch_steps: int = 500
-    accumulate: int = 1
+    epoch_steps: Annotated[int, Limits(1)] = 500
+    accumulate: Annotated[int, Limits(1)] = 1
     warmup_steps: int = 500
-    decay: float = 1.0
+    decay: Share = 1.0
     clip: float = 5.0
     ema: float = 0.999
     calibration_batches: int = 16
@@ -58,14 +62,10 @@ class SolverConfig:
     def __post_init__(self) -> None:
         for key, allowed in _CHOICES.items():
             check_choice(f"solver.{key}", getattr(self, key), allowed)
-        for key in ("accumulate", "epoch_steps"):
-            if getattr(self, key) < 1:
-                raise ConfigError(f"config key 'solver.{key}' is {getattr(self, key)}: use 1 or more")
+        check_limits("solver", self)
         if self.warmup_steps > self.steps:
             steps = counted(self.steps, "step")
             log.warning("solver.warmup_steps is %d, but the run ends after %s", self.warmup_steps, steps)
-        if not 0 <= self.decay <= 1:
-            raise ConfigError(f"config key 'solver.decay' is {self.decay}: use a share from 0 to 1")
 
     @property
     def steps(self) -> int:
@@ -81,18 +81,19 @@ class DatasetConfig:
     weights: tuple[float, ...] = ()
     valid: tuple[str, ...] = ()
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    extra_share: float = 0.25
+    extra_share: Share = 0.25
     partial: tuple[str, ...] = ()
-    partial_share: float = 0.25
+    partial_share: Share = 0.25
     aliases: Mapping[str, str | None] | None = None
     cache: str | None = None
-    batch_size: int = 4
+    batch_size: Annotated[int, Limits(1)] = 4
     num_workers: int = 8
     segment: float = 7.8
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise ConfigError(f"config key 'dset.batch_size' is {self.batch_size}: use 1 or more")
+        check_limits("dset", self)
+        if not all(is_number(weight) and weight > 0 for weight in self.weights):
+            raise ConfigError(f"config key 'dset.weights' is {[*self.weights]}: use numbers above 0, one a folder")
         if self.weights and len(self.weights) != len(self.train):
             count = len(self.weights)
             raise ConfigError(f"config key 'dset.weights' has {count} numbers for {len(self.train)} folders")
@@ -101,24 +102,21 @@ class DatasetConfig:
                 raise ConfigError(f"config key 'dset.extra.{source}' is '{places}': give a list, [{places}]")
         listed = {source: tuple(places) for source, places in self.extra.items() if places}
         object.__setattr__(self, "extra", listed)
-        _check_probability("dset.extra_share", self.extra_share)
-        _check_probability("dset.partial_share", self.partial_share)
 
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """How often and how much crops are changed. Raises `ConfigError` for a probability outside 0 to 1."""
+    """How often and how much crops are changed. Raises `ConfigError` for a value outside its limits."""
 
-    remix: float = 0.75
-    doubling: float = 0.0
+    remix: Share = 0.75
+    doubling: Share = 0.0
     speed: Speed = field(default_factory=Speed)
     pitch: Pitch = field(default_factory=Pitch)
     stem_effects: Mapping[str, Effect] = field(default_factory=lambda: {k: e() for k, e in STEM_EFFECTS.items()})
     mixture_effects: Mapping[str, Effect] = field(default_factory=lambda: {k: e() for k, e in MIXTURE_EFFECTS.items()})
 
     def __post_init__(self) -> None:
-        _check_probability("augment.remix", self.remix)
-        _check_probability("augment.doubling", self.doubling)
+        check_limits("augment", self)
         effects: dict[str, Any] = {
             "speed": self.speed,
             "pitch": self.pitch,
@@ -126,7 +124,7 @@ class AugmentConfig:
             **self.mixture_effects,
         }
         for name, effect in effects.items():
-            _check_probability(f"augment.{name}.probability", effect.probability)
+            check_limits(f"augment.{name}", effect)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> AugmentConfig:
@@ -159,14 +157,21 @@ class DistillConfig:
 
     teacher: str | None = None
     teacher_weights: str | None = None
-    weight: float = 1.0
+    weight: Annotated[float, Limits(0)] = 1.0
     mixtures: tuple[str, ...] = ()
-    share: float = 0.25
+    share: Share = 0.25
 
     def __post_init__(self) -> None:
+        check_limits("distill", self)
         if self.mixtures and self.teacher is None:
             raise ConfigError("config key 'distill.mixtures' needs a teacher that separates them: give distill.teacher")
-        _check_probability("distill.share", self.share)
+        if self.teacher is not None and not self.mixtures:
+            raise ConfigError("config key 'distill.teacher' needs songs to separate: give distill.mixtures=[path]")
+        if self.teacher_weights is not None and self.teacher != SPLEETER:
+            raise ConfigError(
+                f"config key 'distill.teacher_weights' is only for distill.teacher={SPLEETER}: leave it out, "
+                "or give the path of your own checkpoint as distill.teacher"
+            )
 
 
 @dataclass(frozen=True)
@@ -191,6 +196,14 @@ class TrainConfig:
     distill: DistillConfig = field(default_factory=DistillConfig)
     misc: MiscConfig = field(default_factory=MiscConfig)
     continue_from: str | None = None
+
+    def __post_init__(self) -> None:
+        total = self.distill.share + self.dset.partial_share
+        # Without mixtures, distill.share has no effect; with them, their passages without vocals are partial songs.
+        if self.distill.mixtures and total > 1:
+            raise ConfigError(
+                f"config keys 'distill.share' and 'dset.partial_share' are {total:g} together: use 1 or less"
+            )
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:
@@ -239,8 +252,3 @@ def _section(name: str, section: type[Section], values: Mapping[str, Any]) -> Se
 
 def _first_key(section: type[Any]) -> str:
     return dataclasses.fields(section)[0].name
-
-
-def _check_probability(key: str, value: float) -> None:
-    if not 0 <= value <= 1:
-        raise ConfigError(f"config key '{key}' is {value}: use a number from 0 to 1")

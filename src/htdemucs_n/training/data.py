@@ -15,9 +15,15 @@ from htdemucs_n.training.partial import load_partial
 def load_data(config: TrainConfig) -> tuple[StemBank, tuple[Song, ...]]:
     """The bank that `config` trains on, on its device, and the songs that it validates on.
 
-    Raises `UserError` for a folder that is missing or empty.
+    Raises `UserError` for a folder that is missing or empty, and for partial songs or mixtures without whole songs.
     """
     dset, sources, rate = config.dset, config.network.sources, config.network.samplerate
+    if not dset.train and (dset.partial or config.distill.mixtures):
+        key = "dset.partial" if dset.partial else "distill.mixtures"
+        raise UserError(
+            f"the songs of {key} can only be used beside whole songs, of which every stem is known: give folders of "
+            "these, dset.train=[path]"
+        )
     workers, device = dset.num_workers, config.misc.device
     found: dict[str, Any] = {"aliases": dset.aliases, "cache": dset.cache}
     songs = tuple(

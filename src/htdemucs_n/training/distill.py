@@ -24,16 +24,15 @@ from htdemucs_n.audio.integers import FULL_SCALE
 from htdemucs_n.datasets.cache import DecodedCache
 from htdemucs_n.datasets.decode import decode, quantise
 from htdemucs_n.datasets.songs import StemFile, audio_files
-from htdemucs_n.errors import UserError
-from htdemucs_n.models.names import OFFICIAL_MODELS, model_files
+from htdemucs_n.errors import ConfigError, ModelError, UserError, suggestion
+from htdemucs_n.files import file_identity
+from htdemucs_n.models.names import OFFICIAL_MODELS, available_models, model_files
 from htdemucs_n.separation.separator import Separator
 from htdemucs_n.training.bank import Song
-from htdemucs_n.training.config import TrainConfig
+from htdemucs_n.training.config import SPLEETER, TrainConfig
 from htdemucs_n.training.spleeter import BANDWIDTH, SpleeterTeacher
 
 log = logging.getLogger(__name__)
-
-SPLEETER = "spleeter-2stems"
 
 _BLOCK = 0.5
 """Seconds over which the level of the vocals is measured."""
@@ -86,6 +85,11 @@ class Teacher:
         self.estimate = estimate
 
     def _load_model(self, name: str, sources: Sequence[str], sample_rate: int, device: str) -> None:
+        names = [SPLEETER, *available_models(), *OFFICIAL_MODELS]
+        if name not in names and not Path(name).suffix and not file_identity(Path(name)):
+            raise ConfigError(
+                f"config key 'distill.teacher' is '{name}': {suggestion(name, names)} (or give a checkpoint)"
+            )
         separator = Separator(name, device=device)
         known, rate = list(separator.sources), separator.engine.samplerate
         missing = [source for source in sources if source not in known]
@@ -109,7 +113,7 @@ def load_estimated(config: TrainConfig) -> tuple[tuple[Song, ...], tuple[Song, .
     """The songs of `distill.mixtures` as the teacher separates them, and their passages without vocals.
 
     Raises:
-        UserError: the teacher cannot be loaded, or a folder contains no audio files.
+        UserError: the teacher cannot be loaded or puts out NaN, or a folder contains no audio files that can be read.
     """
     if config.distill.teacher is None or not config.distill.mixtures:
         return (), ()
@@ -123,6 +127,8 @@ def load_estimated(config: TrainConfig) -> tuple[tuple[Song, ...], tuple[Song, .
     for file in _audio_files(config.distill.mixtures):
         try:
             samples = _separated(file, teacher, network.samplerate, cache)
+        except ModelError as error:  # what damages one song damages the others
+            raise ModelError(f"distill.teacher={config.distill.teacher} cannot separate '{file}': {error}") from error
         except UserError as error:
             log.warning("skipped: %s", error)
             continue
@@ -132,6 +138,8 @@ def load_estimated(config: TrainConfig) -> tuple[tuple[Song, ...], tuple[Song, .
         if "vocals" in network.sources:
             instrumental += _passages(estimated[-1], network.sources.index("vocals"), network.samplerate)
         log.info("%s separated by %s", file.name, config.distill.teacher)
+    if not estimated:
+        raise UserError(f"no audio file in {', '.join(distill.mixtures)} (distill.mixtures) can be read: give others")
     log.info(
         "%.1f minutes of these songs have no vocals", sum(s.length for s in instrumental) / network.samplerate / 60
     )
@@ -146,12 +154,18 @@ def _audio_files(folders: Sequence[str]) -> list[Path]:
 
 
 def _separated(file: Path, teacher: Teacher, sample_rate: int, cache: DecodedCache | None) -> NDArray[np.int16]:
-    """The teacher's stems of a file, int16 `(G, C, T)`, from the cache where they are."""
+    """The teacher's stems of a file, int16 `(G, C, T)`, from the cache where they are.
+
+    Raises `ModelError` for stems that are not finite, which would become silence, and the songs instrumental.
+    """
     entry = cache and cache.path([StemFile(path) for path in (file, *teacher.files)], sample_rate, 2)
     if cache and entry and (stored := cache.load(entry)) is not None:
         return stored[0].reshape(len(teacher.groups), 2, -1)
     mixture = torch.from_numpy(decode(StemFile(file), sample_rate, channels=2))
-    stems = quantise(teacher.estimate(mixture).numpy()).samples  # the song as a whole is scaled down where it must be
+    estimate = teacher.estimate(mixture)
+    if not estimate.isfinite().all():
+        raise ModelError("its stems have NaN or infinite samples: its weights are damaged, use another")
+    stems = quantise(estimate.numpy()).samples  # the song as a whole is scaled down where it must be
     if cache and entry:
         cache.store(entry, stems.reshape(-1, stems.shape[-1]))
     return stems

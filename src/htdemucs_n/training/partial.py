@@ -3,7 +3,7 @@
     folder/
       A song/
         vocals.wav              a stem
-        rest.wav                everything else: also instrumental, accompaniment, backing
+        rest.wav                everything else: also instrumental, accompaniment, backing; or no_vocals
       Another song/
         guitar.wav              a part of other, by its name
         drums+bass+vocals.wav   a sum of stems
@@ -17,6 +17,7 @@ Names are those of `htdemucs_n.datasets.names`. All files of a song start togeth
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -32,7 +33,10 @@ from htdemucs_n.errors import UserError
 from htdemucs_n.files import folder_entries
 from htdemucs_n.training.bank import Song
 
-_REST = ("rest", "instrumental", "accompaniment", "backing")
+_NAMES_OF_REST = ("rest", "instrumental", "accompaniment", "backing")
+
+_REST = "the rest"
+"""The stem of these names, as `MIXTURE` is that of others."""
 
 
 def load_partial(
@@ -48,22 +52,31 @@ def load_partial(
     """Decode the songs of `folders`, sorted by path; the arguments are those of `bank.load_songs`.
 
     Raises:
-        UserError: a folder is missing or empty, or the files of a song do not say which sources they hold.
+        UserError: a folder is missing or has no song that can be read, or the files of a song do not say which
+            sources they hold.
     """
-    table = alias_table(sources, aliases)
+    table = dict.fromkeys(_NAMES_OF_REST, _REST) | alias_table(sources, aliases)
     reader = StemReader(sample_rate, cache)
-    entries = [entry for folder in folders for entry in _song_folders(Path(folder))]
-    found = [(entry, _grouped(entry, sources, table)) for entry in entries]
+    found = [[(entry, _grouped(entry, sources, table)) for entry in _song_folders(Path(folder))] for folder in folders]
 
     def load(item: tuple[Path, dict[tuple[int, ...], list[StemFile]]]) -> Song | None:
         folder, files = item
-        recordings = {group: reader.read(parts) for group, parts in files.items()}
+        recordings = {group: stem for group, parts in files.items() if (stem := reader.read(parts)) is not None}
+        if any(file in reader.unreadable for parts in files.values() for file in parts):
+            return None  # without one file, the others would not add up to the song
         return _song(folder, recordings, len(sources), sample_rate, device)
 
+    songs: list[Song] = []
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        songs = tuple(song for song in pool.map(load, found) if song is not None)
-    reader.report(sum(len(parts) for _, files in found for parts in files.values()))
-    return songs
+        for folder, items in zip(folders, found, strict=True):
+            read = [song for song in pool.map(load, items) if song is not None]
+            if not read:
+                raise UserError(
+                    f"no song in '{folder}' (dset.partial) can be read whole: the log names the files that cannot"
+                )
+            songs += read
+    reader.report(sum(len(parts) for items in found for _, files in items for parts in files.values()))
+    return tuple(songs)
 
 
 def _song_folders(folder: Path) -> list[Path]:
@@ -80,50 +93,71 @@ def _song_folders(folder: Path) -> list[Path]:
 def _grouped(
     folder: Path, sources: Sequence[str], table: Mapping[str, str | None]
 ) -> dict[tuple[int, ...], list[StemFile]]:
-    """The files of a song by the sources that they hold the sum of; all sources are the mixture."""
+    """The files of a song by the sources that they hold the sum of; all sources are the mixture, where it is needed."""
     everything = tuple(range(len(sources)))
-    files: dict[tuple[int, ...], list[StemFile]] = {}
-    rest: list[StemFile] = []
+    audio: dict[str, Path] = {}
     for file in folder_entries(folder):
-        if file.suffix.lower() not in SUFFIXES or file.name.startswith("."):
-            continue
-        stems = [stem_of(part, table) for part in file.stem.split("+")]
-        if file.stem.lower() in _REST:
-            rest.append(StemFile(file))
-        elif stems == [MIXTURE]:
-            files[everything] = [StemFile(file)]
-        elif any(stem not in sources for stem in stems):
+        if file.suffix.lower() in SUFFIXES and not file.name.startswith("."):
+            audio.setdefault(file.stem.casefold(), file)  # the same name in two formats is the same recording twice
+    files: dict[tuple[int, ...], list[StemFile]] = {}
+    for file in audio.values():
+        group = _sources_of(file.stem, sources, table)
+        if group is None:
             raise UserError(f"'{file}' (dset.partial): name it by its stems, such as vocals or drums+bass, or rest")
-        else:
-            group = tuple(sorted({list(sources).index(str(stem)) for stem in stems}))
-            files.setdefault(group, []).append(StemFile(file))
+        files.setdefault(group, []).append(StemFile(file))
+    rest = files.pop((), None)
     known = [source for group in files if group != everything for source in group]
     others = tuple(source for source in everything if source not in known)
     if len(known) != len(set(known)):
-        raise UserError(f"'{folder}' (dset.partial): a stem is in two files, and it is not known how they divide it")
-    if rest and others:
-        files[others] = rest
-        files.pop(everything, None)
-    elif not known or (others and everything not in files):
+        raise UserError(
+            f"'{folder}' (dset.partial): a stem is in two files, and it is not known how they divide it: remove one"
+        )
+    if len(files.get(everything, ())) > 1:
+        raise UserError(f"'{folder}' (dset.partial): two files are a mixture: keep one of them")
+    if rest and not others:
+        raise UserError(
+            f"'{folder}' (dset.partial): every stem has a file, so '{rest[0].path.name}' has nothing to hold: remove it"
+        )
+    if not known or (others and not rest and everything not in files):
         raise UserError(f"'{folder}' (dset.partial): give a stem, and rest or mixture for what is in no other file")
+    if rest:
+        files[others] = rest
+    if rest or not others:
+        files.pop(everything, None)
     return files
+
+
+def _sources_of(name: str, sources: Sequence[str], table: Mapping[str, str | None]) -> tuple[int, ...] | None:
+    """The sources that a file is the sum of, by its `name`: none for the rest, None where the name does not say."""
+    without = {_plain(f"no {source}"): source for source in sources}
+    if absent := without.get(_plain(name)):
+        return tuple(index for index, source in enumerate(sources) if source != absent)
+    stems = [stem_of(part, table) for part in name.split("+")]
+    if stems == [_REST]:
+        return ()
+    if stems == [MIXTURE]:
+        return tuple(range(len(sources)))
+    indices = {index for index, source in enumerate(sources) if source in stems}
+    return tuple(sorted(indices)) if all(stem in sources for stem in stems) else None
+
+
+def _plain(name: str) -> str:
+    """A name in lower case, its words alone: numbers and punctuation do not count."""
+    return " ".join(re.findall(r"[^\W\d_]+", name.casefold()))
 
 
 def _song(
     folder: Path,
-    recordings: dict[tuple[int, ...], DecodedStem | None],
+    recordings: dict[tuple[int, ...], DecodedStem],
     sources: int,
     sample_rate: int,
     device: str,
-) -> Song | None:
-    """The song of recordings by their sources, the remainder of the mixture among them. None if one can't be read."""
+) -> Song:
+    """The song of recordings by their sources, the remainder of the mixture among them."""
     everything = tuple(range(sources))
-    mixture = recordings.pop(everything, None)
-    others = tuple(source for source in everything if not any(source in group for group in recordings))
-    if any(stem is None for stem in recordings.values()) or (others and mixture is None):
-        return None
-    if others and mixture is not None:
-        recordings[others] = _remainder(mixture, [stem for stem in recordings.values() if stem is not None])
+    if (mixture := recordings.pop(everything, None)) is not None:
+        others = tuple(source for source in everything if not any(source in group for group in recordings))
+        recordings[others] = _remainder(mixture, list(recordings.values()))
     groups = tuple(sorted(recordings))
     samples = at_one_scale([recordings[group] for group in groups])
     return Song(

@@ -9,13 +9,16 @@ vocals hold nothing above 11 kHz.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from htdemucs_n.models.storage import load_tensors, load_weights
+from htdemucs_n.errors import ModelError
+from htdemucs_n.models.storage import load_tensors
 
 BANDWIDTH = 1024 / 4096 * 44100
 """The vocals end at this frequency, Hz."""
@@ -77,8 +80,24 @@ class SpleeterTeacher(nn.Module):
         Raises:
             UserError: `path` is missing or is not what `scripts/convert_spleeter.py` writes.
         """
+        return cls.from_tensors(load_tensors(path)[0], path)
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor], path: Path) -> SpleeterTeacher:
+        """The teacher with the weights `tensors`, in evaluation mode.
+
+        Raises:
+            UserError: they are not those of this network, or not finite. It names `path`, the file they come from.
+        """
         teacher = cls()
-        load_weights(teacher, load_tensors(path)[0], path)
+        own = teacher.state_dict()
+        for name in sorted({*own, *tensors}):
+            if not _fits(name, tensors.get(name), own.get(name)):
+                raise ModelError(
+                    f"{path} does not hold Spleeter's weights ({name} is missing or unknown, of another shape, or not "
+                    "finite numbers): download them again and convert them with scripts/convert_spleeter.py"
+                )
+        teacher.load_state_dict(dict(tensors))
         return teacher.eval()
 
     @torch.inference_mode()
@@ -100,3 +119,14 @@ class SpleeterTeacher(nn.Module):
         vocals, rest = self.vocals(magnitude).square(), self.rest(magnitude).square()
         share: Tensor = vocals / (vocals + rest + 1e-10)
         return share
+
+
+def _fits(name: str, tensor: Tensor | None, own: Tensor | None) -> bool:
+    """Whether a tensor can take the place of the network's `own`: finite numbers, none of them a negative variance."""
+    if tensor is None or own is None or tensor.shape != own.shape:
+        return False
+    if tensor.is_floating_point() != own.is_floating_point():
+        return False
+    numbers = tensor.float()  # as they are used: a number of 64 bits may be infinite in 32
+    lowest = 0.0 if name.endswith("running_var") else -math.inf
+    return bool((numbers.isfinite() & (numbers >= lowest)).all())

@@ -8,12 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from htdemucs_n.training.limits import Share
+
 
 @dataclass(frozen=True)
 class Swap:
     """Left and right change places."""
 
-    probability: float = 0.5
+    probability: Share = 0.5
 
     def __call__(self, audio: Tensor, random: np.random.Generator, sample_rate: int) -> Tensor:
         """`(C, T)` with its channels in reverse order."""
@@ -24,7 +26,7 @@ class Swap:
 class Polarity:
     """The sign of all samples is inverted."""
 
-    probability: float = 0.5
+    probability: Share = 0.5
 
     def __call__(self, audio: Tensor, random: np.random.Generator, sample_rate: int) -> Tensor:
         """`(C, T)` times -1."""
@@ -35,7 +37,7 @@ class Polarity:
 class Silence:
     """The stem is left out, as in a song that does not have it."""
 
-    probability: float = 0.06
+    probability: Share = 0.06
 
     def __call__(self, audio: Tensor, random: np.random.Generator, sample_rate: int) -> Tensor:
         """Zeros `(C, T)`."""

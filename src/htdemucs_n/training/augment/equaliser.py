@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from htdemucs_n.training.limits import Limits, Share
 
 _POINTS = 6
 _LOWEST, _HIGHEST = 60.0, 16000.0
@@ -19,8 +22,8 @@ _LOWEST, _HIGHEST = 60.0, 16000.0
 class Equaliser:
     """A smooth curve through random gains of up to `db` dB either way."""
 
-    probability: float = 0.0
-    db: float = 6.0
+    probability: Share = 0.0
+    db: Annotated[float, Limits(0, 60)] = 6.0
 
     def __call__(self, audio: Tensor, random: np.random.Generator, sample_rate: int) -> Tensor:
         """`(C, T)` with another tone."""

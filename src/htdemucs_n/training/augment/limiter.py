@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from htdemucs_n.training.limits import Limits, Share
 
 _BLOCK = 64
 """Samples between two values of the gain, 1.5 ms."""
@@ -20,8 +23,8 @@ _REACH = 33
 class Limiter:
     """Peaks of the mixture are held down by a number of dB drawn from the range `db`."""
 
-    probability: float = 0.0
-    db: tuple[float, float] = (1.0, 9.0)
+    probability: Share = 0.0
+    db: Annotated[tuple[float, float], Limits(0, 60, pair=True)] = (1.0, 9.0)
 
     def __call__(self, audio: Tensor, random: np.random.Generator, sample_rate: int) -> Tensor:
         """The recordings of an item `(S, C, T)`, all with the gain that their sum needs."""

@@ -7,11 +7,14 @@ that made it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from htdemucs_n.training.limits import Limits, Share
 
 _STRETCH_WINDOW = 2048
 """Samples, 46 ms: two periods of the lowest bass, and short enough not to repeat a snare."""
@@ -21,8 +24,8 @@ _STRETCH_WINDOW = 2048
 class Speed:
     """Playing faster or slower by a factor drawn from `range`, evenly in octaves; the pitch moves along."""
 
-    probability: float = 0.5
-    range: tuple[float, float] = (0.84, 1.19)
+    probability: Share = 0.5
+    range: Annotated[tuple[float, float], Limits(0.25, 4, pair=True)] = (0.84, 1.19)
 
     def draw(self, random: np.random.Generator) -> float:
         """A factor, 1 where the speed stays."""
@@ -36,8 +39,8 @@ class Speed:
 class Pitch:
     """A change of pitch at the same tempo, drawn uniformly from the range `semitones`."""
 
-    probability: float = 0.0
-    semitones: tuple[float, float] = (-2.0, 2.0)
+    probability: Share = 0.0
+    semitones: Annotated[tuple[float, float], Limits(-24, 24, pair=True)] = (-2.0, 2.0)
 
     def draw(self, random: np.random.Generator) -> float:
         """Semitones, 0 where the pitch stays."""
