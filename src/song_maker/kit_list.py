@@ -25,9 +25,6 @@ _HELD_OUT = ("ColomboAcousticDrumkit", "ForzeeStereo", "Millo_MultiLayered3", "E
 _GENERAL_MIDI = ("FluidR3_GM.sf2", "MuseScore_General_Full.sf3")
 """SoundFonts under the MIT licence. They share recordings."""
 
-_OTHER_FONTS = {"GeneralUser": "GeneralUser GS licence 2.0", "sf_GMbank": "public domain"}
-"""The licences of SoundFonts whose standard kits are used."""
-
 _AVL = ("Black_Pearl_4_LV2.sf2", "Red_Zeppelin_4_LV2.sf2")
 
 
@@ -51,7 +48,6 @@ def training_kits(fonts: SoundFonts, muldjord: Path | None) -> list[KitSource]:
             kits.append(_sound_font(fonts, preset, "CC BY-SA 3.0", 1.0))
         elif preset.font.name in _GENERAL_MIDI:
             kits.append(_sound_font(fonts, preset, "MIT", 0.5))
-    kits += [_sound_font(fonts, preset, _OTHER_FONTS[preset.font.stem], 1.5) for preset in fonts.other_kits]
     if muldjord is not None:
         kits.append(KitSource("MuldjordKit", "CC BY 4.0", 4.0, lambda rng, tuning: muldjord_kit(muldjord, tuning)))
     if SONIC_PI.is_dir():

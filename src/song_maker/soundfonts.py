@@ -36,9 +36,6 @@ _MELODIC = ("MuseScore_General_Full.sf3", "FluidR3_GM.sf2", "TimGM6mb.sf2")
 _DRUMS = ("Black_Pearl_4_LV2.sf2", "Red_Zeppelin_4_LV2.sf2")
 """Fonts that hold one drum kit, in bank 0."""
 
-_OTHER_KITS = ("GeneralUser.sf2", "sf_GMbank.sf2")
-"""General MIDI fonts of which only drum recordings use the kits."""
-
 _INSTALL = (
     "install them, on Debian: apt install fluidsynth musescore-general-soundfont fluid-soundfont-gm "
     "timgm6mb-soundfont avldrums.lv2-soundfont"
@@ -88,7 +85,6 @@ class SoundFonts:
         files = {path.name: path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir())}
         self.melodic = [files[name] for name in _MELODIC if name in files]
         self._drum_fonts = [files[name] for name in _DRUMS if name in files]
-        self.other_kits = [Preset(files[name], DRUM_BANK, 0) for name in _OTHER_KITS if name in files]
         if not self.melodic:
             raise UserError(f"no SoundFonts ({', '.join(_MELODIC)}) in {', '.join(map(str, folders))}: {_INSTALL}")
         self._holders: dict[Path, tuple[Any, int]] = {}

@@ -11,7 +11,6 @@ import torch
 from scipy.signal import butter, sosfiltfilt
 
 from htdemucs_n.training.batches import Batch
-from htdemucs_n.training.distances import LOSSES
 from htdemucs_n.training.loss import SeparationLoss, low_passed
 
 SAMPLES = 9000
@@ -32,7 +31,7 @@ def batch_of(targets: torch.Tensor, **parts: Any) -> Batch:
     return Batch(targets.sum(dim=1), targets, **(known | parts))
 
 
-@pytest.mark.parametrize("kind", LOSSES)
+@pytest.mark.parametrize("kind", ["l1", "l2", "log"])
 def test_against_numpy(kind: str) -> None:
     estimate, targets = noise(2, 4, 2, SAMPLES), noise(2, 4, 2, SAMPLES, seed=1)
     error = estimate.double().numpy() - targets.double().numpy()
@@ -40,25 +39,8 @@ def test_against_numpy(kind: str) -> None:
         "l1": np.mean(np.abs(error)),
         "l2": 2 * np.mean(error**2),
         "log": np.mean(0.1 * np.log(2 * np.mean(error**2, axis=(2, 3)) + 0.002)),
-        "relative": 0.1
-        * np.mean(np.mean(error**2, axis=(2, 3)) / (np.mean(targets.double().numpy() ** 2, axis=(2, 3)) + 0.025)),
     }[kind]
     assert SeparationLoss(kind)(estimate, batch_of(targets)).item() == pytest.approx(expected, rel=1e-5)
-
-
-def test_of_one_sound_that_two_stems_may_have_relative_gives_half_to_each_and_log_all_to_one() -> None:
-    """A sound that is a stem alone in half of the items, and another stem in the others."""
-    sound = noise(1, 1, 1, SAMPLES)
-    items = torch.zeros(2, 2, 1, SAMPLES)
-    items[0, 0], items[1, 1] = sound[0], sound[0]
-
-    def cost(kind: str, share: float) -> float:
-        estimate = torch.cat([share * sound, (1 - share) * sound], dim=1).expand(2, -1, -1, -1)
-        return SeparationLoss(kind)(estimate, batch_of(items)).item()
-
-    shares = np.linspace(0, 1, 11).tolist()
-    assert min(shares, key=lambda share: cost("relative", share)) == pytest.approx(0.5)
-    assert min(shares, key=lambda share: cost("log", share)) in (0, 1)
 
 
 def test_sums_are_compared_with_sums() -> None:
@@ -77,7 +59,7 @@ def test_sums_are_compared_with_sums() -> None:
     assert loss(moved, batch_of(targets, groups=groups)).item() == pytest.approx(2 * 0.25 / 4, rel=1e-4)
 
 
-@pytest.mark.parametrize("kind", LOSSES)
+@pytest.mark.parametrize("kind", ["l1", "l2", "log"])
 def test_a_target_that_is_not_used_costs_nothing(kind: str) -> None:
     estimate, targets = noise(1, 4, 2, SAMPLES), torch.zeros(1, 4, 2, SAMPLES)
     groups = torch.zeros(1, 4, 4)
@@ -111,7 +93,7 @@ def test_the_worst_fifth_of_a_teachers_crop_is_left_out() -> None:
     assert value == pytest.approx((0.5 * 2 * 1 + 2 * (0.8 + 0.2 * 100)) / 2, rel=1e-5)
 
 
-@pytest.mark.parametrize("kind", LOSSES)
+@pytest.mark.parametrize("kind", ["l1", "l2", "log"])
 @pytest.mark.parametrize("silent", ["estimate", "targets", "both"])
 def test_gradients_are_finite_at_silence(kind: str, silent: str) -> None:
     estimate = noise(2, 4, 2, SAMPLES) * (silent == "targets")

@@ -10,9 +10,6 @@ from torch import Tensor
 _FLOOR = 0.002
 """Error relative to the mixture (-27 dB) below which the gradient of `log` becomes small."""
 
-_QUIET = 0.05
-"""Level of a target relative to the mixture (-13 dB) below which `relative` gives its error less weight."""
-
 
 def _absolute(error: Tensor) -> Tensor:
     """mean |e| over the last dimension; its minimum is the median of the possible signals."""
@@ -28,21 +25,12 @@ def _square(error: Tensor) -> Tensor:
     return 2 * error.square().mean(dim=-1)
 
 
-def _of_the_target(distance: Tensor, target: Tensor) -> Tensor:
-    """The distance relative to that of silence."""
-    return 0.1 * distance / (target + _QUIET)
-
-
-LOSSES: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
-    "l1": (_absolute, lambda distance, target: distance),
-    "l2": (_square, lambda distance, target: distance),
-    "log": (_square, lambda distance, target: 0.1 * torch.log(distance + _FLOOR)),
-    "relative": (_square, _of_the_target),
+LOSSES: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
+    "l1": (_absolute, lambda distance: distance),
+    "l2": (_square, lambda distance: distance),
+    "log": (_square, lambda distance: 0.1 * torch.log(distance + _FLOOR)),
 }
-"""By name: the distance over the last dimension of an error, and a function of the mean distances `(B, S)` of the
-estimates and of silence from the targets.
+"""By name: the distance over the last dimension of an error, and a function of the mean distance of a target.
 
-`log` and `relative` give a quiet stem the same weight as a loud one. `log` takes the error in dB, as the SDR does, so
-that where a sound may belong to either of two stems, the network learns to choose one. `relative` takes the energy of
-the error, so that there the network learns to divide the sound between the two.
+`log` takes the error of a target in dB, as the SDR does, so that a quiet stem has the same weight as a loud one.
 """

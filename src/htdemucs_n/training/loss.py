@@ -40,8 +40,7 @@ class SeparationLoss(nn.Module):
         kept = torch.where(batch.estimated[:, None], _trimmed(distance), distance.mean(dim=-1))  # (B, S)
         known = batch.groups.amax(dim=-1)  # (B, S), 0 where a target is not used
         weight = torch.where(batch.estimated, self.estimated_weight, 1.0)
-        silence = self.distance(batch.targets.flatten(2))  # (B, S)
-        return (self.of_target(kept, silence) * known * weight[:, None]).mean()
+        return (self.of_target(kept) * known * weight[:, None]).mean()
 
 
 def _trimmed(distance: Tensor) -> Tensor:
