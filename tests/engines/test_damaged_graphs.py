@@ -286,6 +286,18 @@ def change_the_last_byte(weights: bytearray) -> bytearray:
     return weights
 
 
+@pytest.mark.parametrize(
+    ("version", "says"),
+    [("1", "an older htdemucs-n: export it again"), ("3", "a newer htdemucs-n: install that version")],
+)
+def test_a_graph_of_another_version(version: str, says: str, bands: Path, tmp_path: Path) -> None:
+    def change(model: Any) -> None:
+        (entry,) = (entry for entry in model.metadata_props if entry.key == "version")
+        entry.value = version
+
+    assert refusal(changed(bands, tmp_path, change), "onnx").endswith(f" was exported by {says}")
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("change", [lengthen_header, clear_a_part, clear_all, change_the_last_byte])
 def test_another_file_of_weights_beside_a_graph(
