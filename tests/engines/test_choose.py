@@ -144,14 +144,25 @@ def test_a_missing_package(
     assert str(caught.value).endswith(f", which is not installed: {mend}")
 
 
+def caused_by(error: Exception, cause: Exception) -> Exception:
+    """The error as `raise error from cause` leaves it."""
+    error.__cause__ = cause
+    return error
+
+
 @pytest.mark.parametrize(
     "error",
     [
         MemoryError(),
         RuntimeError("can't start new thread"),
         ImportError("a.so: failed to map segment"),
+        ImportError("InputModel: PyType_Ready failed: MemoryError: <EMPTY MESSAGE>"),
+        SystemError("<class 'openvino.Core'> returned NULL without setting an exception"),
+        SystemError("error return without exception set"),
+        caused_by(ImportError("initialization failed"), MemoryError()),
         OSError(12, ""),
     ],
+    ids=repr,
 )
 def test_memory_that_runs_out(error: Exception) -> None:
     with pytest.raises(DeviceError, match="end other programs"), memory_checked("end other programs"):
@@ -159,7 +170,13 @@ def test_memory_that_runs_out(error: Exception) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [OptionError("alloc.wav is no song"), OSError(2, "none", "alloc.wav"), ValueError("a")]
+    "error",
+    [
+        OptionError("alloc.wav is no song"),
+        OSError(2, "none", "alloc.wav"),
+        ValueError("a"),
+        caused_by(ImportError("initialization failed"), KeyError("a")),
+    ],
 )
 def test_another_error_is_none_of_memory(error: Exception) -> None:
     with pytest.raises(type(error), match=re.escape(str(error))), memory_checked("end other programs"):
