@@ -159,6 +159,7 @@ def caused_by(error: Exception, cause: Exception) -> Exception:
         ImportError("InputModel: PyType_Ready failed: MemoryError: <EMPTY MESSAGE>"),
         SystemError("<class 'openvino.Core'> returned NULL without setting an exception"),
         SystemError("error return without exception set"),
+        ImportError("BackwardGraphRewrite: Unable to create type object!"),
         caused_by(ImportError("initialization failed"), MemoryError()),
         OSError(12, ""),
     ],

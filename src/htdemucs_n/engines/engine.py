@@ -100,6 +100,7 @@ _OF_MEMORY = (
     "failed to map segment",
     "without setting an exception",
     "without exception set",
+    "unable to create type object",
 )
 """In messages, what says that there was no memory: for data, for the stack of a thread (as Python and as C++ have it),
 for a library, and for an exception that could say so."""
