@@ -55,22 +55,26 @@ class Cancelled(Exception):
     """The caller asked for the work to stop, and it did."""
 
 
-def missing_package(what: str, package: str, extra: str) -> UserError:
-    """The error that `what` needs a `package` which is not installed, and which the `extra` of htdemucs-n brings."""
-    return UserError(f'{what} needs the package {package}, which is not installed: pip install "htdemucs-n[{extra}]"')
+def missing_package(what: str, package: str, extra: str | None) -> UserError:
+    """The error that `what` needs a `package` which is not installed, and which the `extra` of htdemucs-n brings.
+
+    Without an `extra`, it is a package that comes with htdemucs-n itself, and that has been removed since.
+    """
+    brings = f'"htdemucs-n[{extra}]"' if extra else package
+    return UserError(f"{what} needs the package {package}, which is not installed: pip install {brings}")
 
 
-def damaged_package(what: str, package: str, extra: str, error: Exception) -> UserError:
-    """As `missing_package`, of a `package` that is installed and whose import failed with `error`."""
+def damaged_package(what: str, package: str, error: Exception) -> UserError:
+    """The error that `what` needs a `package` which is installed, and whose import failed with `error`."""
     reason = " ".join(str(error).split()) or type(error).__name__
     return UserError(
-        f"{what} needs the package {package}, which is damaged ({reason}): "
-        f'pip install --force-reinstall "htdemucs-n[{extra}]"'
+        f"{what} needs the package {package}, which is damaged ({reason}): pip install --force-reinstall {package}"
     )
 
 
-def require_packages(what: str, extra: str, *packages: str) -> None:
-    """Raise `UserError` unless all `packages` are installed, which the `extra` brings. They are not imported.
+def require_packages(what: str, extra: str | None, *packages: str) -> None:
+    """Raise `UserError` unless all `packages` are installed, which the `extra` brings, as in
+    `missing_package`. They are not imported.
 
     A command calls this before its work.
     """

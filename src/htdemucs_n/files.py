@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,9 +48,21 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         UserError: it cannot be written.
     """
+    with _explained(path), moved_into_place(path) as part:
+        yield part
+
+
+def check_writable(path: Path) -> None:
+    """Raise `UserError`, as `whole_file`, unless its folder takes files. Long work begins with this."""
+    with _explained(path), tempfile.TemporaryFile(dir=path.parent):
+        pass
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """`OSError` as `OutputError`."""
     try:
-        with moved_into_place(path) as part:
-            yield part
+        yield
     except OSError as error:
         reason = error.strerror or error
         message = f"cannot write '{path}' ({reason}): make room, make the folder writable, or choose another"

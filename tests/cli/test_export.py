@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import errno
+import os
 import shutil
 import sys
 import warnings
@@ -135,6 +137,7 @@ def test_the_file_says_where_the_weights_come_from(exported: Callable[[str], tup
         (["tiny.safetensors", "-o", "a.onnx", "--beside", "--float32"], 2, "keep the precision of the checkpoint"),
         (["tiny.safetensors", "-o", "b/a.onnx", "--beside"], 2, "has to be in the folder of the checkpoint 'tiny.safe"),
         (["bands", "-o", "bands.onnx", "--beside"], 2, "has to be in the folder of the checkpoint"),
+        (["half.onnx", "-o", "a.onnx"], 2, "half.onnx is exported already: separate with it"),
         (["bnds", "-o", "a.onnx"], 1, "unknown model 'bnds': did you mean 'bands'?"),
         (["duo", "-o", "a.onnx"], 1, "duo is the mean of bands and small: name one of these"),
         (["none.safetensors", "-o", "a.onnx"], 1, "no checkpoint at none.safetensors"),
@@ -164,6 +167,19 @@ def test_bad_input_is_one_line(
     assert (code, out) == (status, "")
     assert err.startswith("error: ") and says in err and err.count("\n") == 1
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_the_work(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, export: Export
+) -> None:
+    def refused(dir: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(dir))
+
+    monkeypatch.setattr("htdemucs_n.files.tempfile.TemporaryFile", refused)
+    monkeypatch.setattr("htdemucs_n.export.half_precision.half_precision_cost", lambda _: pytest.fail("work has begun"))
+    code, _, err = export(folder / "tiny.safetensors", "-o", tmp_path / "a.onnx")
+    message = f"cannot write '{tmp_path / 'a.onnx'}' (Permission denied): make room, make the folder writable"
+    assert code == 1 and err == f"error: {message}, or choose another\n"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from audio_helpers import SOURCES, SplitEngine
 from htdemucs_n.engines.choose import ENGINES, load_engine
 from htdemucs_n.engines.engine import Engine, memory_checked
 from htdemucs_n.engines.torch_engine import TorchEngine
-from htdemucs_n.errors import DeviceError, OptionError
+from htdemucs_n.errors import DeviceError, OptionError, UserError
 from models_helpers import SplitNetwork
 
 
@@ -120,8 +120,34 @@ def test_a_damaged_package(engine: str, damaged: list[str], printed: str, tmp_pa
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     (line,) = done.stdout.splitlines()
-    mend = f'): pip install --force-reinstall "htdemucs-n[{engine if engine != "auto" else "openvino"}]"'
+    mend = f"): pip install --force-reinstall {ENGINES[engine if engine != 'auto' else 'openvino'][0]}"
     assert line.startswith(printed) and (line in ENGINES or line.endswith(mend))
+
+
+@pytest.mark.parametrize(
+    ("engine", "precision", "missing", "mend"),
+    [
+        ("onnx", "auto", ["onnxruntime"], "pip install onnxruntime"),
+        ("auto", "auto", ["onnxruntime", "openvino", "torch"], "pip install onnxruntime"),
+        ("auto", "bf16", ["onnxruntime", "openvino", "torch"], 'pip install "htdemucs-n[openvino]"'),
+    ],
+)
+def test_a_missing_package(
+    engine: str, precision: str, missing: list[str], mend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where `auto` finds no engine, it names the one that every installation has, if that takes the precision."""
+    monkeypatch.setattr("htdemucs_n.engines.choose.ON_THE_CPU", {"openvino": ("fp32", "bf16"), "onnx": ("fp32",)})
+    for package in missing:
+        monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(UserError) as caught:
+        load_engine("bands", engine=engine, device="cpu", precision=precision)
+    assert str(caught.value).endswith(f", which is not installed: {mend}")
+
+
+def caused_by(error: Exception, cause: Exception) -> Exception:
+    """The error as `raise error from cause` leaves it."""
+    error.__cause__ = cause
+    return error
 
 
 @pytest.mark.parametrize(
@@ -130,8 +156,14 @@ def test_a_damaged_package(engine: str, damaged: list[str], printed: str, tmp_pa
         MemoryError(),
         RuntimeError("can't start new thread"),
         ImportError("a.so: failed to map segment"),
+        ImportError("InputModel: PyType_Ready failed: MemoryError: <EMPTY MESSAGE>"),
+        SystemError("<class 'openvino.Core'> returned NULL without setting an exception"),
+        SystemError("error return without exception set"),
+        ImportError("BackwardGraphRewrite: Unable to create type object!"),
+        caused_by(ImportError("initialization failed"), MemoryError()),
         OSError(12, ""),
     ],
+    ids=repr,
 )
 def test_memory_that_runs_out(error: Exception) -> None:
     with pytest.raises(DeviceError, match="end other programs"), memory_checked("end other programs"):
@@ -139,7 +171,13 @@ def test_memory_that_runs_out(error: Exception) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [OptionError("alloc.wav is no song"), OSError(2, "none", "alloc.wav"), ValueError("a")]
+    "error",
+    [
+        OptionError("alloc.wav is no song"),
+        OSError(2, "none", "alloc.wav"),
+        ValueError("a"),
+        caused_by(ImportError("initialization failed"), KeyError("a")),
+    ],
 )
 def test_another_error_is_none_of_memory(error: Exception) -> None:
     with pytest.raises(type(error), match=re.escape(str(error))), memory_checked("end other programs"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,14 @@ from htdemucs_n.engines.engine import Engine
 from htdemucs_n.engines.graph_check import MOST_SAMPLES
 from htdemucs_n.engines.openvino_engine import openvino_core
 from htdemucs_n.errors import DeviceError, ModelError
+from htdemucs_n.export.graph import network_graph
+from htdemucs_n.export.onnx_file import export_onnx
+from htdemucs_n.models.storage import save_model
 
 ENGINES = ["onnx", "openvino"]
+
+BESIDE = "weights.safetensors"
+"""The file of weights beside the graph `beside`."""
 
 Change = Callable[[Any], object]
 
@@ -247,6 +254,71 @@ def test_weights_that_are_missing_or_in_another_folder(engine: str, location: st
     message = refusal(changed(bands, tmp_path, refer), engine)
     assert location.lower() in message.lower() or "Absolute path not allowed" in message
     assert ".cc" not in message and message.endswith("): export or fetch it again")
+
+
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A graph whose weights lie beside it."""
+    folder, network = tmp_path_factory.mktemp("beside"), tiny_bands()
+    save_model(folder / BESIDE, network, {})
+    export_onnx(folder / "beside.onnx", network_graph(network, {}), folder / BESIDE)
+    return folder / "beside.onnx"
+
+
+def lengthen_header(weights: bytearray) -> bytearray:
+    size = int.from_bytes(weights[:8], "little")
+    longer = weights[8 : 8 + size].replace(b'{"__metadata__":{', b'{"__metadata__":{"note":"of length",', 1)
+    assert len(longer) > size
+    return bytearray(len(longer).to_bytes(8, "little")) + longer + weights[8 + size :]
+
+
+def clear_a_part(weights: bytearray) -> bytearray:
+    weights[-600:-500] = bytes(100)
+    return weights
+
+
+def clear_all(weights: bytearray) -> bytearray:
+    return bytearray(len(weights))
+
+
+def change_the_last_byte(weights: bytearray) -> bytearray:
+    weights[-1] ^= 1
+    return weights
+
+
+@pytest.mark.parametrize(
+    ("version", "says"),
+    [("1", "an older htdemucs-n: export it again"), ("3", "a newer htdemucs-n: install that version")],
+)
+def test_a_graph_of_another_version(version: str, says: str, bands: Path, tmp_path: Path) -> None:
+    def change(model: Any) -> None:
+        (entry,) = (entry for entry in model.metadata_props if entry.key == "version")
+        entry.value = version
+
+    assert refusal(changed(bands, tmp_path, change), "onnx").endswith(f" was exported by {says}")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("change", [lengthen_header, clear_a_part, clear_all, change_the_last_byte])
+def test_another_file_of_weights_beside_a_graph(
+    engine: str, change: Callable[[bytearray], bytearray], beside: Path, tmp_path: Path
+) -> None:
+    """The graph has places in the file, at which there is something else now."""
+    graph, weights = (Path(shutil.copy(beside.with_name(name), tmp_path)) for name in (beside.name, BESIDE))
+    stems = load(graph, engine).separate(noise(1, 2, 2048))
+    np.testing.assert_array_equal(stems, load(beside, engine).separate(noise(1, 2, 2048)))
+    weights.write_bytes(change(bytearray(weights.read_bytes())))
+    assert refusal(graph, engine) == (
+        f"{graph} cannot be used with {weights}, which is not the file that it was exported with: "
+        "export it again, or restore that file"
+    )
+
+
+@pytest.mark.parametrize("named", ["none", ".", "", "empty", "a\0b"])
+def test_a_graph_that_names_no_file_of_weights(named: str, bands: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    path = changed(bands, tmp_path, lambda model: model.metadata_props.add(key="weights", value=f"00000000 {named}"))
+    assert " is not the file that it was exported with: " in refusal(path, "onnx")
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from htdemucs_n.errors import OutputError
 from htdemucs_n.separation.clipping import Levels, clip_blocks
 
 Stems = NDArray[np.float32]
@@ -75,6 +80,19 @@ def test_the_limiter_acts_around_a_peak_and_nowhere_else() -> None:
     assert (gain[22050 + 512 + round(0.05 * 44100) + 256 :] == 1).all()  # 0.5 at 10 a second
     assert np.abs(np.diff(gain)).max() <= 0.5 / 256 + 1e-6  # no jump
     assert np.diff(gain[22050 + 512 :]).max() <= 10 / 44100 + 1e-6  # it rises by 10 a second at most
+
+
+def test_a_temporary_file_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it the stems could be written, unless it was to be in their own folder."""
+
+    def refused(dir: Path | None) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("htdemucs_n.separation.clipping.tempfile.TemporaryFile", refused)
+    for folder, mend in ((None, "choose --clip-mode clamp, which needs no such file"), (tmp_path, "choose another")):
+        says = f"in '{folder or tempfile.gettempdir()}' (No space left on device): make room, make the folder writable"
+        with pytest.raises(OutputError, match=re.escape(f"{says}, or {mend}") + "$"):
+            next(clip_blocks([loud()], "rescale", 44100, Levels(), folder))
 
 
 @pytest.mark.parametrize("mode", ["rescale", "limit", "clamp", "none"])

@@ -45,8 +45,11 @@ def export(
         raise OptionError(f"--out {out} is a folder: give the name of a file")
     if beside and (float32 or out.suffix.lower() != ".onnx"):
         raise OptionError("--beside writes an .onnx file, and its weights keep the precision of the checkpoint")
+    from htdemucs_n.engines.graph_files import is_graph_path
     from htdemucs_n.models.names import weights_path
 
+    if is_graph_path(Path(model)):
+        raise OptionError(f"{model} is exported already: separate with it, or name the checkpoint that it was made of")
     weights = weights_path(model) if beside else None
     if weights is not None and weights.resolve().parent != out.resolve().parent:
         raise OptionError(f"--beside: '{out}' has to be in the folder of the checkpoint '{weights}'")
@@ -60,9 +63,11 @@ def export(
     from htdemucs_n.export.half_precision import half_precision_cost
     from htdemucs_n.export.onnx_file import export_onnx
     from htdemucs_n.export.openvino_files import export_openvino
+    from htdemucs_n.files import check_writable
 
     graph = graph_of(model, trust)
-    make_folder(out.parent)  # before the work, not after it, if it cannot be made
+    make_folder(out.parent)  # before the work, not after it, if it cannot be made or written
+    check_writable(out)
     cost = None if float32 or beside else half_precision_cost(graph)
     if cost is not None:
         graph.add_fact("half_precision_cost_db", cost)

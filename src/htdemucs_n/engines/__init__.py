@@ -11,6 +11,8 @@ compiled_networks  what OpenVINO compiled, kept for the next start
 graph              what engines for graphs have in common: all but running the graph
 graph_files        the files of graphs, and their checks
 graph_check        whether a graph is what its file says of it
+weights_beside     whether the weights beside a graph are those that it was exported with
+checksum           a checksum of large files
 stft               the transforms in NumPy
 user_cache         the user's cache folder
 """

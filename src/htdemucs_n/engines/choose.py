@@ -38,6 +38,9 @@ ENGINES = {
 It is imported when it is used.
 """
 
+_CORE = "onnx"
+"""The engine whose package comes with every installation; an extra brings that of each of the others."""
+
 ON_THE_CPU = {"openvino": ("fp32", "bf16"), "onnx": ("fp32",)}
 """The engines that `auto` takes for graphs, the fastest first, and their precisions."""
 
@@ -114,13 +117,13 @@ def _loader(name: str, extra: str) -> Loader:
         UserError: the package is missing or damaged.
     """
     package, function = ENGINES[name]
-    require_packages(f"the engine {name}", extra, package)
+    require_packages(f"the engine {name}", None if name == _CORE else extra, package)
     try:
         loader: Loader = pkgutil.resolve_name(function)
     except Exception as error:  # a broken installation raises anything
         if ran_out_of_memory(error):
             raise
-        raise damaged_package(f"the engine {name}", package, extra, error) from error
+        raise damaged_package(f"the engine {name}", package, error) from error
     return loader
 
 
@@ -150,7 +153,7 @@ def _name(engine: str, sources: Sequence[ModelSource], device: str, precision: s
         return "onnx"
     if not able or _works("torch"):
         return "torch"
-    return next((name for name in able if find_spec(ENGINES[name][0])), able[0])
+    return next((name for name in able if find_spec(ENGINES[name][0])), _CORE if _CORE in able else able[0])
 
 
 def _is_graph_file(source: ModelSource) -> bool:

@@ -87,12 +87,23 @@ def ran_out_of_memory(error: Exception) -> bool:
     """Whether an error means that memory ran out. On a CPU the libraries show it only in the message."""
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    return isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in _OF_MEMORY)
+    if isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in _OF_MEMORY):
+        return True
+    return isinstance(error.__cause__, Exception) and ran_out_of_memory(error.__cause__)
 
 
-_OF_MEMORY = ("alloc", "can't start new thread", "resource temporarily unavailable", "failed to map segment")
+_OF_MEMORY = (
+    "alloc",
+    "memoryerror",
+    "can't start new thread",
+    "resource temporarily unavailable",
+    "failed to map segment",
+    "without setting an exception",
+    "without exception set",
+    "unable to create type object",
+)
 """In messages, what says that there was no memory: for data, for the stack of a thread (as Python and as C++ have it),
-and for a library."""
+for a library, and for an exception that could say so."""
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from htdemucs_n.engines.engine import EngineOptions
 from htdemucs_n.engines.graph import GraphEngine, LoadedGraph
 from htdemucs_n.engines.graph_check import check_graph
 from htdemucs_n.engines.graph_files import check_alike, check_cpu, graph_files, loading_error, segment_of, thread_count
+from htdemucs_n.engines.weights_beside import check_weights
 from htdemucs_n.engines.zones import Arrays
 from htdemucs_n.errors import ModelError, OptionError
 from htdemucs_n.models.graph_info import GraphInfo
@@ -92,8 +93,10 @@ _ERRORS = (
 
 
 def _info(session: Any, path: Path) -> GraphInfo:
-    """The description of a graph, which fits it."""
-    info = GraphInfo.from_metadata(session.get_modelmeta().custom_metadata_map, str(path))
+    """The description of a graph, which fits it, as do its weights."""
+    metadata = session.get_modelmeta().custom_metadata_map
+    info = GraphInfo.from_metadata(metadata, str(path))
+    check_weights(path, metadata)
     outputs = {
         output.name: [size if isinstance(size, int) else math.nan for size in output.shape]
         for output in session.get_outputs()

@@ -33,6 +33,7 @@ from htdemucs_n.engines.graph_files import (
     thread_count,
 )
 from htdemucs_n.engines.onnx_versions import onnx_versions
+from htdemucs_n.engines.weights_beside import WEIGHTS, check_weights
 from htdemucs_n.engines.zones import Arrays
 from htdemucs_n.errors import ModelError, OptionError
 from htdemucs_n.models.graph_info import AUDIO, IR_VERSION, OPSET, GraphInfo, spectrum_name
@@ -204,15 +205,16 @@ def _check_versions(path: Path) -> None:
 
 
 def _info(network: Any, path: Path) -> GraphInfo:
-    """The description of a graph, which fits it. OpenVINO keeps it under `framework`."""
+    """The description of a graph, which fits it, as do its weights. OpenVINO keeps it under `framework`."""
     metadata = {}
     with contextlib.suppress(RuntimeError):  # where another program keeps something else there
-        for key in ("format", "version", "graph"):
+        for key in ("format", "version", "graph", WEIGHTS):
             if network.has_rt_info(["framework", key]):
                 metadata[key] = network.get_rt_info(["framework", key]).astype(str)
     info = GraphInfo.from_metadata(metadata, str(path))
     if path.suffix.lower() == ".onnx":
         _check_versions(path)
+        check_weights(path, metadata)
     outputs = {
         output.any_name: [size.get_length() if size.is_static else math.nan for size in output.partial_shape]
         for output in network.outputs

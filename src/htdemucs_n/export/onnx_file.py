@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from htdemucs_n.engines.weights_beside import weights_metadata
 from htdemucs_n.errors import ModelError
 from htdemucs_n.export.graph import Graph
 from htdemucs_n.files import whole_file
@@ -62,7 +63,8 @@ def onnx_bytes(model: Any, info: GraphInfo, weights: Path | None, dtype: torch.d
 
     stored = None if weights is None else _Stored(weights)
     _store_weights(model, dtype, stored)
-    for key, value in info.to_metadata().items():
+    of_weights = {} if weights is None else weights_metadata(weights)
+    for key, value in (info.to_metadata() | of_weights).items():
         model.metadata_props.add(key=key, value=value)
     if stored is None:
         onnx.checker.check_model(model)

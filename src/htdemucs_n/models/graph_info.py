@@ -116,10 +116,10 @@ class GraphInfo:
             raise ModelError(f"{file} was not made by `htdemucs-n export`: export a checkpoint of yours with it")
         try:
             if (version := int(metadata["version"])) != VERSION:
-                mend = (
-                    "a newer htdemucs-n: install that version" if version > VERSION else "an older one: export it again"
+                age, mend = (
+                    ("a newer", "install that version") if version > VERSION else ("an older", "export it again")
                 )
-                raise ModelError(f"{file} was exported by {mend}")
+                raise ModelError(f"{file} was exported by {age} htdemucs-n: {mend}")
             return cls(**_checked(json.loads(metadata["graph"]), typing.get_type_hints(cls)))
         except (KeyError, ValueError, RecursionError) as error:
             raise ModelError(f"{file} has damaged metadata ({error}): export it again") from error

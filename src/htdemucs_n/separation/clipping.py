@@ -107,9 +107,11 @@ def _explained(folder: Path | None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        # Into the folder of the output the stems have to be written too, whatever is done to their levels.
+        mend = "choose another" if folder else "choose --clip-mode clamp, which needs no such file"
         raise OutputError(
             f"cannot write a temporary file in '{folder or tempfile.gettempdir()}' ({error.strerror or error}): "
-            "make room, make the folder writable, or choose --clip-mode clamp, which needs none"
+            f"make room, make the folder writable, or {mend}"
         ) from None
 
 
