@@ -73,10 +73,9 @@ def damaged_package(what: str, package: str, error: Exception) -> UserError:
 
 
 def require_packages(what: str, extra: str | None, *packages: str) -> None:
-    """Raise `UserError` unless all `packages` are installed, which the `extra` brings, as in
-    `missing_package`. They are not imported.
+    """Raise `UserError` unless all `packages` are installed, without importing them.
 
-    A command calls this before its work.
+    The `extra` is as in `missing_package`. A command calls this before its work.
     """
     for package in packages:
         if find_spec(package) is None:
